@@ -1,0 +1,37 @@
+# Two stages: one that installs, one that runs. The second has no compiler, no uv and no lock file.
+ARG BASE=python:3.11-slim
+
+FROM ${BASE} AS build
+WORKDIR /src
+COPY requirements.lock pyproject.toml LICENSE ./
+# The lock holds what a contributor needs too; the image takes only what calends itself asks for.
+RUN python -m venv /opt/tools \
+ && awk '/^uv==/{p=1} p{print} p && !/\\$/{exit}' requirements.lock > /tmp/uv.lock \
+ && /opt/tools/bin/pip install --no-cache-dir --require-hashes --no-deps -r /tmp/uv.lock \
+ && /opt/tools/bin/uv pip install --python /opt/tools/bin/python --require-hashes --no-deps -r requirements.lock \
+ && python -m venv --without-pip /opt/calends \
+ && /opt/tools/bin/uv pip compile --quiet --extra demo --no-annotate --no-header --generate-hashes \
+      --constraint requirements.lock pyproject.toml --output-file /tmp/run.lock \
+ && /opt/tools/bin/uv pip install --python /opt/calends/bin/python --require-hashes --no-deps -r /tmp/run.lock
+COPY pipeline ./pipeline
+RUN /opt/tools/bin/python -m hatchling build --target wheel --directory /tmp/dist \
+ && /opt/tools/bin/uv pip install --python /opt/calends/bin/python --no-deps /tmp/dist/*.whl \
+ && /opt/calends/bin/python -m compileall -q /opt/calends
+
+FROM ${BASE}
+LABEL org.opencontainers.image.title="calends" \
+      org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=build /opt/calends /opt/calends
+# Zones come from the locked tzdata wheel, never from the base image: every replica knows the same clock changes.
+# Nothing is written but to /tmp, so the root file system may be read-only.
+ENV PATH=/opt/calends/bin:$PATH \
+    PYTHONTZPATH="" \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1
+USER 65532:65532
+WORKDIR /tmp
+EXPOSE 8080
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
+  CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8080/livez', timeout=2)"]
+ENTRYPOINT ["calends"]
+CMD ["run"]

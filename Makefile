@@ -1,0 +1,76 @@
+# Everything a contributor types. `make` alone shows the list.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VENV  := .venv
+BIN   := $(VENV)/bin
+STAMP := $(VENV)/.ready
+IMAGE ?= calends:dev
+# Extra words for pytest: make test ARGS="-k ledger -x"
+ARGS  ?=
+
+.PHONY: help setup demo services test lint format check bench image lock clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## make .venv from requirements.lock (instant when it is up to date)
+
+# A version manager may answer to `python3.12` without having one: each candidate is asked, not looked up.
+$(STAMP): requirements.lock pyproject.toml
+	@python=""; \
+	for candidate in $${PYTHON:-} python3 python3.13 python3.12 python3.11 python3.14 python; do \
+	  if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then python=$$candidate; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo "make: Python 3.11 or newer is needed and was not found; install it, or name one: make setup PYTHON=/path/to/python3" >&2; exit 1; \
+	fi; \
+	echo "[1/4] $$("$$python" --version) -> $(VENV)"; \
+	$(BIN)/python -c '' 2>/dev/null || "$$python" -m venv --clear $(VENV) >/dev/null || { echo "make: $$python cannot make a virtual environment; on Debian: apt install python3-venv" >&2; exit 1; }
+	@echo "[2/4] uv, the installer, from the lock"
+	@awk '/^uv==/{p=1} p{print} p && !/\\$$/{exit}' requirements.lock > $(VENV)/uv.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $(VENV)/uv.lock
+	@echo "[3/4] $$(grep -c '==' requirements.lock) locked packages, each checked against its hash"
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --require-hashes --no-deps -r requirements.lock \
+	  || { echo "      uv could not; once more with pip and its own settings"; \
+	       $(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps -r requirements.lock; }
+	@echo "[4/4] calends itself, editable"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup ## see it work: sandbox vendors, sample events, a live table; nothing else to install
+	@$(BIN)/calends demo
+
+services: setup # fetches the real Kafka and PostgreSQL once, so that no test pays for it
+	@$(BIN)/python -m tests.services --prepare
+
+test: setup services ## every test, on a real Kafka and a real PostgreSQL
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: setup ## format, lint, types, import contracts
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy --strict pipeline
+	@$(BIN)/lint-imports
+
+format: setup ## let ruff rewrite what it can
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+check: lint test ## what a pull request must pass
+
+bench: setup services ## measure; prints its figures and what they were measured on
+	@$(BIN)/python -m bench $(ARGS)
+
+image: ## build the container image
+	docker build --tag $(IMAGE) .
+
+lock: setup ## remake requirements.lock from pyproject.toml
+	@$(BIN)/uv pip compile --quiet --all-extras --universal --python-version 3.11 --generate-hashes --upgrade \
+	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml --output-file requirements.lock
+	@! grep -nE '://|^--' requirements.lock
+
+clean: ## remove .venv, caches and builds
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,173 @@
+"""HTTP, and nothing of what is said over it: one `Caller` for each account's base URL.
+
+The only module with httpx (its requests and responses, over httpx-aiohttp's transport). A call ends as a `Response`
+or as a `CallFailed` that says whether the vendor can have seen it. No URL, header or body leaves by a log, an error
+or a `repr`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import quote, urlencode
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+from pipeline import __version__
+from pipeline.model.wire import Request, Response
+
+BODY_LIMIT = 1024 * 1024
+CONNECT_TIMEOUT = 5.0
+# Below the 5 s after which common servers (uvicorn, Node) close an idle connection: a POST into a closing one is Unknown.
+KEEPALIVE = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class CallFailed:
+    """No whole answer. `not_sent` and `too_late`: certainly without effect. `unknown`: perhaps with one."""
+
+    kind: Literal["not_sent", "unknown", "too_late"]
+    code: str
+
+
+class Caller:
+    """Calls below one base URL, at most `concurrency` at once, each within `timeout` seconds of its turn."""
+
+    def __init__(self, base_url: str, concurrency: int, timeout: float) -> None:
+        self._base = base_url.rstrip("/")
+        self._turns = asyncio.Semaphore(concurrency)
+        self._timeout = timeout
+        connect = min(CONNECT_TIMEOUT, timeout / 2)
+        self._extensions = {"timeout": {"connect": connect, "pool": connect, "read": None, "write": None}}
+        self._concurrency = concurrency
+        self._transport: AiohttpTransport | None = None
+
+    async def send(self, request: Request, deadline_check: Callable[[], bool] | None = None) -> Response | CallFailed:
+        """One attempt. `deadline_check` is asked with the connection in hand; False: nothing is sent."""
+        try:
+            prepared = self._prepare(request)
+        except (httpx.InvalidURL, UnicodeError, ValueError, TypeError):
+            return CallFailed("not_sent", "invalid_request")
+        async with self._turns:
+            departure = _Departure(deadline_check)
+            token = _departure.set(departure)
+            try:
+                async with asyncio.timeout(self._timeout):
+                    return await self._exchange(prepared)
+            except _TooLate:
+                return CallFailed("too_late", "too_late")
+            except _TooLarge:
+                return CallFailed("unknown", "too_large")
+            except Exception as error:  # the kind rests on `left` alone, whatever the transport raised
+                return CallFailed("unknown" if departure.left else "not_sent", _code(error))
+            finally:
+                _departure.reset(token)
+
+    async def close(self) -> None:
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            await transport.aclose()
+
+    def __repr__(self) -> str:
+        return f"Caller(concurrency={self._concurrency}, timeout={self._timeout})"
+
+    def _prepare(self, request: Request) -> httpx.Request:
+        query = "?" + urlencode(request.query, quote_via=quote, safe="") if request.query else ""
+        headers = {name.lower(): value for name, value in request.headers}
+        headers.setdefault("accept", "application/json")
+        headers.setdefault("accept-encoding", "identity")
+        headers.setdefault("user-agent", f"calends/{__version__}")
+        if request.body:
+            headers.setdefault("content-type", "application/json")
+        if any(character in value for value in headers.values() for character in "\r\n\0"):
+            raise ValueError("a header with a line break")
+        url = f"{self._base}{request.path}{query}"
+        return httpx.Request(
+            request.method, url, headers=headers, content=request.body or None, extensions=self._extensions
+        )
+
+    async def _exchange(self, prepared: httpx.Request) -> Response:
+        if self._transport is None:
+            self._transport = _transport(self._concurrency)
+        answer = await self._transport.handle_async_request(prepared)
+        try:
+            body = bytearray()
+            async for chunk in answer.aiter_bytes():
+                body += chunk
+                if len(body) > BODY_LIMIT:
+                    raise _TooLarge
+            headers = {name.lower(): value for name, value in answer.headers.items()}
+            return Response(answer.status_code, headers, bytes(body))
+        finally:
+            await answer.aclose()
+
+
+class _TooLate(Exception):
+    """The call's time to start has passed."""
+
+
+class _TooLarge(Exception):
+    """The answer is longer than any documented one."""
+
+
+@dataclass(slots=True)
+class _Departure:
+    check: Callable[[], bool] | None
+    left: bool = False
+
+
+_departure: ContextVar[_Departure | None] = ContextVar("calends_departure", default=None)
+
+
+class _Gate(aiohttp.TCPConnector):
+    """Looks at the clock last: with the connection open, before the first byte of the request."""
+
+    async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
+        connection = await super().connect(req, traces, timeout)
+        departure = _departure.get()
+        if departure is not None:
+            if departure.check is not None and not departure.check():
+                connection.release()
+                raise _TooLate
+            departure.left = True
+        return connection
+
+
+def _transport(concurrency: int) -> AiohttpTransport:
+    context = httpx.create_ssl_context()  # certifi's authorities, or those of SSL_CERT_FILE
+
+    def session() -> aiohttp.ClientSession:
+        connector = _Gate(limit=concurrency, keepalive_timeout=KEEPALIVE, ssl=context)
+        made = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+        # aiohttp sends a PUT or DELETE a second time, by itself, when a kept connection closes under it: a call
+        # outside the quota and after its deadline. There is no public switch.
+        made._retry_connection = False
+        return made
+
+    return AiohttpTransport(verify=context, client=session, trust_env=False)
+
+
+def _code(error: BaseException) -> str:
+    cause = error.__cause__ or error
+    match cause:
+        case aiohttp.ClientConnectorDNSError():
+            return "dns"
+        case aiohttp.ClientSSLError():
+            return "tls"
+        case aiohttp.ConnectionTimeoutError():
+            return "connect_timeout"
+        case aiohttp.ClientConnectorError():
+            return "refused"
+        case TimeoutError():
+            return "timeout"
+        case aiohttp.ClientPayloadError() | aiohttp.ClientConnectionError() | OSError():
+            return "reset"
+        case aiohttp.ClientResponseError() | httpx.DecodingError():
+            return "unreadable"
+        case _:
+            return "error"

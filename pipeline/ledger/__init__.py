@@ -1,0 +1,20 @@
+"""The durable ledger: what should be at each vendor, what is, and what may be called when."""
+
+from pipeline.ledger.ledger import (
+    MARGIN,
+    SLACK,
+    Applied,
+    Claim,
+    Grant,
+    Ledger,
+    LedgerUnavailable,
+    Message,
+    Quota,
+    Result,
+    Settled,
+)
+
+__all__ = [
+    "MARGIN", "SLACK", "Applied", "Claim", "Grant", "Ledger", "LedgerUnavailable", "Message", "Quota", "Result",
+    "Settled",
+]  # fmt: skip

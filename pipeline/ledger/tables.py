@@ -1,0 +1,131 @@
+"""The ledger's tables. Documents are canonical JSON text: what is compared is their hash, never the document."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData()
+
+Name = String().with_variant(Text(collation="C"), "postgresql")
+"""Text that is sorted and compared by its bytes on both databases."""
+
+offsets = Table(
+    "offsets",
+    metadata,
+    Column("topic", Name, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("next_offset", BigInteger, nullable=False),
+    PrimaryKeyConstraint("topic", "partition"),
+)
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("destination", Name, nullable=False),
+    Column("key", Name, nullable=False),
+    Column("layers", Text, nullable=False),
+    Column("raws", Text, nullable=False),
+    Column("desired", Text),
+    Column("desired_hash", String, nullable=False),
+    Column("event_time", Double),
+    Column("subscriber", Name),
+    Column("identity", String),
+    Column("linked", Boolean, nullable=False),
+    Column("skip_unsent", Boolean, nullable=False),
+    Column("wait_until", Double),
+    Column("deliver_at", Double),
+    Column("expires_at", Double),
+    Column("rank", Double, nullable=False),
+    Column("observed", Text),
+    Column("observed_hash", String, nullable=False),
+    Column("observed_identity", String),
+    Column("vendor_id", String),
+    Column("quiet_until", Double),
+    Column("quiet_hash", String),
+    Column("absent", Boolean, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("lease_owner", String),
+    Column("lease_until", Double),
+    Column("sent_hash", String),
+    Column("attempts", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("failed_at", Double),
+    Column("first_failed_at", Double),
+    Column("expiries", Integer, nullable=False),
+    Column("retry_at", Double),
+    Column("rejected_hash", String),
+    Column("error", String),
+    Column("state", String, nullable=False),
+    Column("wake_at", Double),
+    PrimaryKeyConstraint("destination", "key"),
+)
+_ready = text("state = 'ready'")
+_wakes = text("wake_at is not null")
+Index("entries_ready", entries.c.destination, entries.c.rank, postgresql_where=_ready, sqlite_where=_ready)
+Index("entries_wake", entries.c.wake_at, postgresql_where=_wakes, sqlite_where=_wakes)
+Index("entries_subscriber", entries.c.destination, entries.c.subscriber)
+
+directory = Table(
+    "directory",
+    metadata,
+    Column("destination", Name, nullable=False),
+    Column("subscriber", Name, nullable=False),
+    Column("identity", String),
+    Column("version", Text),
+    PrimaryKeyConstraint("destination", "subscriber"),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("account", Name, nullable=False),
+    Column("quota_window", String, nullable=False),
+    Column("slot", Integer, nullable=False),
+    Column("free_at", Double, nullable=False),
+    PrimaryKeyConstraint("account", "quota_window", "slot"),
+    postgresql_with={"fillfactor": "50"},
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("name", Name, primary_key=True),
+    Column("paused_until", Double),
+    Column("held", String),
+    Column("held_since", Double),
+    Column("probe_at", Double),
+    Column("probes", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("good_since", Double),
+)
+
+rulesets = Table(
+    "rulesets",
+    metadata,
+    Column("revision", Integer, primary_key=True, autoincrement=True),
+    Column("digest", String, nullable=False, unique=True),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("topic", String, nullable=False),
+    Column("key", LargeBinary),
+    Column("value", LargeBinary),
+    Column("headers", Text, nullable=False),
+)

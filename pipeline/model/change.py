@@ -1,0 +1,82 @@
+"""What rules ask for, and how layers become what is wanted. Pure; the ledger keeps the layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
+
+from pipeline.model.entry import Content
+from pipeline.model.wire import Coordinates
+
+BASE = "base"
+
+
+class Version(NamedTuple):
+    """Orders the changes of one layer: the event's own order first, then where it lay, then the rules that read it."""
+
+    order: int
+    """The rule's `sequence`, else the event's time, else the record's timestamp; times as microseconds since 1970."""
+    topic: str
+    partition: int
+    offset: int
+    revision: int
+
+    @classmethod
+    def of(cls, order: int, at: Coordinates, revision: int) -> Version:
+        return cls(order, at.topic, at.partition, at.offset, revision)
+
+
+Kind = Literal["upsert", "cancel", "delete"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one rule asks of one entry at one destination."""
+
+    destination: str
+    key: str
+    kind: Kind
+    version: Version
+    rule: str
+    layer: str = BASE
+    content: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """Neutral content of this layer; a None clears the field that a lower layer set."""
+    subscriber: str | None = field(default=None, repr=False)
+    """The caller's own id of the person; resolved by the directory."""
+    identity: str | None = field(default=None, repr=False)
+    """The vendor's id of the person, where the event carries it: needs no directory."""
+    if_unsent: Literal["create", "skip"] = "create"
+    if_unlinked: float | None = 30 * 86_400.0
+    """Seconds to wait for the link; None: drop at once."""
+    matters_at: datetime | None = None
+    """When the entry matters: its start as an instant."""
+    deliver_at: datetime | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The directory learns who a subscriber is at a destination; `identity` None: unlinked."""
+
+    destination: str
+    subscriber: str = field(repr=False)
+    identity: str | None = field(repr=False)
+    version: Version
+
+
+def merge(contents: Sequence[Mapping[str, Any]]) -> Content:
+    """Layers over one another in declared order: None clears, a vendor's own section is merged field by field."""
+    merged: dict[str, Any] = {}
+    for content in contents:
+        for name, value in content.items():
+            if value is None:
+                merged.pop(name, None)
+            elif isinstance(value, Mapping) and isinstance(merged.get(name), Mapping):
+                merged[name] = merge([merged[name], value])
+            elif isinstance(value, Mapping):
+                merged[name] = merge([value])
+            else:
+                merged[name] = value
+    return merged

@@ -1,0 +1,55 @@
+"""An entry's content in neutral terms (iCalendar's and JSCalendar's names) and its canonical form.
+
+Content is a plain JSON mapping so that the ledger, the rules and the vendors share one shape; `FIELDS` says what may
+stand in it. `None` never stands in merged content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+Content = Mapping[str, Any]
+"""Neutral content as JSON values:
+
+    title, description, location   str
+    start, end                     "2026-12-24" when all_day, else local "2026-12-24T09:00:00"; an all-day end is exclusive
+    time_zone, end_time_zone       IANA name
+    all_day                        bool
+    alerts                         list of int, minutes before the start, in the user's order
+    links                          list of {"name": str, "url": str}
+    participants                   list of {"name": str, "email": str, "phone": str}
+    busy                           bool
+    status                         "confirmed" | "tentative" | "cancelled"
+    <vendor name>                  mapping of that vendor's own fields, e.g. "ecal": {"objective": "payment_reminder"}
+"""
+
+FIELDS = (
+    "title",
+    "description",
+    "location",
+    "start",
+    "end",
+    "time_zone",
+    "end_time_zone",
+    "all_day",
+    "alerts",
+    "links",
+    "participants",
+    "busy",
+    "status",
+)
+
+KEY_PATTERN = r"[A-Za-z0-9._:-]{1,200}"
+
+
+def canonical(value: Any) -> str:
+    """The one JSON text of a value: keys sorted, no space, no escapes."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def content_hash(value: Any) -> str:
+    """32 hex of SHA-256 over the canonical form."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()[:32]

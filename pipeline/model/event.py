@@ -1,0 +1,229 @@
+"""Kafka record → domain event: CloudEvents 1.0 in structured and binary mode, plain JSON with a `type`, tombstones.
+
+What a database would refuse is refused here (`\\u0000`, lone surrogates), and what would freeze an entry (a future time).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, NoReturn
+from urllib.parse import unquote
+
+from pipeline.model.when import BadTime, microseconds, parse_instant
+from pipeline.model.wire import Record
+
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 64
+MAX_INTEGER = 1 << 64
+FUTURE = timedelta(minutes=5)
+TOMBSTONE = "calends.tombstone"
+REQUIRED = ("id", "source", "type", "specversion")
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+class Undecodable(Exception):
+    """A record that is no domain event. The explanation never quotes the record."""
+
+    def __init__(self, reason_code: str, explanation: str) -> None:
+        super().__init__(f"{reason_code}: {explanation}")
+        self.reason_code = reason_code
+        self.explanation = explanation
+
+
+@dataclass(frozen=True, slots=True)
+class DomainEvent:
+    """What an upstream system published. `id` and `source` are None only where plain JSON does not give them."""
+
+    id: str | None
+    source: str | None
+    type: str
+    time: datetime | None
+    subject: str | None = field(repr=False)
+    attributes: Mapping[str, Any] = field(repr=False)
+    """All CloudEvents attributes as they came, extensions included."""
+    data: Any = field(repr=False)
+    record: Record
+
+
+def decode(record: Record) -> DomainEvent:
+    """The event of a record; raises `Undecodable`."""
+    if record.value is None:
+        return _tombstone(record)
+    if len(record.value) > MAX_BYTES:
+        raise Undecodable("too_large", "the value is larger than 1 MiB")
+    headers = _headers(record)
+    content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type == "application/cloudevents+json":
+        return _structured(_json(record.value), record)
+    if "ce_specversion" in headers:
+        return _binary(headers, content_type, record)
+    parsed = _json(record.value)
+    if isinstance(parsed, dict) and "specversion" in parsed:
+        return _structured(parsed, record)
+    return _plain(parsed, record)
+
+
+def event_order(event: DomainEvent) -> int:
+    """What orders the event: its own time, else the record's timestamp, as microseconds since 1970."""
+    return microseconds(event.time or event.record.timestamp)
+
+
+def _tombstone(record: Record) -> DomainEvent:
+    subject = None if record.key is None else _text(record.key, "key")
+    attributes = {"type": TOMBSTONE} if subject is None else {"type": TOMBSTONE, "subject": subject}
+    return DomainEvent(None, None, TOMBSTONE, None, subject, attributes, None, record)
+
+
+def _structured(parsed: Any, record: Record) -> DomainEvent:
+    if not isinstance(parsed, dict):
+        raise Undecodable("not_an_object", "a structured CloudEvent must be a JSON object")
+    attributes = {name: value for name, value in parsed.items() if name not in ("data", "data_base64")}
+    if "data" in parsed and "data_base64" in parsed:
+        raise Undecodable("two_data", "an event has either data or data_base64")
+    data = parsed.get("data")
+    if "data_base64" in parsed:
+        data = _base64(parsed["data_base64"], attributes.get("datacontenttype"))
+    return _event(attributes, data, record)
+
+
+def _binary(headers: Mapping[str, str], content_type: str, record: Record) -> DomainEvent:
+    attributes: dict[str, Any] = {n[3:]: unquote(v) for n, v in headers.items() if n.startswith("ce_")}
+    if not _is_json(content_type or None):
+        raise Undecodable("content_type", "the data of a CloudEvent in binary mode must be JSON")
+    for value in attributes.values():
+        _storable(value)
+    attributes.setdefault("datacontenttype", content_type or "application/json")
+    return _event(attributes, _json(record.value or b""), record)
+
+
+def _plain(parsed: Any, record: Record) -> DomainEvent:
+    if not isinstance(parsed, dict) or not isinstance(parsed.get("type"), str) or not parsed["type"]:
+        raise Undecodable("no_type", "expected a CloudEvent or a JSON object with a type")
+    names = ("id", "source", "type", "time", "subject")
+    attributes = {name: parsed[name] for name in names if parsed.get(name) is not None}
+    data = parsed["data"] if "data" in parsed else parsed
+    return _build(attributes, data, record)
+
+
+def _event(attributes: Mapping[str, Any], data: Any, record: Record) -> DomainEvent:
+    for name in REQUIRED:
+        if not isinstance(attributes.get(name), str) or not attributes[name]:
+            raise Undecodable("missing_attribute", f"the CloudEvents attribute {name} is missing, empty or not a text")
+    if attributes["specversion"] != "1.0":
+        raise Undecodable("specversion", "only CloudEvents 1.0 is read")
+    return _build(attributes, data, record)
+
+
+def _build(attributes: Mapping[str, Any], data: Any, record: Record) -> DomainEvent:
+    for name in ("id", "source", "subject"):
+        if not isinstance(attributes.get(name, ""), str | None):
+            raise Undecodable("attribute_type", f"the attribute {name} must be a text")
+    return DomainEvent(
+        id=attributes.get("id") or None,
+        source=attributes.get("source") or None,
+        type=attributes["type"],
+        time=_time(attributes.get("time"), record),
+        subject=attributes.get("subject"),
+        attributes=attributes,
+        data=data,
+        record=record,
+    )
+
+
+def _time(value: Any, record: Record) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        time = parse_instant(value if isinstance(value, str) else "")
+        late = time - record.timestamp > FUTURE
+    except (BadTime, OverflowError):
+        raise Undecodable("time", "time must be an RFC 3339 time with its zone") from None
+    if late:
+        raise Undecodable("future_time", "time is more than five minutes after the record's own timestamp")
+    return time
+
+
+def _headers(record: Record) -> dict[str, str]:
+    wanted = ((name.lower(), value) for name, value in record.headers)
+    return {n: _text(v, "header") for n, v in wanted if n == "content-type" or n.startswith("ce_")}
+
+
+def _is_json(content_type: Any) -> bool:
+    if content_type is None:
+        return True
+    essence = str(content_type).partition(";")[0].strip().lower()
+    return essence.endswith(("/json", "+json"))
+
+
+def _base64(value: Any, content_type: Any) -> Any:
+    if not _is_json(content_type):
+        raise Undecodable("content_type", "data_base64 is read only where datacontenttype is JSON")
+    try:
+        raw = base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError, TypeError):
+        raise Undecodable("base64", "data_base64 is not base64") from None
+    return _json(raw)
+
+
+def _text(raw: bytes, what: str) -> str:
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        raise Undecodable("encoding", f"the {what} is not UTF-8") from None
+    _storable(text)
+    return text
+
+
+def _storable(text: str) -> None:
+    if _UNSTORABLE.search(text):
+        raise Undecodable("characters", "a text holds U+0000 or a lone surrogate")
+
+
+def _json(raw: bytes) -> Any:
+    try:
+        parsed = json.loads(raw.decode(), parse_constant=_no_constant)
+    except UnicodeDecodeError:
+        raise Undecodable("encoding", "the value is not UTF-8") from None
+    except RecursionError:
+        raise Undecodable("too_deep", f"the value is nested more than {MAX_DEPTH} deep") from None
+    except ValueError:
+        raise Undecodable("json", "the value is not JSON") from None
+    _inspect(parsed)
+    return parsed
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise Undecodable("number", "NaN and Infinity are not JSON")
+
+
+def _inspect(parsed: Any) -> None:
+    """Refuses what cannot be stored, at any depth; iterative, for the depth is the sender's choice."""
+    level: list[Any] = [parsed]
+    for _ in range(MAX_DEPTH + 1):
+        deeper: list[Any] = []
+        for value in level:
+            if isinstance(value, dict):
+                deeper += (*value.keys(), *value.values())
+            elif isinstance(value, list):
+                deeper += value
+            else:
+                _scalar(value)
+        if not deeper:
+            return
+        level = deeper
+    raise Undecodable("too_deep", f"the value is nested more than {MAX_DEPTH} deep")
+
+
+def _scalar(value: Any) -> None:
+    if isinstance(value, str):
+        _storable(value)
+    elif isinstance(value, int) and abs(value) >= MAX_INTEGER:
+        raise Undecodable("number", "an integer is too large to be exact")
+    elif isinstance(value, float) and value in (float("inf"), float("-inf")):
+        raise Undecodable("number", "a number is too large")

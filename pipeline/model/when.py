@@ -1,0 +1,96 @@
+"""The one parser for dates, local date-times, instants and durations, and what clock changes do to local times."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pipeline.model.entry import Content
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_MOMENT = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2})(:\d{2})?(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})?", re.ASCII)
+_SHORT = re.compile(r"(?:(\d{1,6})w)?(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?", re.ASCII)
+_ISO = re.compile(r"P(?:(\d{1,6})W)?(?:(\d{1,6})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,6})S)?)?", re.ASCII)
+
+
+class BadTime(ValueError):
+    """A text is no date, time, zone or duration. The message says what was expected and never quotes the text."""
+
+
+def parse_date(text: str) -> date:
+    if _DATE.fullmatch(text):
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            pass
+    raise BadTime("expected a date such as 2026-12-24")
+
+
+def parse_moment(text: str) -> datetime:
+    """A local date-time (naive) or, where the text has an offset or Z, an instant (aware). Whole microseconds."""
+    match = _MOMENT.fullmatch(text)
+    if match:
+        day, clock, seconds, fraction, offset = match.groups()
+        digits = (fraction or ".0")[1:7].ljust(6, "0")
+        zone = "+00:00" if offset in ("Z", "z") else offset or ""
+        try:
+            return datetime.fromisoformat(f"{day}T{clock}{seconds or ':00'}.{digits}{zone}")
+        except ValueError:
+            pass
+    raise BadTime("expected a date and time such as 2026-12-24T09:00:00 or 2026-12-24T09:00:00+01:00")
+
+
+def parse_instant(text: str) -> datetime:
+    """RFC 3339: seconds and a zone are required."""
+    match = _MOMENT.fullmatch(text)
+    if not match or match.group(3) is None or match.group(5) is None or text[10] == " ":
+        raise BadTime("expected an RFC 3339 time with its zone, such as 2026-12-24T09:00:00Z")
+    return parse_moment(text)
+
+
+def parse_duration(text: str) -> timedelta:
+    """`1d`, `1h30m`, `90m`, `30d`, `P1DT2H`: never negative; a day is 24 hours."""
+    match = _ISO.fullmatch(text) if text.startswith("P") else _SHORT.fullmatch(text)
+    if not match or not any(match.groups()) or text.endswith("T"):
+        raise BadTime("expected a duration such as 1d, 1h30m, 90m or PT90M")
+    weeks, days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
+
+
+def zone_named(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise BadTime("expected an IANA time zone such as Europe/Berlin") from None
+
+
+def resolve(local: datetime, zone: str) -> datetime:
+    """The instant of a local time: one that a clock change skips is an error, a doubled one is the first."""
+    aware = local.replace(tzinfo=zone_named(zone), fold=0)
+    if aware.astimezone(UTC).astimezone(aware.tzinfo).replace(tzinfo=None) != local:
+        raise BadTime("the clocks skip this local time in its time zone")
+    return aware
+
+
+def to_local(instant: datetime, zone: str) -> datetime:
+    """The local time (naive) of an instant."""
+    return instant.astimezone(zone_named(zone)).replace(tzinfo=None)
+
+
+def instant_of(content: Content) -> datetime | None:
+    """The instant at which an entry starts; all-day: midnight in `time_zone`, else UTC. None without a start."""
+    start: Any = content.get("start")
+    if not isinstance(start, str):
+        return None
+    zone = zone_named(str(content.get("time_zone") or "UTC"))
+    if _DATE.fullmatch(start):
+        return datetime.combine(parse_date(start), time(), zone).astimezone(UTC)
+    moment = parse_moment(start)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+
+
+def microseconds(instant: datetime) -> int:
+    """Whole microseconds since 1970, exactly."""
+    return (instant - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)

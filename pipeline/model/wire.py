@@ -1,0 +1,89 @@
+"""What crosses a wire, as plain values: Kafka records, HTTP requests and responses, credentials.
+
+Nothing here opens a connection. A `repr` never shows a secret, a query string or a body.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+
+Headers = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Coordinates:
+    """Where a record lies in Kafka."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}@{self.offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One Kafka record as it came: bytes untouched, `timestamp` with a zone."""
+
+    at: Coordinates
+    key: bytes | None = field(repr=False)
+    value: bytes | None = field(repr=False)
+    headers: tuple[tuple[str, bytes], ...] = field(repr=False)
+    timestamp: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request of a vendor. `path` is relative to the account's base URL; `body` is sent byte for byte."""
+
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    headers: Headers = field(default=(), repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+    def with_headers(self, *headers: tuple[str, str]) -> Request:
+        return Request(self.method, self.path, self.query, (*self.headers, *headers), self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One HTTP answer, whole. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+    def retry_after(self, now: datetime) -> float | None:
+        """Seconds that `Retry-After` asks for (RFC 9110: seconds or an HTTP date), None without a readable one."""
+        text = self.headers.get("retry-after", "").strip()
+        if text.isdigit():
+            return min(float(text), 86_400.0)
+        try:
+            return min(max((parsedate_to_datetime(text) - now).total_seconds(), 0.0), 86_400.0)
+        except (ValueError, TypeError):
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What proves who we are: names as the vendor's folder declares them, values secret."""
+
+    values: Mapping[str, str] = field(repr=False)
+
+    def __getitem__(self, name: str) -> str:
+        return self.values[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An access token and, where the vendor gives one, the refresh token that renews it once."""
+
+    access: str = field(repr=False)
+    lives: float
+    """Seconds it lives from the moment the request for it was sent."""
+    refresh: str | None = field(default=None, repr=False)

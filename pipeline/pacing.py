@@ -1,0 +1,20 @@
+"""Spreads the calls that the ledger granted over the quota's window. It grants nothing itself."""
+
+from __future__ import annotations
+
+from aiolimiter import AsyncLimiter
+
+from pipeline.vendors.contract import Window
+
+
+class Pace:
+    """Departures of one account in this process, evenly spaced by its tightest window."""
+
+    def __init__(self, windows: tuple[Window, ...]) -> None:
+        # One call each `interval` seconds. `AsyncLimiter(calls, seconds)` lets nearly twice `calls` into one window.
+        interval = max((window.seconds / window.calls for window in windows), default=0.0)
+        self._limiter = AsyncLimiter(1, interval) if interval > 0 else None
+
+    async def turn(self) -> None:
+        if self._limiter is not None:
+            await self._limiter.acquire()

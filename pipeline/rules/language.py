@@ -1,0 +1,184 @@
+"""What a template may say, judged before MiniJinja sees it: expressions and `if`, our roots, our filters, no calls.
+
+MiniJinja as shipped calls any Python method it can reach (`data.pop('x')` changes the event) and repeats text
+without a bound; both are refused here by their form.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+ROOTS = ("event", "data", "omit", "item")
+FILTERS = (
+    "default", "money", "number", "date", "plus", "minus", "times", "in_zone", "upper", "lower", "trim", "replace",
+    "join", "length", "round", "int", "float", "string", "bool",
+)  # fmt: skip
+TESTS = (
+    "defined", "undefined", "none", "string", "number", "integer", "float", "boolean", "true", "false", "in",
+    "startingwith", "endingwith", "even", "odd",
+)  # fmt: skip
+STATEMENTS = ("if", "elif", "else", "endif")
+_KEYWORDS = frozenset(("and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "True", "False", "None"))
+_TOKEN = re.compile(
+    r"""\s*(?:(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?P<number>\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?)"""
+    r"""|(?P<name>[^\W\d]\w*)|(?P<mark>\*\*|//|==|!=|<=|>=|[-+*/%~|.,:()\[\]<>=]))""",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a template; `line` counts from 0 within the text."""
+
+    line: int
+    message: str
+    found: str
+    expected: str
+    suggestion: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a template: `text`, `expression` or `statement`."""
+
+    kind: str
+    text: str
+    line: int
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)
+    return f"did you mean {close[0]}?" if close else ""
+
+
+def pieces(source: str) -> tuple[list[Piece], Fault | None]:
+    """Splits a template at its braces; a fault where braces do not close or are not allowed."""
+    found: list[Piece] = []
+    at = 0
+    for start in iter(lambda: _next_brace(source, at), -1):
+        if start > at:
+            found.append(Piece("text", source[at:start], source.count("\n", 0, at)))
+        line = source.count("\n", 0, start)
+        opening = source[start : start + 2]
+        if opening == "{#":
+            return found, Fault(line, "a comment inside a template", "{# … #}", "YAML comments, outside the text")
+        closing = "}}" if opening == "{{" else "%}"
+        end = _closing(source, start + 2, closing)
+        if end < 0:
+            return found, Fault(line, "a template does not close", opening, f"{opening} … {closing}")
+        kind = "expression" if opening == "{{" else "statement"
+        found.append(Piece(kind, source[start + 2 : end].strip().strip("-+").strip(), line))
+        at = end + 2
+    if at < len(source):
+        found.append(Piece("text", source[at:], source.count("\n", 0, at)))
+    return found, None
+
+
+def _next_brace(source: str, at: int) -> int:
+    match = re.compile(r"\{[{%#]").search(source, at)
+    return match.start() if match else -1
+
+
+def _closing(source: str, at: int, closing: str) -> int:
+    quote = ""
+    while at < len(source):
+        char = source[at]
+        if quote:
+            at += char == "\\"
+            quote = "" if char == quote else quote
+        elif char in "\"'":
+            quote = char
+        elif source.startswith(closing, at):
+            return at
+        at += 1
+    return -1
+
+
+def faults(source: str) -> list[Fault]:
+    """All that this template may not say."""
+    parts, broken = pieces(source)
+    found = [broken] if broken else []
+    for piece in parts:
+        if piece.kind == "statement":
+            word, _, rest = piece.text.partition(" ")
+            if word not in STATEMENTS:
+                found.append(Fault(piece.line, "a statement that rules do not have", word, "if, elif, else or endif"))
+            elif rest.strip():
+                found += _expression(rest, piece.line)
+        elif piece.kind == "expression":
+            found += _expression(piece.text, piece.line)
+    return found
+
+
+def _expression(text: str, line: int) -> list[Fault]:
+    tokens, rest = _tokens(text)
+    if rest:
+        return [Fault(line, "an expression cannot be read", rest[:1], "a MiniJinja expression")]
+    if not tokens:
+        return [Fault(line, "an empty expression", "{{ }}", "an expression such as data.number")]
+    names = [previous[1] != "." and token[1] for previous, token in zip([("", ""), *tokens], tokens, strict=False)]
+    if names.count("if") != names.count("else"):
+        return [Fault(line, "an if without its else", "if", "… if … else …", "say omit for nothing")]
+    padded = [("", ""), ("", ""), *tokens, ("", "")]
+    triples = zip(padded, padded[1:], padded[2:], padded[3:], strict=False)
+    found = (_token(before[1], previous, token, after[1], line) for before, previous, token, after in triples)
+    return [fault for fault in found if fault]
+
+
+def _tokens(text: str) -> tuple[list[tuple[str, str]], str]:
+    tokens: list[tuple[str, str]] = []
+    at = 0
+    text = text.rstrip()
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        if not match:
+            return tokens, text[at:].lstrip()
+        tokens.append((match.lastgroup or "", match[match.lastgroup or 0]))
+        at = match.end()
+    return tokens, ""
+
+
+def _token(before: str, previous: tuple[str, str], token: tuple[str, str], after: str, line: int) -> Fault | None:
+    kind, word = token
+    if kind == "mark":
+        return _mark(before, previous, word, line)
+    if kind != "name":
+        return None
+    if previous[1] == "." and previous[0] == "mark":
+        return Fault(line, "a private name", word, "a field of the event") if word.startswith("_") else None
+    if previous == ("mark", "|"):
+        return _unknown(line, "an unknown filter", word, FILTERS)
+    if previous == ("name", "is") or (previous == ("name", "not") and before == "is"):
+        return None if word == "not" else _unknown(line, "an unknown test", word, TESTS)
+    if word in _KEYWORDS or (after == "=" and previous[1] in ("(", ",")):
+        return None
+    return _unknown(line, "an unknown root", word, ROOTS)
+
+
+def _unknown(line: int, message: str, word: str, known: tuple[str, ...]) -> Fault | None:
+    if word in known:
+        return None
+    return Fault(line, message, word, "one of " + ", ".join(known), suggest(word, known))
+
+
+def _mark(before: str, previous: tuple[str, str], mark: str, line: int) -> Fault | None:
+    if mark == "~":
+        return Fault(line, "~ would print null as text", "~", "the parts one after the other, each in its own {{ }}")
+    if mark in ("*", "**"):
+        return Fault(line, f"{mark} has no bound", mark, "a filter", "write | times(60)")
+    if mark != "(":
+        return None
+    kind, word = previous
+    if kind == "name" and (before in ("|", "is") or (before == "not" and word in TESTS)):
+        return None
+    if kind == "text" or previous in (("mark", ")"), ("mark", "]")) or (kind == "name" and not _opens(before, word)):
+        return Fault(line, "a call", f"{word}(", "a value or a filter", "fields have no methods; use a filter")
+    return None
+
+
+def _opens(before: str, word: str) -> bool:
+    """Whether a bracket after this word groups: `not (…)`, `a and (…)`; `data.not(…)` would be a call."""
+    return before != "." and word in ("and", "or", "not", "in", "if", "else")

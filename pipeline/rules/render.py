@@ -1,0 +1,155 @@
+"""Templates: MiniJinja on our terms. A template yields a typed value or text; it changes and calls nothing.
+
+Failures carry a code and words that never quote the event.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from minijinja import Environment, TemplateError
+
+from pipeline.model.event import DomainEvent
+from pipeline.model.when import BadTime
+from pipeline.rules.filters import MAX_TEXT, OURS, FilterError, kind
+from pipeline.rules.language import Fault, faults, pieces
+from pipeline.rules.views import unwrap, view
+
+FUEL = 20_000
+
+
+class Omit:
+    """The value of `omit`: nothing is said of the field."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "omit"
+
+
+OMIT = Omit()
+
+
+class RenderError(Exception):
+    """A template has no value for this event: `code` is one of `missing`, `type`, `limit`, `format`, `template`."""
+
+    def __init__(self, code: str, explanation: str) -> None:
+        super().__init__(explanation)
+        self.code = code
+        self.explanation = explanation
+
+
+class TemplateFault(Exception):
+    """A template that no event could render."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(f"{fault.message}: {fault.found}")
+        self.fault = fault
+
+
+_seen = threading.local()
+
+
+def _keep(value: Any) -> str:
+    """The finalizer of value templates: keeps the one value as it is (`eval_expr` turns missing into null)."""
+    _seen.values.append(value)
+    return ""
+
+
+def _print(value: Any) -> Any:
+    """The finalizer of text templates: only texts and integers print."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        what = "omit" if value is OMIT else kind(value)
+        raise FilterError(f"{what} does not print inside a text; use money, number, default or a whole {{{{ … }}}}")
+    return str(value)
+
+
+def _environment(finalizer: Any) -> Environment:
+    env = Environment(
+        debug=False, undefined_behavior="strict", fuel=FUEL, pycompat=False, finalizer=finalizer,
+        auto_escape_callback=lambda name: False, keep_trailing_newline=True,
+    )  # fmt: skip
+    for name in list(env.globals):
+        env.remove_global(name)
+    for name, ours in OURS.items():
+        env.add_filter(name, ours)
+    return env
+
+
+_VALUES = _environment(_keep)
+_TEXTS = _environment(_print)
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A scalar of a rule: whole (exactly one `{{ … }}`: typed) or text. `source` is what MiniJinja renders."""
+
+    source: str
+    whole: bool
+
+    def render(self, scope: Mapping[str, Any]) -> Any:
+        if not self.whole:
+            return self._run(_TEXTS, scope)
+        _seen.values = []
+        self._run(_VALUES, scope)
+        if not _seen.values:
+            raise RenderError("missing", "the expression has no value")
+        value = unwrap(_seen.values.pop())
+        if isinstance(value, str) and len(value) > MAX_TEXT:
+            raise RenderError("limit", "a text is larger than 64 KiB")
+        return value
+
+    def _run(self, env: Environment, scope: Mapping[str, Any]) -> str:
+        try:
+            text: str = env.render_str(self.source, **scope)
+        except TemplateError as error:
+            raise _explained(error) from None
+        except (FilterError, BadTime) as error:
+            raise RenderError("type" if isinstance(error, FilterError) else "format", str(error)) from None
+        except (TypeError, ValueError, ArithmeticError):
+            raise RenderError("type", "a filter was given what it cannot take") from None
+        if len(text) > MAX_TEXT:
+            raise RenderError("limit", "a text is larger than 64 KiB")
+        return text
+
+
+def compile_template(source: str) -> Template | str:
+    """The template of a scalar, or the text itself where it has no braces. Raises `TemplateFault`."""
+    if "{{" not in source and "{%" not in source and "{#" not in source:
+        return source
+    for fault in faults(source):
+        raise TemplateFault(fault)
+    parts, _ = pieces(source.strip())
+    whole = len(parts) == 1 and parts[0].kind == "expression"
+    try:
+        _TEXTS.add_template("check", source)
+    except TemplateError as error:
+        line = (error.line or 1) - 1
+        found = _words(error) if error.kind == "SyntaxError" else error.kind
+        raise TemplateFault(Fault(line, "a template error", found, "a MiniJinja expression")) from None
+    return Template(source.strip() if whole else source, whole)
+
+
+def scope_of(event: DomainEvent) -> dict[str, Any]:
+    """The roots of templates over one event."""
+    return {"event": view(dict(event.attributes)), "data": view(event.data), "omit": OMIT}
+
+
+def _explained(error: TemplateError) -> RenderError:
+    """MiniJinja's words by kind alone: its details may quote values."""
+    match error.kind:
+        case "UndefinedError":
+            return RenderError("missing", "a field that the template names is missing from the event")
+        case "OutOfFuel":
+            return RenderError("limit", "the template does too much")
+        case "InvalidOperation":
+            return RenderError("type", "an operation does not fit the types of its values")
+        case _:
+            return RenderError("template", f"the template failed ({error.kind})")
+
+
+def _words(error: TemplateError) -> str:
+    return str(error.message).removeprefix("syntax error: ").partition(" (in ")[0]

@@ -1,0 +1,332 @@
+"""The shape of a rule file, and its reading: every problem with file, line, what was found and what was expected."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from pipeline.model.entry import FIELDS
+from pipeline.rules.language import suggest
+
+Where = tuple[str | int, ...]
+"""A place in a file: keys and indexes from its root."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One mistake in the rules. `line` counts from 1."""
+
+    file: str
+    line: int
+    message: str
+    found: str = ""
+    expected: str = ""
+    suggestion: str = ""
+
+    def __str__(self) -> str:
+        parts = [f"{self.file}:{self.line}: {self.message}"]
+        parts += [f"found {self.found}"] if self.found else []
+        parts += [f"expected {self.expected}"] if self.expected else []
+        parts += [self.suggestion] if self.suggestion else []
+        return "; ".join(parts)
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str | dict) else value
+
+
+Names = Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)]
+Scalar = str | int | float | bool | None
+
+
+class Shape(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+S = TypeVar("S", bound=Shape)
+
+
+class Entry(Shape):
+    """Neutral fields of one layer; each a value or a template. Unset says nothing, null clears."""
+
+    title: Any = None
+    description: Any = None
+    location: Any = None
+    start: Any = None
+    end: Any = None
+    time_zone: Any = None
+    end_time_zone: Any = None
+    all_day: Any = None
+    alerts: Any = None
+    links: Any = None
+    participants: Any = None
+    busy: Any = None
+    status: Any = None
+
+
+class Wait(Shape):
+    wait: str
+
+
+class Send(Shape):
+    """What a rule asks of an entry at some destinations. `own` holds the vendors' sections."""
+
+    to: Names
+    key: str | int | None = None
+    subscriber: str | int | None = None
+    identity: str | int | None = None
+    layer: str = "base"
+    if_unsent: Literal["create", "skip"] = "create"
+    if_unlinked: Wait | str | None = None
+    entry: Entry | None = None
+    own: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    deliver_at: str | None = None
+    expires_at: str | None = None
+    cancel: StrictBool = False
+    delete: StrictBool = False
+
+
+class LinkTo(Shape):
+    """The directory learns a subscriber's identity at a destination."""
+
+    destination: str
+    subscriber: str | int
+    identity: str | int | None
+
+
+class Rule(Shape):
+    name: str = Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")
+    from_: Names = Field(alias="from")
+    on: Names | None = None
+    when: str | bool | None = None
+    sequence: str | int | None = None
+    send: Annotated[list[Send], BeforeValidator(_listed)] = Field(default_factory=list)
+    link: Annotated[list[LinkTo], BeforeValidator(_listed)] = Field(default_factory=list)
+
+
+class Expect(Shape):
+    """A desired state: `entry` names the fields that are compared; null: the field is absent."""
+
+    to: str
+    key: str
+    state: Literal["present", "cancelled", "deleted", "waiting"] = "present"
+    entry: dict[str, Any] = Field(default_factory=dict)
+
+
+class Test(Shape):
+    name: str = ""
+    given: list[dict[str, Any]] = Field(min_length=1)
+    expect: list[Expect]
+
+
+SHAPES: dict[str, tuple[str, ...]] = {
+    "file": ("rules", "tests"),
+    "rule": ("name", "from", "on", "when", "sequence", "send", "link"),
+    "send": tuple(name for name in Send.model_fields if name != "own"),
+    "entry": FIELDS,
+    "link": tuple(LinkTo.model_fields),
+    "expect": tuple(Expect.model_fields),
+    "test": tuple(Test.model_fields),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sourced:
+    """A rule with where it stands."""
+
+    rule: Rule
+    file: str
+    at: Where
+    lines: Mapping[Where, int] = field(repr=False)
+
+    def line(self, *inner: str | int) -> int:
+        """The line of a place inside the rule, or of what encloses it."""
+        return line_of(self.lines, (*self.at, *inner))
+
+
+@dataclass(frozen=True, slots=True)
+class SourcedTest:
+    test: Test
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What rule files hold, and what is wrong with their shape."""
+
+    rules: tuple[Sourced, ...] = ()
+    tests: tuple[SourcedTest, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+    def __add__(self, other: Rules) -> Rules:
+        return Rules(self.rules + other.rules, self.tests + other.tests, self.problems + other.problems)
+
+
+def load_paths(paths: Sequence[Path], vendor_names: Collection[str]) -> Rules:
+    """The rules of files, and of all `*.yaml` and `*.yml` under folders in the order of their names."""
+    loaded = Rules()
+    for path in paths:
+        if not path.exists():
+            loaded += Rules(problems=(Problem(str(path), 1, "no such file or folder", "", "a rule file"),))
+        for file in _files(path):
+            loaded += load_text(file.read_text("utf-8", "replace"), str(file), vendor_names)
+    return loaded + Rules(problems=tuple(_twice(loaded.rules)))
+
+
+def load_text(text: str, file: str, vendor_names: Collection[str]) -> Rules:
+    """The rules of one file's text."""
+    try:
+        parsed = YAML(typ="rt").load(text)
+    except YAMLError as error:
+        mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
+        reason = (error.problem if isinstance(error, MarkedYAMLError) else None) or "unreadable"
+        return Rules(problems=(Problem(file, mark.line + 1 if mark else 1, "not YAML", str(reason), "YAML 1.2"),))
+    lines: dict[Where, int] = {(): 1}
+    return _read(_plain(parsed, (), lines), file, lines, vendor_names)
+
+
+def load_inline(rules: Sequence[Any], file: str, line: int, vendor_names: Collection[str]) -> Rules:
+    """Rules that stand in the settings themselves, as a list; all problems show the line of that list."""
+    lines: dict[Where, int] = {(): line}
+    loaded = _read(_plain({"rules": list(rules)}, (), {}), file, lines, vendor_names)
+    return loaded + Rules(problems=tuple(_twice(loaded.rules)))
+
+
+def line_of(lines: Mapping[Where, int], at: Where) -> int:
+    while at not in lines:
+        at = at[:-1]
+    return lines[at]
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted(file for file in path.rglob("*") if file.suffix in (".yaml", ".yml"))
+    return [path] if path.exists() else []
+
+
+def _twice(rules: Sequence[Sourced]) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for sourced in rules:
+        name = sourced.rule.name
+        if name in seen:
+            yield Problem(sourced.file, sourced.line("name"), "two rules have one name", name, "a name of its own")
+        seen.add(name)
+
+
+def _plain(node: Any, at: Where, lines: dict[Where, int]) -> Any:
+    """The bare value of a YAML node; notes the line of every key and item."""
+    if isinstance(node, Mapping):
+        for name in node:
+            if isinstance(node, CommentedMap) and name in (node.lc.data or {}):
+                lines[*at, name] = node.lc.key(name)[0] + 1
+        return {str(name): _plain(value, (*at, str(name)), lines) for name, value in node.items()}
+    if isinstance(node, Sequence) and not isinstance(node, str):
+        for index in range(len(node)):
+            if isinstance(node, CommentedSeq) and index in (node.lc.data or {}):
+                lines[*at, index] = node.lc.item(index)[0] + 1
+        return [_plain(value, (*at, index), lines) for index, value in enumerate(node)]
+    if isinstance(node, date):
+        return node.isoformat()
+    for bare in (bool, int, float, str):
+        if isinstance(node, bare):
+            return bare(node)
+    return node if node is None else str(node)
+
+
+def _read(parsed: Any, file: str, lines: Mapping[Where, int], vendor_names: Collection[str]) -> Rules:
+    if not isinstance(parsed, dict):
+        return Rules(problems=(Problem(file, 1, "not a rule file", type(parsed).__name__, "a map with rules:"),))
+    loaded = Rules(problems=tuple(_strangers(parsed, file, lines)))
+    for index, raw in enumerate(_items(parsed.get("rules"))):
+        at: Where = ("rules", index)
+        rule, problems = _shaped(Rule, _with_own(raw, vendor_names), file, at, lines, vendor_names)
+        loaded += Rules(rules=(Sourced(rule, file, at, lines),) if rule else (), problems=problems)
+    for index, raw in enumerate(_items(parsed.get("tests"))):
+        at = ("tests", index)
+        test, problems = _shaped(Test, raw, file, at, lines, vendor_names)
+        loaded += Rules(tests=(SourcedTest(test, file, line_of(lines, at)),) if test else (), problems=problems)
+    return loaded
+
+
+def _items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _strangers(parsed: Mapping[str, Any], file: str, lines: Mapping[Where, int]) -> Iterator[Problem]:
+    known = SHAPES["file"]
+    for name, value in parsed.items():
+        if name not in known:
+            line, expected = line_of(lines, (name,)), " or ".join(known)
+            yield Problem(file, line, "an unknown key", name, expected, suggest(name, known))
+        elif not isinstance(value, list):
+            yield Problem(file, line_of(lines, (name,)), f"{name} is no list", type(value).__name__, "a list")
+
+
+def _with_own(raw: Any, vendor_names: Collection[str]) -> Any:
+    """Moves the vendors' sections of each send item under `own`."""
+    if not isinstance(raw, dict) or "send" not in raw:
+        return raw
+    items = raw["send"] if isinstance(raw["send"], list) else [raw["send"]]
+    return {**raw, "send": [_own(item, vendor_names) for item in items]}
+
+
+def _own(item: Any, vendor_names: Collection[str]) -> Any:
+    if not isinstance(item, dict):
+        return item
+    own = {name: value for name, value in item.items() if name in vendor_names}
+    rest = {name: value for name, value in item.items() if name not in vendor_names}
+    return {**rest, "own": own} if own else rest
+
+
+def _shaped(
+    shape: type[S], raw: Any, file: str, at: Where, lines: Mapping[Where, int], vendor_names: Collection[str]
+) -> tuple[S | None, tuple[Problem, ...]]:
+    try:
+        return shape.model_validate(raw), ()
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        return None, tuple(_problem(detail, file, at, lines, vendor_names) for detail in details)
+
+
+def _problem(detail: Any, file: str, at: Where, lines: Mapping[Where, int], vendor_names: Collection[str]) -> Problem:
+    inner = tuple(part for part in detail["loc"] if part != "own")
+    line = line_of(lines, (*at, *inner))
+    name = ".".join(str(part) for part in inner) or "the item"
+    match detail["type"]:
+        case "extra_forbidden":
+            known = _known((*at, *inner), vendor_names)
+            word = str(inner[-1])
+            return Problem(file, line, "an unknown key", word, "one of " + ", ".join(known), suggest(word, known))
+        case "missing":
+            return Problem(file, line, f"{name} is missing", "", f"{inner[-1]}:")
+        case _:
+            found = repr(detail["input"])[:60]
+            return Problem(file, line, f"{name} is not right", found, detail["msg"].removeprefix("Input should be "))
+
+
+def _known(at: Where, vendor_names: Collection[str]) -> tuple[str, ...]:
+    names = [part for part in at[:-1] if isinstance(part, str)]
+    match names:
+        case [*_, "entry"] if names[0] == "rules":
+            return SHAPES["entry"]
+        case ["rules", "send"]:
+            return (*SHAPES["send"], *sorted(vendor_names))
+        case ["rules", "link"]:
+            return SHAPES["link"]
+        case ["tests", "expect"]:
+            return SHAPES["expect"]
+        case ["tests"]:
+            return SHAPES["test"]
+        case [*_, "if_unlinked", "Wait"] | [*_, "if_unlinked"]:
+            return ("wait",)
+        case _:
+            return SHAPES["rule"]

@@ -1,0 +1,215 @@
+"""Slots: the type of every place in a rule, and how a rendered value becomes it. Never quotes a value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+from pipeline.model.entry import KEY_PATTERN
+from pipeline.model.when import (
+    BadTime,
+    microseconds,
+    parse_date,
+    parse_duration,
+    parse_moment,
+    resolve,
+    to_local,
+    zone_named,
+)
+from pipeline.rules.filters import kind
+from pipeline.rules.render import OMIT, RenderError, Template
+
+Node = Any
+"""A compiled value: a Template, a literal, or a list or map of nodes."""
+
+JSON_TYPES: dict[str, type | tuple[type, ...]] = {
+    "string": str, "boolean": bool, "integer": int, "number": (int, float), "object": dict, "array": list,
+}  # fmt: skip
+STATUSES = ("confirmed", "tentative", "cancelled")
+
+
+def rendered(node: Node, scope: Mapping[str, Any]) -> Any:
+    """The value of a node; members that say `omit` are left out of lists and maps."""
+    if isinstance(node, Template):
+        return node.render(scope)
+    if isinstance(node, list):
+        return [value for value in (rendered(member, scope) for member in node) if value is not OMIT]
+    if isinstance(node, dict):
+        members = ((name, rendered(member, scope)) for name, member in node.items())
+        return {name: value for name, value in members if value is not OMIT}
+    return node
+
+
+def text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise _wrong("a text", value)
+    return value
+
+
+def flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _wrong("a bool", value)
+    return value
+
+
+def name(value: Any) -> str:
+    """A subscriber or an identity: a text or an integer, not empty."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise _wrong("a text or an integer", value)
+    if not 0 < len(str(value)) <= 500:
+        raise RenderError("format", "expected 1 to 500 characters")
+    return str(value)
+
+
+def key(value: Any) -> str:
+    found = name(value)
+    if not re.fullmatch(KEY_PATTERN, found):
+        raise RenderError("key", "a key has 1 to 200 of A-Z a-z 0-9 . _ : -")
+    return found
+
+
+def zone(value: Any) -> str:
+    return zone_named(text(value)).key
+
+
+def status(value: Any) -> str:
+    if value not in STATUSES:
+        raise RenderError("type", "expected one of " + ", ".join(STATUSES))
+    return str(value)
+
+
+def alerts(value: Any) -> list[int]:
+    return [_minutes(member) for member in _list(value)]
+
+
+def links(value: Any) -> list[dict[str, str]]:
+    found = [_texts(member, ("name", "url")) for member in _list(value)]
+    if any(set(link) != {"name", "url"} for link in found):
+        raise RenderError("type", "a link has a name and a url")
+    return found
+
+
+def participants(value: Any) -> list[dict[str, str]]:
+    return [_texts(member, ("name", "email", "phone")) for member in _list(value)]
+
+
+def moment_text(value: Any) -> str:
+    """A date, a local date-time or an instant, as text that is known to parse."""
+    found = text(value)
+    parse_date(found) if len(found) == 10 else parse_moment(found)
+    return found
+
+
+FIELD_SLOTS: dict[str, Callable[[Any], Any]] = {
+    "title": text, "description": text, "location": text, "start": moment_text, "end": moment_text,
+    "time_zone": zone, "end_time_zone": zone, "all_day": flag, "alerts": alerts, "links": links,
+    "participants": participants, "busy": flag, "status": status,
+}  # fmt: skip
+
+
+def own_value(value: Any, declared: str) -> Any:
+    """A vendor's own field, of the JSON type that the vendor declares."""
+    wanted = JSON_TYPES.get(declared, object)
+    if not isinstance(value, wanted) or (isinstance(value, bool) and declared in ("integer", "number")):
+        raise _wrong(f"JSON {declared}", value)
+    return value
+
+
+def order(value: Any) -> int:
+    """A `sequence`: an integer, or a time as microseconds since 1970."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        if abs(value) >= 1 << 63:
+            raise RenderError("limit", "a sequence is at most 63 bits")
+        return value
+    return microseconds(instant(value, "UTC"))
+
+
+def instant(value: Any, zone_name: str) -> datetime:
+    """An instant; a date is its midnight and a local time is read in the zone given."""
+    found = moment_text(value)
+    moment = datetime.combine(parse_date(found), time()) if len(found) == 10 else parse_moment(found)
+    return (moment if moment.tzinfo else resolve(moment, zone_name)).astimezone(UTC)
+
+
+def seconds_unlinked(value: Any) -> float | None:
+    """`wait 30d` or {wait: 30d} → seconds; `drop` → None; nothing said: 30 days."""
+    if value is None:
+        return 30 * 86_400.0
+    if value == "drop":
+        return None
+    words = value if isinstance(value, str) else f"wait {value.wait}"
+    if not words.startswith("wait "):
+        raise BadTime("expected wait 30d or drop")
+    return parse_duration(words.removeprefix("wait ").strip()).total_seconds()
+
+
+def timed(content: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Start and end as the ledger keeps them: dates when all-day, else local times of their zones.
+
+    An instant becomes local time in the entry's zone, the destination's default zone, or UTC, which is then said.
+    """
+    done = dict(content)
+    for field_name, zone_field in (("start", "time_zone"), ("end", "end_time_zone")):
+        if done.get(field_name) is None:
+            continue
+        zone_name = done.get(zone_field) or done.get("time_zone") or defaults.get("time_zone")
+        all_day = done.get("all_day", defaults.get("all_day"))
+        try:
+            done[field_name], said = _placed(done[field_name], all_day, zone_name)
+        except BadTime as error:
+            raise RenderError("format", f"{field_name}: {error}") from None
+        if said:
+            done[zone_field] = said
+    _in_order(done)
+    return done
+
+
+def _placed(found: str, all_day: bool | None, zone_name: str | None) -> tuple[str, str | None]:
+    if len(found) == 10:
+        if all_day is False:
+            raise BadTime("expected a date and time, as all_day is false")
+        return found, None
+    if all_day:
+        raise BadTime("expected a date, as all_day is true")
+    moment: datetime = parse_moment(found).replace(microsecond=0)
+    if moment.tzinfo is None:
+        if zone_name:
+            resolve(moment, zone_name)
+        return moment.isoformat(), None
+    local = to_local(moment, zone_name or "UTC")
+    if resolve(local, zone_name or "UTC") != moment:
+        raise BadTime("this instant is the second of a doubled local time, which no calendar can say")
+    return local.isoformat(), None if zone_name else "UTC"
+
+
+def _in_order(content: Mapping[str, Any]) -> None:
+    start, end = content.get("start"), content.get("end")
+    if not start or not end or content.get("end_time_zone", content.get("time_zone")) != content.get("time_zone"):
+        return
+    if len(start) == len(end) and (end < start or (end == start and len(end) == 10)):
+        raise RenderError("format", "end: expected after the start (an all-day end is exclusive)")
+
+
+def _minutes(value: Any) -> int:
+    whole, rest = divmod(parse_duration(text(value)), timedelta(minutes=1))
+    if rest:
+        raise BadTime("expected whole minutes")
+    return whole
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise _wrong("a list", value)
+    return value
+
+
+def _texts(value: Any, names: tuple[str, ...]) -> dict[str, str]:
+    if not isinstance(value, dict) or not set(value) <= set(names) or not value:
+        raise RenderError("type", f"expected a map of {', '.join(names)}")
+    return {field_name: text(member) for field_name, member in value.items()}
+
+
+def _wrong(expected: str, value: Any) -> RenderError:
+    return RenderError("type", f"expected {expected}, not {kind(value)}")

@@ -1,0 +1,358 @@
+"""Kafka: records in, dead letters and outcomes out. The only module with aiokafka.
+
+The truth of what was read is in the ledger: at each assignment the consumer asks for the offsets and seeks to them.
+What is committed to Kafka is a courtesy to lag monitors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import (
+    IllegalStateError,
+    InvalidTopicError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    TopicAuthorizationFailedError,
+)
+
+from pipeline.model.wire import Coordinates, Record
+
+Partition = tuple[str, int]
+Offsets = Mapping[Partition, int]
+OnAssigned = Callable[[list[Partition]], Awaitable[Offsets]]
+
+REQUEST_TIMEOUT_MS = 12_000
+COMMIT_TIMEOUT = 5.0
+SEND_TIMEOUT = 30.0
+STOP_TIMEOUT = 10.0
+START_WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
+QUIET_AFTER = 20.0
+STALLED_AFTER = 60.0
+UNPOLLED_AFTER = 240.0
+MAX_REQUEST_BYTES = 16 * 1024 * 1024
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class StreamError(Exception):
+    """Kafka did not do what was asked. The text is a code; `lasting`: the same again would fail again."""
+
+    def __init__(self, code: str, lasting: bool = False) -> None:
+        super().__init__(code)
+        self.code = code
+        self.lasting = lasting
+
+
+class StreamEvents(Protocol):
+    def waiting_for(self, part: str, reason: str) -> None: ...
+
+    def partitions_assigned(self, partitions: Sequence[Partition]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaConfig:
+    bootstrap_servers: str
+    group_id: str
+    topics: tuple[str, ...] = ()
+    pattern: str | None = None
+    security_protocol: str = "PLAINTEXT"
+    sasl_mechanism: str | None = None
+    """PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512."""
+    sasl_username: str | None = None
+    sasl_password: str | None = field(default=None, repr=False)
+    ssl_cafile: str | None = None
+    ssl_certfile: str | None = None
+    ssl_keyfile: str | None = None
+    client_id: str = "calends"
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """A partition's log: the first offset kept, and the offset the next record will get."""
+
+    begin: int
+    end: int
+
+
+class Consumer:
+    """One member of the group. `generation` rises whenever partitions come or go: a batch of an older one is void."""
+
+    def __init__(
+        self,
+        config: KafkaConfig,
+        on_assigned: OnAssigned,
+        telemetry: StreamEvents,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._config = config
+        self._on_assigned = on_assigned
+        self._telemetry = telemetry
+        self._monotonic = monotonic
+        self._client: Any = None
+        self._placed = 0
+        self._polled_at = self._moved_at = monotonic()
+        self.generation = 0
+
+    async def start(self) -> None:
+        """Joins the group; waits for as long as Kafka is not there."""
+        await _until_started(self._begin, self._telemetry)
+        self._polled_at = self._moved_at = self._monotonic()
+
+    async def batch(self, max_records: int = 500, timeout_ms: int = 1000) -> list[Record]:
+        """What came, in order within each partition; empty after `timeout_ms`, and where a rebalance intervened.
+
+        What `on_assigned` raises comes out here, again at each call until it succeeds.
+        """
+        self._polled_at = self._monotonic()
+        if self._placed != self.generation and not await self._place():
+            return []
+        generation = self.generation
+        try:
+            polled = await self._client.getmany(timeout_ms=timeout_ms, max_records=max_records)
+        except KafkaError as error:
+            self._telemetry.waiting_for("kafka", type(error).__name__)
+            await asyncio.sleep(START_WAITS[0])
+            return []
+        if generation != self.generation:  # the seek that follows brings them again
+            return []
+        records = [_record(message) for messages in polled.values() for message in messages]
+        if records:
+            self._moved_at = self._monotonic()
+        else:
+            await self._watch()
+        return records
+
+    def assigned(self) -> list[Partition]:
+        return sorted((part.topic, part.partition) for part in self._client.assignment()) if self._client else []
+
+    def healthy(self) -> bool:
+        """False when nothing is polled any more, or there is something to fetch and nothing comes."""
+        now = self._monotonic()
+        return now - self._polled_at < UNPOLLED_AFTER and now - self._moved_at < STALLED_AFTER
+
+    async def group_offsets(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        """The next offset that the group has committed, where it has."""
+        found = {part: await _asked(self._client.committed(TopicPartition(*part))) for part in partitions}
+        return {part: offset for part, offset in found.items() if offset is not None}
+
+    async def log_bounds(self, partitions: Iterable[Partition]) -> dict[Partition, Bounds]:
+        parts = [TopicPartition(*part) for part in partitions]
+        begin = await _asked(self._client.beginning_offsets(parts))
+        end = await _asked(self._client.end_offsets(parts))
+        return {(part.topic, part.partition): Bounds(begin[part], end[part]) for part in parts}
+
+    async def commit(self, next_offsets: Offsets) -> bool:
+        """Tells the group how far the ledger is; False where it could not be told, which harms nothing."""
+        held = set(self.assigned())
+        offsets = {TopicPartition(*part): offset for part, offset in next_offsets.items() if part in held}
+        if not offsets:
+            return False
+        try:
+            async with asyncio.timeout(COMMIT_TIMEOUT):
+                await self._client.commit(offsets)
+        except (KafkaError, TimeoutError):  # CommitFailedError and IllegalStateError of a rebalance among them
+            return False
+        return True
+
+    async def stop(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await _stopped(client)
+
+    async def _begin(self) -> None:
+        client = AIOKafkaConsumer(
+            **_connection(self._config),
+            group_id=self._config.group_id,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            partition_assignment_strategy=(RangePartitionAssignor,),
+        )
+        client.subscribe(
+            topics=self._config.topics if self._config.pattern is None else (),
+            pattern=self._config.pattern,
+            listener=_Listener(self._turn_over),
+        )
+        await _started(client)
+        self._client = client
+
+    def _turn_over(self) -> None:
+        self.generation += 1
+
+    async def _place(self) -> bool:
+        """Seeks to where the ledger is; False when the assignment changed meanwhile."""
+        generation, partitions = self.generation, self.assigned()
+        offsets = await self._on_assigned(partitions)
+        if generation != self.generation:
+            return False
+        try:
+            for part, offset in offsets.items():
+                self._client.seek(TopicPartition(*part), offset)
+        except IllegalStateError:
+            return False
+        self._placed = generation
+        self._moved_at = self._monotonic()
+        self._telemetry.partitions_assigned(partitions)
+        return True
+
+    async def _watch(self) -> None:
+        """Nothing came for a while. Only a Kafka that answers and holds more than we read makes that a stall."""
+        if self._monotonic() - self._moved_at < QUIET_AFTER:
+            return
+        try:
+            bounds = await self.log_bounds(self.assigned())
+            behind = [part for part, bound in bounds.items() if bound.end > await self._position(part)]
+        except StreamError:
+            behind = []
+        if behind:
+            self._telemetry.waiting_for("kafka", "stalled")
+        else:
+            self._moved_at = self._monotonic()
+
+    async def _position(self, part: Partition) -> int:
+        return int(await _asked(self._client.position(TopicPartition(*part))))
+
+
+class Producer:
+    """Idempotent, acknowledged by all in-sync replicas."""
+
+    def __init__(self, config: KafkaConfig, telemetry: StreamEvents) -> None:
+        self._config = config
+        self._telemetry = telemetry
+        self._client: Any = None
+
+    async def start(self) -> None:
+        """Waits for as long as Kafka is not there."""
+        await _until_started(self._begin, self._telemetry)
+
+    async def send(
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]] = ()
+    ) -> None:
+        """Returns once the record is durable. After a StreamError it may or may not be there."""
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT):
+                await self._client.send_and_wait(topic, value, key=key, headers=list(headers))
+        except TimeoutError:
+            raise StreamError("timeout") from None
+        except KafkaError as error:
+            lasting = isinstance(error, (MessageSizeTooLargeError, InvalidTopicError, TopicAuthorizationFailedError))
+            raise StreamError(type(error).__name__, lasting=lasting) from None
+
+    async def stop(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await _stopped(client)
+
+    async def _begin(self) -> None:
+        client = AIOKafkaProducer(
+            **_connection(self._config),
+            acks="all",
+            enable_idempotence=True,
+            # A dead letter is larger than its original by its headers; the topic's own limit decides.
+            max_request_size=MAX_REQUEST_BYTES,
+        )
+        await _started(client)
+        self._client = client
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
+    """Marks the turn; the work is done in `batch`, as aiokafka only logs what is raised here."""
+
+    def __init__(self, turn_over: Callable[[], None]) -> None:
+        self._turn_over = turn_over
+
+    async def on_partitions_revoked(self, revoked: object) -> None:
+        self._turn_over()
+
+    async def on_partitions_assigned(self, assigned: object) -> None:
+        self._turn_over()
+
+
+async def _until_started(begin: Callable[[], Coroutine[Any, Any, None]], telemetry: StreamEvents) -> None:
+    waits = iter(START_WAITS)
+    while True:
+        try:
+            return await begin()
+        except (KafkaError, OSError, TimeoutError) as error:
+            telemetry.waiting_for("kafka", type(error).__name__)
+        await asyncio.sleep(next(waits, START_WAITS[-1]))
+
+
+async def _started(client: Any) -> None:
+    try:
+        await client.start()
+    except BaseException:
+        await _stopped(client)
+        raise
+
+
+async def _stopped(client: Any) -> None:
+    """`stop()` may raise CancelledError, or take long, where brokers are down: it gets a task and a limit of its own."""
+    stopping = asyncio.ensure_future(client.stop())
+    _, late = await asyncio.wait({stopping}, timeout=STOP_TIMEOUT)
+    if not late and not stopping.cancelled() and stopping.exception() is None:
+        return
+    stopping.cancel()
+    connections = getattr(client, "_client", None) or client.client
+    closing = asyncio.ensure_future(connections.close())
+    await asyncio.wait({closing, stopping}, timeout=STOP_TIMEOUT)
+    for ended in (closing, stopping):
+        if ended.done() and not ended.cancelled():
+            ended.exception()  # looked at, so that asyncio does not report it
+
+
+async def _asked(question: Awaitable[Any]) -> Any:
+    try:
+        async with asyncio.timeout(REQUEST_TIMEOUT_MS / 1000):
+            return await question
+    except TimeoutError:
+        raise StreamError("timeout") from None
+    except KafkaError as error:
+        raise StreamError(type(error).__name__) from None
+
+
+def _connection(config: KafkaConfig) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "bootstrap_servers": config.bootstrap_servers,
+        "client_id": config.client_id,
+        "request_timeout_ms": REQUEST_TIMEOUT_MS,
+        "security_protocol": config.security_protocol,
+    }
+    if config.security_protocol in ("SSL", "SASL_SSL"):
+        settings["ssl_context"] = _ssl_context(config)
+    if config.security_protocol.startswith("SASL_"):
+        settings["sasl_mechanism"] = config.sasl_mechanism or "PLAIN"
+        settings["sasl_plain_username"] = config.sasl_username
+        settings["sasl_plain_password"] = config.sasl_password
+    return settings
+
+
+def _ssl_context(config: KafkaConfig) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=config.ssl_cafile)
+    if config.ssl_certfile is not None:
+        context.load_cert_chain(config.ssl_certfile, config.ssl_keyfile)
+    return context
+
+
+def _record(message: Any) -> Record:
+    return Record(
+        at=Coordinates(message.topic, message.partition, message.offset),
+        key=message.key,
+        value=message.value,
+        headers=tuple((name, value or b"") for name, value in message.headers),
+        timestamp=_instant(message.timestamp),
+    )
+
+
+def _instant(milliseconds: int | None) -> datetime:
+    try:
+        return EPOCH + timedelta(milliseconds=milliseconds or 0)
+    except OverflowError:  # a producer that counts otherwise; the record must not stop its partition
+        return EPOCH

@@ -1,0 +1,230 @@
+"""The events, each a function: the log line and the metric are written together and cannot disagree.
+
+Decisions are logged at info, what waits for a person at warning, what happens a thousand times a second at debug.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from pipeline.telemetry.logs import described
+from pipeline.telemetry.metrics import CHANGES, SETTLED, Metrics, drop
+
+
+@dataclass(frozen=True, slots=True)
+class GaugeRow:
+    """How many entries of a destination are in a state of the ledger."""
+
+    destination: str
+    state: str
+    count: int
+
+
+class Telemetry:
+    """One process's events. `hash_key` keys the hash under which an entry's key appears in log lines."""
+
+    def __init__(self, hash_key: bytes, wall: Callable[[], float] = time.time) -> None:
+        self._hash_key = hashlib.blake2b(hash_key, digest_size=32).digest()
+        self._wall = wall
+        self._metrics = Metrics()
+        self._log = structlog.get_logger("calends")
+        self._vendors: dict[str, str] = {}
+        self._gauged: dict[tuple[str, str], None] = {}
+
+    def declare(self, destinations: Iterable[tuple[str, str, str]]) -> None:
+        """(name, vendor, account) of each destination, so that its counters stand at zero before anything happens."""
+        metrics = self._metrics
+        for name, vendor, account in destinations:
+            self._vendors[name] = vendor
+            for change in CHANGES:
+                metrics.changes.labels(name, vendor, change)
+                metrics.stale.labels(name, vendor, change)
+            for outcome in ("accepted", "unconfirmed", "retry", "throttled", "unauthorized", "rejected", "unknown"):
+                metrics.calls.labels(name, vendor, outcome)
+            for outcome in SETTLED:
+                metrics.settled.labels(name, vendor, outcome)
+            for histogram in (metrics.call_seconds, metrics.call_entries, metrics.freshness):
+                histogram.labels(name, vendor)
+            metrics.saved.labels(name, vendor)
+            metrics.held.labels(name).set(0)
+            metrics.leases.labels(name)
+            metrics.pauses.labels(account)
+            metrics.quota.labels(account).set(0)
+
+    def key_hash(self, key: str) -> str:
+        return hashlib.blake2b(key.encode(), key=self._hash_key, digest_size=8).hexdigest()
+
+    def exposition(self) -> tuple[bytes, str]:
+        """The page of `/metrics` and its content type."""
+        return self._metrics.exposition()
+
+    # Intake
+
+    def records_taken(self, topic: str, partition: int, n: int) -> None:
+        self._metrics.records.labels(topic).inc(n)
+        self._log.debug("records taken", topic=topic, partition=partition, n=n)
+
+    def event_unmatched(self, topic: str) -> None:
+        self._metrics.unmatched.labels(topic).inc()
+        self._log.debug("event unmatched", topic=topic)
+
+    def change_applied(self, destination: str, kind: str, n: int, stale: int = 0) -> None:
+        """`n` changes came to the ledger; `stale` of them were older than what it held."""
+        vendor = self._vendor(destination)
+        self._metrics.changes.labels(destination, vendor, kind).inc(n)
+        self._metrics.stale.labels(destination, vendor, kind).inc(stale)
+        self._log.debug("changes applied", destination=destination, change=kind, n=n, stale=stale)
+
+    def record_dead(self, stage: str, reason: str, coordinates: object) -> None:
+        self._metrics.dead.labels(stage, reason).inc()
+        self._log.warning("record dead", stage=stage, reason=reason, coordinates=str(coordinates))
+
+    def intake_batch(self, n: int, seconds: float) -> None:
+        self._metrics.batch_records.observe(n)
+        self._metrics.batch_seconds.observe(seconds)
+        self._log.debug("batch taken in", n=n, seconds=round(seconds, 4))
+
+    def partitions_assigned(self, partitions: Sequence[tuple[str, int]]) -> None:
+        self._metrics.partitions.set(len(partitions))
+        self._log.info("partitions assigned", partitions=[f"{topic}/{number}" for topic, number in partitions])
+
+    def outbox_sent(self, topic: str, n: int) -> None:
+        self._metrics.sent.labels(topic).inc(n)
+        self._log.debug("outbox sent", topic=topic, n=n)
+
+    # Lanes
+
+    def call_finished(
+        self, destination: str, vendor: str, step: str, outcome: str, seconds: float, entries: int
+    ) -> None:
+        self._metrics.calls.labels(destination, vendor, outcome).inc()
+        self._metrics.call_seconds.labels(destination, vendor).observe(seconds)
+        self._metrics.call_entries.labels(destination, vendor).observe(entries)
+        good = outcome in ("accepted", "unconfirmed", "absent", "exists")
+        say = self._log.debug if good else self._log.info
+        say(
+            "call finished",
+            destination=destination,
+            vendor=vendor,
+            step=step,
+            outcome=outcome,
+            seconds=round(seconds, 4),
+            entries=entries,
+        )
+
+    def entry_settled(self, destination: str, outcome: str, freshness_seconds: float | None = None) -> None:
+        vendor = self._vendor(destination)
+        self._metrics.settled.labels(destination, vendor, outcome).inc()
+        if freshness_seconds is not None:
+            self._metrics.freshness.labels(destination, vendor).observe(max(freshness_seconds, 0.0))
+        self._log.debug("entry settled", destination=destination, outcome=outcome, seconds=freshness_seconds)
+
+    def entry_dead(self, destination: str, vendor: str, reason: str, key_hash: str) -> None:
+        self._metrics.entries_dead.labels(destination, vendor, reason).inc()
+        self._metrics.dead.labels("send", reason).inc()
+        self._log.warning("entry dead", destination=destination, vendor=vendor, reason=reason, key_hash=key_hash)
+
+    def calls_saved(self, destination: str, n: int) -> None:
+        self._metrics.saved.labels(destination, self._vendor(destination)).inc(n)
+        self._log.debug("calls saved", destination=destination, n=n)
+
+    def held(self, destination: str, reason: str, since: datetime) -> None:
+        """The lane waits for a person or a probe. Said again with another reason, it replaces the former."""
+        self._metrics.held.labels(destination).set(1)
+        drop(self._metrics.hold_start, destination)
+        self._metrics.hold_start.labels(destination, reason).set(since.timestamp())
+        self._log.warning("lane held", destination=destination, reason=reason, since=since.isoformat())
+
+    def lifted(self, destination: str) -> None:
+        self._metrics.held.labels(destination).set(0)
+        drop(self._metrics.hold_start, destination)
+        self._log.info("lane lifted", destination=destination)
+
+    def paused(self, account: str, seconds: float) -> None:
+        self._metrics.pauses.labels(account).inc()
+        self._metrics.pause_end.labels(account).set(self._wall() + seconds)
+        self._log.info("account paused", account=account, seconds=round(seconds, 3))
+
+    def token_renewed(self, account: str, how: str, seconds: float) -> None:
+        """`how` is obtain or refresh; `seconds` is what the request took."""
+        self._metrics.renewals.labels(account, how).inc()
+        self._metrics.renewal_seconds.labels(account).observe(seconds)
+        self._metrics.token_start.labels(account).set(self._wall())
+        self._log.debug("token renewed", account=account, how=how, seconds=round(seconds, 4))
+
+    def token_failed(self, account: str, reason: str) -> None:
+        self._metrics.token_failures.labels(account, reason).inc()
+        self._log.warning("token failed", account=account, reason=reason)
+
+    # Ledger
+
+    def lease_expired(self, destination: str, n: int) -> None:
+        self._metrics.leases.labels(destination).inc(n)
+        self._log.info("leases expired", destination=destination, n=n)
+
+    def claim(self, n: int, seconds: float) -> None:
+        self._metrics.claim_entries.observe(n)
+        self._metrics.claim_seconds.observe(seconds)
+        self._log.debug("entries claimed", n=n, seconds=round(seconds, 4))
+
+    def ledger_gauges(
+        self,
+        rows: Iterable[GaugeRow],
+        oldest_ready_seconds: Mapping[str, float],
+        quota_used_share: Mapping[str, float],
+        drained_in_seconds: Mapping[str, float],
+    ) -> None:
+        """The ledger as it is: counts by destination and state; ages by destination; quota by account, 0 to 1."""
+        for seen in self._gauged:
+            self._metrics.backlog.labels(*seen).set(0)
+        for row in rows:
+            self._gauged[row.destination, row.state] = None
+            self._metrics.backlog.labels(row.destination, row.state).set(row.count)
+        for destination in self._vendors:
+            self._metrics.oldest.labels(destination).set(oldest_ready_seconds.get(destination, 0.0))
+            self._metrics.drained.labels(destination).set(drained_in_seconds.get(destination, 0.0))
+        for account, share in quota_used_share.items():
+            self._metrics.quota.labels(account).set(share)
+
+    # Process
+
+    def waiting_for(self, part: str, reason: str) -> None:
+        """Kafka, the ledger or a vendor is not there; `reason` is a code."""
+        self._metrics.waits.labels(part).inc()
+        self._log.warning("waiting", part=part, reason=reason)
+
+    def loop_failed(self, loop: str, error: BaseException) -> None:
+        """A loop tripped over its own code: the type and place of the error, never its text."""
+        self._metrics.waits.labels(loop).inc()
+        self._log.error("loop failed", loop=loop, **described(error))
+
+    def loop_lag(self, seconds: float) -> None:
+        self._metrics.loop_lag.set(seconds)
+        if seconds > 1.0:
+            self._log.warning("event loop late", seconds=round(seconds, 3))
+
+    def started(self, version: str, ledger: str = "", destinations: Sequence[str] = ()) -> None:
+        self._metrics.build.labels(version).set(1)
+        self._log.info(
+            "started",
+            version=version,
+            python=platform.python_version(),
+            ledger=ledger,
+            destinations=list(destinations),
+        )
+
+    def stopping(self, reason: str) -> None:
+        self._log.info("stopping", reason=reason)
+
+    def stopped(self, seconds: float) -> None:
+        self._log.info("stopped", seconds=round(seconds, 3))
+
+    def _vendor(self, destination: str) -> str:
+        return self._vendors.get(destination, "")

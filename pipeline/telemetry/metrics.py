@@ -1,0 +1,106 @@
+"""The metrics, all in one place. Labels come from the settings or from closed sets in the code, never from data."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.metrics import MetricWrapperBase
+
+CHANGES = ("upsert", "cancel", "delete")
+SETTLED = ("done", "dead", "expired")
+CALL_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+BATCH_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
+FRESH_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400)
+COUNTS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+
+
+class Metrics:
+    """One process's metrics, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._intake()
+        self._sending()
+        self._ledger()
+        self._process()
+
+    def exposition(self) -> tuple[bytes, str]:
+        return generate_latest(self.registry), CONTENT_TYPE_LATEST
+
+    def _intake(self) -> None:
+        self.records = self._counter("calends_records_total", "Records taken from Kafka", "topic")
+        self.unmatched = self._counter("calends_events_unmatched_total", "Events that no rule matched", "topic")
+        self.changes = self._counter(
+            "calends_changes_total", "Changes written to the ledger", "destination", "vendor", "change"
+        )
+        self.stale = self._counter(
+            "calends_changes_stale_total",
+            "Changes older than what the ledger held",
+            "destination",
+            "vendor",
+            "change",
+        )
+        self.dead = self._counter(
+            "calends_dead_letters_total", "Records and entries that wait for a person", "stage", "reason"
+        )
+        self.batch_records = self._histogram("calends_intake_batch_records", "Records in a batch", COUNTS)
+        self.batch_seconds = self._histogram("calends_intake_batch_seconds", "From poll to ledger", BATCH_SECONDS)
+        self.sent = self._counter("calends_outbox_records_total", "Records sent to Kafka", "topic")
+        self.partitions = self._gauge("calends_assigned_partitions", "Partitions this process reads")
+
+    def _sending(self) -> None:
+        lane = ("destination", "vendor")
+        self.calls = self._counter("calends_calls_total", "Calls to vendors by what came of them", *lane, "outcome")
+        self.call_seconds = self._histogram("calends_call_duration_seconds", "A call", CALL_SECONDS, *lane)
+        self.call_entries = self._histogram("calends_call_entries", "Entries in a call", COUNTS, *lane)
+        self.saved = self._counter("calends_calls_saved_total", "Calls that coalescing made needless", *lane)
+        self.settled = self._counter("calends_entries_settled_total", "Entries whose work ended", *lane, "outcome")
+        self.entries_dead = self._counter(
+            "calends_entries_dead_total", "Entries that wait for a person", *lane, "reason"
+        )
+        self.freshness = self._histogram("calends_freshness_seconds", "From event to vendor", FRESH_SECONDS, *lane)
+        self.held = self._gauge("calends_lanes_held", "1 while a lane waits for a person or a probe", "destination")
+        self.hold_start = self._gauge(
+            "calends_hold_start_seconds", "Unix time at which the hold began", "destination", "reason"
+        )
+        self.pause_end = self._gauge("calends_pause_end_seconds", "Unix time at which the pause ends", "account")
+        self.pauses = self._counter("calends_pauses_total", "Pauses that a vendor asked for", "account")
+        self.renewals = self._counter("calends_token_renewals_total", "Access tokens got", "account", "how")
+        self.renewal_seconds = self._histogram(
+            "calends_token_renewal_seconds", "A request for a token", CALL_SECONDS, "account"
+        )
+        self.token_start = self._gauge("calends_token_start_seconds", "Unix time of the newest token", "account")
+        self.token_failures = self._counter(
+            "calends_token_failures_total", "Requests for a token in vain", "account", "reason"
+        )
+
+    def _ledger(self) -> None:
+        self.backlog = self._gauge("calends_ledger_entries", "Entries by state", "destination", "state")
+        self.oldest = self._gauge("calends_oldest_ready_seconds", "Age of the oldest ready entry", "destination")
+        self.drained = self._gauge("calends_drained_in_seconds", "Until the ready are sent", "destination")
+        self.quota = self._gauge("calends_quota_used_ratio", "Share of the quota in use", "account")
+        self.claim_entries = self._histogram("calends_claim_entries", "Entries in a claim", COUNTS)
+        self.claim_seconds = self._histogram("calends_claim_seconds", "A claim's transaction", BATCH_SECONDS)
+        self.leases = self._counter("calends_leases_expired_total", "Leases that ran out", "destination")
+
+    def _process(self) -> None:
+        self.waits = self._counter("calends_waits_total", "Waits for something that is not there", "part")
+        self.loop_lag = self._gauge("calends_loop_lag_seconds", "Delay of the event loop")
+        self.build = self._gauge("calends_build_info", "1, with the version", "version")
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(name, text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(name, text, labels, buckets=buckets, registry=self.registry)
+
+
+def drop(metric: MetricWrapperBase, *values: str) -> None:
+    """Forgets the series whose first labels are `values`."""
+    for labels in [sample.labels for family in metric.collect() for sample in family.samples]:
+        row = tuple(labels.values())
+        if row[: len(values)] == values:
+            metric.remove(*row)

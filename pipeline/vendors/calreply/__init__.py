@@ -1,0 +1,20 @@
+"""CalReply subscription events: entries in the feed of one or several subscriptions."""
+
+from pipeline.vendors.calreply import credential, defaults, payload, recovery, responses
+from pipeline.vendors.contract import Vendor
+
+VENDOR = Vendor(
+    name="calreply",
+    title="CalReply subscription events",
+    defaults=defaults.DEFAULTS,
+    secrets=defaults.SECRETS,
+    options=defaults.OPTIONS,
+    express=defaults.express,
+    problems=payload.problems,
+    plan=recovery.plan,
+    request=payload.request,
+    sign=credential.sign,
+    read=responses.read,
+    probe=payload.probe,
+    tokens=credential.TOKENS,
+)

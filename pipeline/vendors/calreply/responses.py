@@ -1,0 +1,135 @@
+"""CalReply's answers → outcomes.
+
+Classified by HTTP status alone: a 400's body may say 404. The body gives a code for the outcome's detail, no more.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from pipeline.model.outcome import (
+    Absent,
+    Accepted,
+    Exists,
+    Outcome,
+    Rejected,
+    Retry,
+    Throttled,
+    Unauthorized,
+    Unconfirmed,
+    Unknown,
+)
+from pipeline.model.wire import Response
+from pipeline.vendors.calreply import feed
+from pipeline.vendors.contract import Situation, Step
+
+_ANY: Mapping[int, Outcome] = {
+    401: Unauthorized(),
+    403: Unauthorized(),
+    408: Unknown("http_408"),
+    425: Retry(),
+}
+_BY_STEP: Mapping[tuple[Step, int], Outcome] = {
+    (Step.UPDATE, 404): Absent(),
+    (Step.WRITE, 404): Absent(),
+    (Step.DELETE, 404): Absent(),
+    # "RESULT 400 no content" (Get Subscription).
+    (Step.FIND, 400): Rejected("unknown_subscriber", "http_400"),
+    (Step.FIND, 404): Rejected("unknown_subscriber", "http_404"),
+    (Step.FIND, 408): Retry(),
+}
+_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+# For bodies that are no JSON; the document's own sample for a 400 lacks a brace.
+_LOOSE_CODE = re.compile(r'"code"\s*:\s*"([A-Za-z][A-Za-z0-9_]{0,63})"', re.IGNORECASE)
+
+
+def read(step: Step, situations: Sequence[Situation], response: Response, now: datetime) -> Sequence[Outcome]:
+    return [_outcome(step, situation, response, now) for situation in situations]
+
+
+def _outcome(step: Step, situation: Situation, response: Response, now: datetime) -> Outcome:
+    status = response.status
+    if status == 429:
+        return Throttled(response.retry_after(now))
+    known = _BY_STEP.get((step, status)) or _ANY.get(status)
+    if known is not None:
+        return known
+    if 400 <= status < 500:
+        return _refused(step, situation, response)
+    if step is Step.FIND:
+        return _found(situation, response)
+    return Unconfirmed(_id(step, situation)) if status == 202 else Unknown(f"http_{status}")
+
+
+def _refused(step: Step, situation: Situation, response: Response) -> Outcome:
+    if step is Step.CREATE and response.status == 409:
+        return Exists(situation.key)
+    reason: Any = "too_large" if response.status == 413 else "invalid"
+    return Rejected(reason, code(response.body) or f"http_{response.status}")
+
+
+def _found(situation: Situation, response: Response) -> Outcome:
+    items = feed.items(response.body.decode("utf-8", "replace")) if response.status == 200 else None
+    if items is None:
+        return Retry()
+    match [item for item in items if item.text("UID") == situation.key]:
+        case []:
+            return Absent()
+        case [item]:
+            return _compared(situation, item)
+        case _:
+            return Rejected("ambiguous", "uid")
+
+
+def _compared(situation: Situation, item: feed.Item) -> Outcome:
+    """Another subscriber's entry is never the wanted one, whatever it says."""
+    moved = situation.observed_identity not in (None, situation.identity)
+    if situation.wanted is None or moved or not feed.same(item, situation.wanted):
+        return Exists(situation.key)
+    return Accepted(situation.key)
+
+
+def _id(step: Step, situation: Situation) -> str | None:
+    return None if step is Step.DELETE else situation.key
+
+
+def code(body: bytes) -> str | None:
+    """The vendor's error code, in whichever of its four shapes; never its text."""
+    text = body.decode("utf-8", "replace")
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        found = _LOOSE_CODE.search(text)
+        return found[1] if found else None
+    errors = value.get("errors") if isinstance(value, dict) else None
+    return next(_codes(errors), None)
+
+
+def _codes(errors: Any) -> Iterator[str]:
+    """From `[["code", "reason"]]`, `[{"Code": …}]`, `[{"code": …}]`, and any of them as JSON within a string."""
+    match _opened(errors):
+        case [str() as first, str()] if _CODE.fullmatch(first):
+            yield first
+        case list() as several:
+            for one in several:
+                yield from _code_of(_opened(one))
+
+
+def _code_of(error: Any) -> Iterator[str]:
+    match error:
+        case {"code": str() as said} | {"Code": str() as said} | [str() as said, *_] if _CODE.fullmatch(said):
+            yield said
+
+
+def _opened(value: Any) -> Any:
+    """What a string holds where it is JSON itself."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,497 @@
+"""CalReply (now Rokt Calendar) as its documents describe it, for the sandbox: tokens, subscription events, feeds.
+
+No I/O and no clock; shares nothing with the rest of this folder, so that one mistake is not made twice.
+What the documents leave open is answered in the way that hurts most: a repeated `eventId` becomes a second item.
+Sources: CalReply API pages (OAuth, Subscription Event, Webcal, Timezones) and the Rokt Calendar pages, read 2026-11.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import heapq
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+from email.utils import formatdate
+from typing import Any
+from urllib.parse import parse_qsl
+
+from pipeline.model.wire import Response
+
+Query = tuple[tuple[str, str], ...]
+Event = dict[str, Any]
+
+REQUIRED = ("eventId", "title", "start", "timezone")
+ROKT_FIELDS = ("timezoneIanaId", "visibleFromDateTimeUtc", "actionType")
+
+
+class RefusedError(Exception):
+    """An answer other than 2xx: the HTTP status, the vendor's code and its reason."""
+
+    def __init__(self, status: int, reason: str, code: str = "InvalidRequestParameter") -> None:
+        super().__init__(status)
+        self.status, self.reason, self.code = status, reason, code
+
+
+class TokenRefusedError(Exception):
+    """What the token endpoint answers: RFC 6749 section 5.2, as the vendor documents nothing."""
+
+    def __init__(self, error: str, status: int = 400) -> None:
+        super().__init__(error)
+        self.error, self.status = error, status
+
+
+class Simulator:
+    """One merchant's account.
+
+    `config`: `account` (code), `client_id`, `client_secret`, `api` ("calreply" or "rokt"), `access_seconds`,
+    `refresh_seconds`, `apply_delay` (seconds between the 202 and the act), `feed_uid` ("event_id", or "own" for
+    the vendor's own UIDs).
+    """
+
+    token_path: str | None = "/oauth2/token"
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self._account = str(config["account"])
+        self._client = (str(config["client_id"]), str(config["client_secret"]))
+        self._is_rokt = config.get("api", "calreply") == "rokt"
+        self._access_seconds = float(config.get("access_seconds", 300))
+        self._refresh_seconds = float(config.get("refresh_seconds", 3600))
+        self._delay = float(config.get("apply_delay", 0))
+        self._own_uid = config.get("feed_uid", "event_id") == "own"
+        self._access: dict[str, float] = {}
+        self._refresh: dict[str, float] = {}
+        self._items: dict[str, list[Event]] = {}
+        self._pending: list[tuple[float, int, Callable[[float], None]]] = []
+        self._counter = self._refusals = 0
+        self._revoked = False
+        self._last = 0.0
+        self.writes: dict[str, list[tuple[float, str, str]]] = {}
+        self.tokens_issued = {"client_credentials": 0, "refresh_token": 0, "refused": 0}
+
+    def handle(
+        self, method: str, path: str, query: Query, headers: Mapping[str, str], body: bytes, now: float
+    ) -> Response:
+        """The answer to one request; `path` is below the account's base URL, `now` in Unix seconds."""
+        self._settle(now)
+        if path == self.token_path:
+            return self._token(method, headers, body, now)
+        try:
+            answer = self._route(method, path, headers, body, now)
+        except RefusedError as refused:
+            return self._refuse(refused)
+        self._settle(now)
+        return answer
+
+    def refusal(self, status: int) -> Response:
+        """The vendor's own shape for a status that the server decides on (429, 500, 503, …)."""
+        return self._refuse(RefusedError(status, f"the request was not served ({status})", "Error"))
+
+    def peek(self, method: str, path: str, body: bytes) -> tuple[str, str]:
+        """The eventId and the title a write is about, each "" where it says none."""
+        if method == "DELETE":
+            return path.rpartition("/")[2], ""
+        if method != "POST" or path == self.token_path:
+            return "", ""
+        fields = _object(body) or {}
+        event = fields.get("event", fields)
+        return (str(event.get("eventId", "")), str(event.get("title", ""))) if isinstance(event, dict) else ("", "")
+
+    def revoke(self, now: float) -> None:
+        """Refuses the credential and every token given for it."""
+        self._revoked = True
+        self._access.clear()
+        self._refresh.clear()
+
+    def restore(self, now: float) -> None:
+        self._revoked = False
+
+    def items(self, now: float | None = None) -> list[tuple[str, str]]:
+        """(key, id) of everything that exists."""
+        self._settle(self._last if now is None else now)
+        return [(key, item["id"]) for key, items in self._items.items() for item in items]
+
+    def entries(self, now: float | None = None) -> list[dict[str, Any]]:
+        """What stands in calendars now, one for each event and subscription."""
+        self._settle(self._last if now is None else now)
+        return [
+            _entry(key, item, calendar)
+            for key, items in self._items.items()
+            for item in items
+            for calendar in item["subscriptions"]
+        ]
+
+    # Tokens
+
+    def _token(self, method: str, headers: Mapping[str, str], body: bytes, now: float) -> Response:
+        try:
+            return self._grant(method, headers, body, now)
+        except TokenRefusedError as refused:
+            self.tokens_issued["refused"] += 1
+            more = {"www-authenticate": "Basic"} if refused.status == 401 else {}
+            return _json(refused.status, {"error": refused.error}, more)
+
+    def _grant(self, method: str, headers: Mapping[str, str], body: bytes, now: float) -> Response:
+        if method != "POST":
+            raise TokenRefusedError("invalid_request", 405)
+        # Its samples show JSON, its text and three other sources say form data: only the form is taken.
+        if headers.get("content-type", "").partition(";")[0].strip() != "application/x-www-form-urlencoded":
+            raise TokenRefusedError("invalid_request")
+        form = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+        self._check_client(headers, form)
+        grant = form.get("grant_type")
+        if grant == "refresh_token":
+            self._use_refresh(form.get("refresh_token", ""), headers, now)
+        elif grant != "client_credentials":
+            raise TokenRefusedError("unsupported_grant_type" if grant else "invalid_request")
+        self.tokens_issued[grant] += 1
+        return self._issue(now)
+
+    def _check_client(self, headers: Mapping[str, str], form: Mapping[str, str]) -> None:
+        basic = _basic(headers)
+        given = basic or (form.get("client_id", ""), form.get("client_secret", ""))
+        if self._revoked or given != self._client:
+            raise TokenRefusedError("invalid_client", 401 if basic else 400)
+
+    def _use_refresh(self, token: str, headers: Mapping[str, str], now: float) -> None:
+        if _basic(headers) is None:  # the header is required to refresh
+            raise TokenRefusedError("invalid_client")
+        if self._refresh.pop(token, 0.0) <= now:  # used, unknown or too old
+            raise TokenRefusedError("invalid_grant")
+
+    def _issue(self, now: float) -> Response:
+        access, refresh = self._secret_text("access"), self._secret_text("refresh")
+        self._access = {token: end for token, end in self._access.items() if end > now}
+        self._refresh = {token: end for token, end in self._refresh.items() if end > now}
+        self._access[access] = now + self._access_seconds
+        self._refresh[refresh] = now + self._refresh_seconds
+        content = {
+            "access_token": access,
+            "token_type": "bearer",
+            "expires_in": int(self._access_seconds),
+            "refresh_token": refresh,
+            "as:client_id": self._client[0],
+            ".issued": formatdate(now, usegmt=True),
+            ".expires": formatdate(now + self._access_seconds, usegmt=True),
+        }
+        return _json(200, content, {"cache-control": "no-store"})
+
+    def _secret_text(self, kind: str) -> str:
+        self._counter += 1
+        return hashlib.sha256(f"{kind} {self._counter} {self._client[1]}".encode()).hexdigest()
+
+    def _check_bearer(self, headers: Mapping[str, str], now: float) -> None:
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or self._access.get(token.strip(), 0.0) <= now:
+            raise RefusedError(401, "the access token is missing, unknown or expired", "Unauthorized")
+
+    # Routes
+
+    def _route(self, method: str, path: str, headers: Mapping[str, str], body: bytes, now: float) -> Response:
+        parts = path.strip("/").split("/")
+        if method == "GET" and parts[:2] == ["v1", "webcal"] and len(parts) == 3:
+            return self._feed(parts[2], headers, now)
+        self._check_bearer(headers, now)
+        match method, parts:
+            case "POST", ["v1", "subscriptionevent", account]:
+                self._check_account(account)
+                return self._create(body, now)
+            case "POST", ["v1", "subscriptionevent", account, "update"] if self._is_rokt:
+                self._check_account(account)
+                return self._update(body, now)
+            case "DELETE", ["v1", "subscriptionevent", account, key] if self._is_rokt:
+                self._check_account(account)
+                return self._accept(now, lambda at: self._remove(key, None, at))
+            case "DELETE", ["v2", "subscription", account, subscription, "subscriptionevent", key] if self._is_rokt:
+                self._check_account(account)
+                return self._accept(now, lambda at: self._remove(key, subscription, at))
+            case _:
+                raise RefusedError(404, "no such resource", "NotFound")
+
+    def _check_account(self, account: str) -> None:
+        if account != self._account:
+            raise RefusedError(400, "account code is not known")
+
+    def _create(self, body: bytes, now: float) -> Response:
+        request = _object(body)
+        if request is None or not request.keys() <= {"event", "subscriptionIds"}:
+            raise RefusedError(400, "the body must be an object of event and subscriptionIds")
+        event, subscriptions = request.get("event"), request.get("subscriptionIds", [])
+        if not isinstance(event, dict):
+            raise RefusedError(400, "event parameter is missing")
+        self._check_event(event)
+        self._check_required(event)
+        if not isinstance(subscriptions, list) or not all(map(_is_guid, subscriptions)):
+            raise RefusedError(400, "subscriptionIds must be a list of GUIDs")
+        return self._accept(now, lambda at: self._add(event, list(dict.fromkeys(subscriptions)), at))
+
+    def _update(self, body: bytes, now: float) -> Response:
+        event = _object(body)  # flat, without wrapper and subscriptionIds
+        if event is None or not event.get("eventId"):
+            raise RefusedError(400, "event id parameter is missing")
+        self._check_event(event)
+        return self._accept(now, lambda at: self._change(event, at))
+
+    def _check_event(self, event: Event) -> None:
+        for name, value in event.items():
+            valid = CHECKS.get(name) if self._is_rokt or name not in ROKT_FIELDS else None
+            if valid is None:
+                raise RefusedError(400, f"{name} is not a known parameter")
+            if not valid(value):
+                raise RefusedError(400, f"{name} parameter is not valid")
+
+    def _check_required(self, event: Event) -> None:
+        for name in REQUIRED:
+            if not event.get(name) and not (name == "timezone" and event.get("timezoneIanaId")):
+                raise RefusedError(400, f"{'event id' if name == 'eventId' else name} parameter is missing")
+
+    # Acts, carried out some time after the 202
+
+    def _accept(self, now: float, act: Callable[[float], None]) -> Response:
+        self._counter += 1
+        heapq.heappush(self._pending, (now + self._delay, self._counter, act))
+        return Response(202)
+
+    def _settle(self, now: float) -> None:
+        self._last = max(self._last, now)
+        while self._pending and self._pending[0][0] <= now:
+            due, _, act = heapq.heappop(self._pending)
+            act(due)
+
+    def _add(self, event: Event, subscriptions: list[str], at: float) -> None:
+        self._counter += 1
+        identity = hashlib.md5(f"item {self._counter}".encode()).hexdigest()
+        item = {"id": identity, "event": event, "subscriptions": subscriptions, "at": at, "sequence": 0}
+        self._items.setdefault(event["eventId"], []).append(item)
+        self._note(event["eventId"], "create", event["title"], at)
+
+    def _change(self, event: Event, at: float) -> None:
+        items = self._items.get(event["eventId"], [])
+        for item in items:
+            item["event"] = {**item["event"], **event}
+            item.update(at=at, sequence=item["sequence"] + 1)
+        if items:
+            self._note(event["eventId"], "update", items[0]["event"]["title"], at)
+
+    def _remove(self, key: str, subscription: str | None, at: float) -> None:
+        for item in self._items.get(key, []):
+            item["subscriptions"] = [s for s in item["subscriptions"] if subscription not in (None, s)]
+        if key in self._items and (subscription is None or not any(i["subscriptions"] for i in self._items[key])):
+            del self._items[key]
+            self._note(key, "delete", "", at)
+
+    def _note(self, key: str, kind: str, title: str, at: float) -> None:
+        self.writes.setdefault(key, []).append((at, kind, title))
+
+    # Feed
+
+    def _feed(self, subscription: str, headers: Mapping[str, str], now: float) -> Response:
+        if "authorization" in headers:  # its sample sends none, as calendar clients do; a wrong one is refused
+            self._check_bearer(headers, now)
+        if not _is_guid(subscription):
+            return Response(400)
+        text = "\r\n".join(map(_folded, self._feed_lines(subscription))) + "\r\n"
+        kind = {"content-type": "text/calendar", "cache-control": "private"}
+        return Response(200, {**kind, "content-disposition": "attachment; filename=calendar.ics"}, text.encode())
+
+    def _feed_lines(self, subscription: str) -> Iterator[str]:
+        yield from ("BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//CalReply Inc//CalReply 1.0//EN", "METHOD:REFRESH")
+        yield f"X-WR-RELCALID:{subscription}"
+        for key, items in self._items.items():
+            for item in items:
+                if subscription in item["subscriptions"]:
+                    yield from _event_lines(item["id"] if self._own_uid else key, item)
+        yield "END:VCALENDAR"
+
+    # Errors
+
+    def _refuse(self, refused: RefusedError) -> Response:
+        """The four shapes of `errors` that the documents show, in turn; one says 404 in a body sent with 400."""
+        self._refusals += 1
+        code, reason = refused.code, refused.reason
+        shapes: list[tuple[int, Any]] = [
+            (404 if refused.status == 400 else refused.status, {"code": code, "reason": reason}),
+            (refused.status, {"Code": code, "Reason": reason}),
+            (refused.status, [code, reason]),
+            (refused.status, reason),
+        ]
+        stated, error = shapes[self._refusals % 4]
+        more = {"www-authenticate": "Bearer"} if refused.status == 401 else {}
+        return _json(refused.status, {"success": False, "statusCode": stated, "errors": [error]}, more)
+
+
+# What may stand in an event
+
+
+def _object(body: bytes) -> dict[str, Any] | None:
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _basic(headers: Mapping[str, str]) -> tuple[str, str] | None:
+    scheme, _, encoded = headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        user, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except ValueError:
+        return ("", "")
+    return user, password
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_guid(value: Any) -> bool:
+    form = r"[0-9a-fA-F]{8}(-?)[0-9a-fA-F]{4}\1[0-9a-fA-F]{4}\1[0-9a-fA-F]{4}\1[0-9a-fA-F]{12}"
+    return isinstance(value, str) and re.fullmatch(form, value) is not None
+
+
+def _is_local(value: Any) -> bool:
+    """ISO 8601 without an offset: "in Timezone that it is occurs in"."""
+    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", value, re.ASCII):
+        return False
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_minutes(value: Any) -> bool:
+    """A number by the table, digits in quotes by the sample."""
+    if isinstance(value, str):
+        return value.isascii() and value.isdecimal()
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+CHECKS: dict[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(("eventId", "title", "description", "location", *ROKT_FIELDS), _is_text),
+    **dict.fromkeys(("start", "end"), _is_local),
+    "timezone": lambda value: isinstance(value, str) and value in ZONES,
+    "allDayEvent": lambda value: isinstance(value, bool),
+    "notifyBefore": _is_minutes,
+}
+
+
+# What comes out
+
+
+def _json(status: int, content: Any, more: Mapping[str, str] | None = None) -> Response:
+    return Response(status, {"content-type": "application/json", **(more or {})}, json.dumps(content).encode())
+
+
+def _entry(key: str, item: Event, calendar: str) -> dict[str, Any]:
+    event = item["event"]
+    all_day = bool(event.get("allDayEvent"))
+    start, end = event["start"], event.get("end")
+    return {
+        "key": key,
+        "id": item["id"],
+        "calendar": calendar,
+        "title": event["title"],
+        "start": start[:10] if all_day else start,
+        "end": (end[:10] if all_day else end) if end else None,
+        "time_zone": event.get("timezoneIanaId") or ZONES[event["timezone"]],
+        "all_day": all_day,
+        "location": event.get("location", ""),
+        "description": event.get("description", ""),
+        "content": dict(event),
+    }
+
+
+def _event_lines(uid: str, item: Event) -> Iterator[str]:
+    entry = _entry(uid, item, "")
+    stamp = _stamp(item["at"])
+    yield from ("BEGIN:VEVENT", f"UID:{uid}", "CLASS:PUBLIC", "TRANSP:TRANSPARENT", f"SUMMARY:{_text(entry['title'])}")
+    yield _when("DTSTART", entry, entry["start"])
+    if entry["end"]:
+        yield _when("DTEND", entry, entry["end"])
+    if entry["description"]:
+        yield f"DESCRIPTION:{_text(entry['description'])}"
+    if entry["location"]:
+        yield f"LOCATION:{_text(entry['location'])}"
+    yield from (f"DTSTAMP:{stamp}", f"LAST-MODIFIED:{stamp}", f"SEQUENCE:{item['sequence']}")
+    if (minutes := item["event"].get("notifyBefore")) is not None:
+        yield from ("BEGIN:VALARM", "ACTION:DISPLAY", "DESCRIPTION:Reminder", f"TRIGGER:-PT{minutes}M", "END:VALARM")
+    yield "END:VEVENT"
+
+
+def _stamp(at: float) -> str:
+    return (datetime(1970, 1, 1) + timedelta(seconds=int(at))).strftime("%Y%m%dT%H%M%SZ")
+
+
+def _when(name: str, entry: Event, value: str) -> str:
+    compact = value.replace("-", "").replace(":", "")
+    return f"{name};VALUE=DATE:{compact}" if entry["all_day"] else f'{name};TZID="{entry["time_zone"]}":{compact}'
+
+
+def _text(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace(";", "\\;").replace(",", "\\,")
+    return escaped.replace("\r\n", "\\n").replace("\n", "\\n").replace("\r", "\\n")
+
+
+def _folded(line: str) -> str:
+    """RFC 5545 section 3.1, counted in characters: no line here needs the octets exactly."""
+    return "\r\n\t".join(line[i : i + 60] for i in range(0, len(line), 60))
+
+
+# The "Timezones" page: these Windows names and no others. The IANA names are CLDR's.
+_ZONES = """
+Dateline Standard Time=Etc/GMT+12; UTC-11=Etc/GMT+11; Hawaiian Standard Time=Pacific/Honolulu;
+Alaskan Standard Time=America/Anchorage; Pacific Standard Time (Mexico)=America/Tijuana;
+Pacific Standard Time=America/Los_Angeles; US Mountain Standard Time=America/Phoenix;
+Mountain Standard Time (Mexico)=America/Mazatlan; Mountain Standard Time=America/Denver;
+Central America Standard Time=America/Guatemala; Central Standard Time=America/Chicago;
+Central Standard Time (Mexico)=America/Mexico_City; Canada Central Standard Time=America/Regina;
+SA Pacific Standard Time=America/Bogota; Eastern Standard Time (Mexico)=America/Cancun;
+Eastern Standard Time=America/New_York; US Eastern Standard Time=America/Indianapolis;
+Venezuela Standard Time=America/Caracas; Paraguay Standard Time=America/Asuncion;
+Atlantic Standard Time=America/Halifax; Central Brazilian Standard Time=America/Cuiaba;
+SA Western Standard Time=America/La_Paz; Newfoundland Standard Time=America/St_Johns;
+E. South America Standard Time=America/Sao_Paulo; SA Eastern Standard Time=America/Cayenne;
+Argentina Standard Time=America/Buenos_Aires; Greenland Standard Time=America/Godthab;
+Montevideo Standard Time=America/Montevideo; Bahia Standard Time=America/Bahia;
+Pacific SA Standard Time=America/Santiago; UTC-02=Etc/GMT+2; Mid-Atlantic Standard Time=Etc/GMT+2;
+Azores Standard Time=Atlantic/Azores; Cape Verde Standard Time=Atlantic/Cape_Verde;
+Morocco Standard Time=Africa/Casablanca; UTC=Etc/UTC; GMT Standard Time=Europe/London;
+Greenwich Standard Time=Atlantic/Reykjavik; W. Europe Standard Time=Europe/Berlin;
+Central Europe Standard Time=Europe/Budapest; Romance Standard Time=Europe/Paris;
+Central European Standard Time=Europe/Warsaw; W. Central Africa Standard Time=Africa/Lagos;
+Namibia Standard Time=Africa/Windhoek; Jordan Standard Time=Asia/Amman; GTB Standard Time=Europe/Bucharest;
+Middle East Standard Time=Asia/Beirut; Egypt Standard Time=Africa/Cairo; Syria Standard Time=Asia/Damascus;
+E. Europe Standard Time=Europe/Chisinau; South Africa Standard Time=Africa/Johannesburg;
+FLE Standard Time=Europe/Kiev; Turkey Standard Time=Europe/Istanbul; Israel Standard Time=Asia/Jerusalem;
+Kaliningrad Standard Time=Europe/Kaliningrad; Libya Standard Time=Africa/Tripoli;
+Arabic Standard Time=Asia/Baghdad; Arab Standard Time=Asia/Riyadh; Belarus Standard Time=Europe/Minsk;
+Russian Standard Time=Europe/Moscow; E. Africa Standard Time=Africa/Nairobi; Iran Standard Time=Asia/Tehran;
+Arabian Standard Time=Asia/Dubai; Azerbaijan Standard Time=Asia/Baku; Russia Time Zone 3=Europe/Samara;
+Mauritius Standard Time=Indian/Mauritius; Georgian Standard Time=Asia/Tbilisi;
+Caucasus Standard Time=Asia/Yerevan; Afghanistan Standard Time=Asia/Kabul;
+West Asia Standard Time=Asia/Tashkent; Ekaterinburg Standard Time=Asia/Yekaterinburg;
+Pakistan Standard Time=Asia/Karachi; India Standard Time=Asia/Calcutta; Sri Lanka Standard Time=Asia/Colombo;
+Nepal Standard Time=Asia/Katmandu; Central Asia Standard Time=Asia/Bishkek;
+Bangladesh Standard Time=Asia/Dhaka; N. Central Asia Standard Time=Asia/Novosibirsk;
+Myanmar Standard Time=Asia/Rangoon; SE Asia Standard Time=Asia/Bangkok;
+North Asia Standard Time=Asia/Krasnoyarsk; China Standard Time=Asia/Shanghai;
+North Asia East Standard Time=Asia/Irkutsk; Singapore Standard Time=Asia/Singapore;
+W. Australia Standard Time=Australia/Perth; Taipei Standard Time=Asia/Taipei;
+Ulaanbaatar Standard Time=Asia/Ulaanbaatar; North Korea Standard Time=Asia/Pyongyang;
+Tokyo Standard Time=Asia/Tokyo; Korea Standard Time=Asia/Seoul; Yakutsk Standard Time=Asia/Yakutsk;
+Cen. Australia Standard Time=Australia/Adelaide; AUS Central Standard Time=Australia/Darwin;
+E. Australia Standard Time=Australia/Brisbane; AUS Eastern Standard Time=Australia/Sydney;
+West Pacific Standard Time=Pacific/Port_Moresby; Tasmania Standard Time=Australia/Hobart;
+Magadan Standard Time=Asia/Magadan; Vladivostok Standard Time=Asia/Vladivostok;
+Russia Time Zone 10=Asia/Srednekolymsk; Central Pacific Standard Time=Pacific/Guadalcanal;
+Russia Time Zone 11=Asia/Kamchatka; New Zealand Standard Time=Pacific/Auckland; UTC+12=Etc/GMT-12;
+Fiji Standard Time=Pacific/Fiji; Kamchatka Standard Time=Asia/Kamchatka; Tonga Standard Time=Pacific/Tongatapu;
+Samoa Standard Time=Pacific/Apia; Line Islands Standard Time=Pacific/Kiritimati
+"""
+
+ZONES: dict[str, str] = {name: iana for name, _, iana in (pair.strip().partition("=") for pair in _ZONES.split(";"))}

@@ -1,0 +1,141 @@
+"""What a vendor says to Calends: pure functions over small values, gathered in one `Vendor`.
+
+A vendor is a folder here whose `__init__` exposes `VENDOR`. It does no I/O, reads no clock and imports no sibling;
+its `simulator` shares no code with the rest of its folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from pipeline.model.entry import Content
+from pipeline.model.outcome import Outcome, Rejected
+from pipeline.model.wire import Credential, Request, Response, Token
+
+
+class Step(StrEnum):
+    """What a call does for an entry."""
+
+    CREATE = "create"
+    UPDATE = "update"  # only what changed against `observed`
+    WRITE = "write"  # whole, over whatever is there
+    DELETE = "delete"
+    FIND = "find"  # look whether and how it is there
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """All that a vendor may know of one entry when it words a call or reads an answer."""
+
+    key: str
+    """The key at the vendor, already unique in the account."""
+    wanted: Content | None = field(repr=False)
+    """What should be there; None: nothing."""
+    observed: Content | None = field(repr=False)
+    """What the vendor last acknowledged; None: nothing, or not known."""
+    identity: str | None = field(repr=False)
+    """The subscriber at the vendor (ECAL `ecalId`, CalReply `subscriptionId`), for the wanted content."""
+    observed_identity: str | None = field(default=None, repr=False)
+    vendor_id: str | None = None
+    unsure: bool = False
+    """What is there is not known: an answer was lost."""
+    absent: bool = False
+    """While unsure: the vendor said that nothing is there, but a late act may still come."""
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The destination's own settings for this vendor, as its `Option`s declare them (e.g. account code, api)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A quota: at most `calls` in any `seconds`."""
+
+    calls: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A setting of a destination that only this vendor has."""
+
+    name: str
+    help: str
+    required: bool = False
+    default: Any = None
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A part of the credential: name, what it is, and whether it must be there."""
+
+    name: str
+    help: str
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What holds unless the account or destination says otherwise; times in seconds."""
+
+    base_url: str
+    windows: tuple[Window, ...]
+    concurrency: int = 8
+    timeout: float = 10.0
+    settle_time: float = 30.0
+    """How long after an unanswered call the vendor may still act on it."""
+    batch: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """What a vendor can say."""
+
+    fields: frozenset[str]
+    """Neutral fields that it can say."""
+    required: frozenset[str]
+    own: Mapping[str, str] = field(default_factory=dict)
+    """Fields of its own → the JSON type expected ("string", "boolean", "integer", "object", "array")."""
+    needs_identity: bool = True
+    can_update: bool = True
+    can_delete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFlow:
+    """How to get and renew an access token (vendors with static keys have none)."""
+
+    obtain: Callable[[Credential, Mapping[str, Any]], Request]
+    renew: Callable[[Credential, Mapping[str, Any], str], Request]
+    """The string is the refresh token; it is used once."""
+    read: Callable[[Response], Token | Rejected | None]
+    """A token; Rejected when the credential or the refresh token is refused; None when unreadable or a 5xx."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    name: str
+    """Its folder's and its section's name, e.g. `ecal`."""
+    title: str
+    defaults: Defaults
+    secrets: tuple[Secret, ...]
+    options: tuple[Option, ...]
+    express: Callable[[Mapping[str, Any]], Expression]
+    """What it can say under these options."""
+    problems: Callable[[Content, Mapping[str, Any]], Sequence[str]]
+    """What it cannot say of this content, in words for the rule's author, without quoting values; empty: fine."""
+    plan: Callable[[Situation], Step | Rejected]
+    """The next step towards `wanted`. Called only where there is a difference. Handles unsure, absent and replace
+    (a field that cannot be changed: DELETE first; the entry then comes back with nothing observed)."""
+    request: Callable[[Step, Sequence[Situation]], Request]
+    """The call, unsigned. Only vendors with `defaults.batch` above 1 get more than one situation."""
+    sign: Callable[[Request, Credential, str | None], Request]
+    """Adds what authenticates; the string is the access token where there is a token flow."""
+    read: Callable[[Step, Sequence[Situation], Response, datetime], Sequence[Outcome]]
+    """One outcome for each situation. A 5xx to a write is Unknown; `now` is for Retry-After's HTTP dates."""
+    probe: Callable[[Mapping[str, Any]], Request]
+    """A cheap GET, unsigned, that a healthy vendor with a good credential answers with anything but 401, 403 or 5xx."""
+    tokens: TokenFlow | None = None

@@ -1,0 +1,226 @@
+"""Neutral content → ECAL's event, and the request that carries it.
+
+Sources: Private Events and Event (POST, PUT, DELETE /apiv2/event). Never sends `type` but on create: it cannot change.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+from pipeline.model.entry import Content
+from pipeline.model.wire import Request
+from pipeline.vendors.contract import Situation, Step
+
+Event = dict[str, Any]
+
+# The vendor's own list is lost in its page; these codes are the ones seen in its documents and clients (2026-11).
+ALERTS = {5: "5M", 15: "15M", 30: "30M", 60: "1H", 1440: "1D"}
+MOST_ALERTS = 2
+MOST_LINKS = 6
+OBJECTIVES = ("payment_reminder", "payment_success", "ticket_sale", "merchandise_sale", "tune_in")
+# The keys of Event's field list; `pintrest` is the vendor's spelling there, `pinterest` the one of its PUT example.
+SOCIAL = (
+    "facebook twitter instagram google ipad iphone android pintrest pinterest myspace podcast blog foursquare "
+    "youtube stackla linkedin flickr blackberry soundcloud vimeo"
+).split()
+BITS = ("draft", "smartAlert", "smartDetails")
+
+# How a field is emptied. What is not here cannot be: see `lost`.
+_EMPTY: Event = {
+    "details": "",
+    "alert": "-",
+    "alert2": "-",
+    **{f"quickLink[{n}][{part}]": "" for n in range(1, MOST_LINKS + 1) for part in ("name", "url")},
+    "sponsored_message": "",
+    "referenceType": "",
+    "social": {},
+}
+_EMPTY_BITS = {"smartAlert": 0, "smartDetails": 0}
+_UNCLEARABLE = frozenset({"objective", "timezone"})
+_START = frozenset({"startDate", "startTime"})
+_CLOCK = frozenset({"allDay", "timezone"})
+_TIMING = ("startDate", "startTime", "endDate", "endTime", "allDay", "timezone")
+
+
+def request(step: Step, situations: Sequence[Situation]) -> Request:
+    """The call for the one situation given, unsigned."""
+    (situation,) = situations
+    match step:
+        case Step.CREATE:
+            return _sent("POST", "/apiv2/event", _created(situation), (("ecal_id", situation.identity or ""),))
+        case Step.UPDATE:
+            return _sent("PUT", _address(situation), changes(situation.observed or {}, situation.wanted or {}))
+        case Step.WRITE:
+            return _sent("PUT", _by_reference(situation), whole(situation.wanted or {}))
+        case Step.DELETE:
+            return Request("DELETE", _by_reference(situation) if situation.unsure else _address(situation))
+        case Step.FIND:
+            return Request("GET", _address(situation))
+
+
+def probe(_options: Mapping[str, Any]) -> Request:
+    return Request("GET", "/apiv2/event", query=(("limit", "1"),))
+
+
+def event(content: Content) -> Event:
+    """All that ECAL is told of an entry, in the vendor's names, but for what never changes."""
+    return {**_texts(content), **timing(content), **_alerts(content), **_links(content), **_own(content)}
+
+
+def changes(before: Content, after: Content) -> Event:
+    """The least PUT that leads from one content to the other; never empty."""
+    old, new = event(before), event(after)
+    said = {name: value for name, value in new.items() if old.get(name) != value}
+    said |= {name: value for name, value in {**_EMPTY, **_EMPTY_BITS}.items() if name in old and name not in new}
+    if "social" in said:
+        said["social"] = {**dict.fromkeys(old.get("social", {}), ""), **said["social"]}
+    return {**said, **_moved(said, new)} or {"name": new.get("name", "")}
+
+
+def whole(content: Content) -> Event:
+    """A PUT that leaves nothing of what was there, as far as ECAL can say so."""
+    new = event(content)
+    return {**_EMPTY, **new, "social": {**dict.fromkeys(SOCIAL, ""), **new.get("social", {})}}
+
+
+def lost(before: Content, after: Content) -> bool:
+    """Whether a field goes away that no document says how to empty."""
+    return bool(_UNCLEARABLE & (event(before).keys() - event(after).keys()))
+
+
+def timing(content: Content) -> Event:
+    """Dates and times. ECAL's all-day end is inclusive; a missing end is the start."""
+    zone = {"timezone": content["time_zone"]} if content.get("time_zone") else {}
+    if content.get("all_day"):
+        return {**_days(content), "allDay": "yes", **zone}
+    start = datetime.fromisoformat(content["start"])
+    end = _end(content) or start
+    return {
+        "startDate": f"{start:%Y-%m-%d}",
+        "startTime": f"{start:%H:%M}",
+        "endDate": f"{end:%Y-%m-%d}",
+        "endTime": f"{end:%H:%M}",
+        "allDay": "no",
+        **zone,
+    }
+
+
+def _created(situation: Situation) -> Event:
+    return {"type": "private", **event(situation.wanted or {}), "reference": situation.key}
+
+
+def _moved(said: Event, new: Event) -> Event:
+    """What goes along when the start moves: the end always, though the vendor's sample leaves it out."""
+    if _CLOCK & said.keys():
+        return {name: new[name] for name in _TIMING if name in new}
+    if _START & said.keys():
+        return {name: new[name] for name in ("endDate", "endTime") if name in new}
+    return {}
+
+
+def _texts(content: Content) -> Event:
+    names = {"title": "name", "location": "location", "description": "details"}
+    return {name: content[field] for field, name in names.items() if field in content}
+
+
+def _days(content: Content) -> Event:
+    start = date.fromisoformat(content["start"])
+    end = date.fromisoformat(content["end"]) - timedelta(days=1) if "end" in content else start
+    return {"startDate": start.isoformat(), "endDate": max(start, end).isoformat()}
+
+
+def _end(content: Content) -> datetime | None:
+    """The end in the start's zone, as a local time."""
+    if "end" not in content:
+        return None
+    end = datetime.fromisoformat(content["end"])
+    zone, own = content.get("time_zone"), content.get("end_time_zone")
+    if not zone or not own or own == zone:
+        return end
+    return end.replace(tzinfo=ZoneInfo(own)).astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+
+
+def _alerts(content: Content) -> Event:
+    codes = [ALERTS[minutes] for minutes in content.get("alerts", ())]
+    return dict(zip(("alert", "alert2"), codes, strict=False))
+
+
+def _links(content: Content) -> Event:
+    numbered = enumerate(content.get("links", ()), start=1)
+    return {f"quickLink[{n}][{part}]": link[part] for n, link in numbered for part in ("name", "url")}
+
+
+def _own(content: Content) -> Event:
+    # `draft` is 1 unless said: an entry that nobody would see.
+    return {"draft": 0, **content.get("ecal", {})}
+
+
+def _address(situation: Situation) -> str:
+    return f"/apiv2/event/{quote(situation.vendor_id or situation.key, safe=':')}"
+
+
+def _by_reference(situation: Situation) -> str:
+    return f"/apiv2/event/{quote(situation.key, safe=':')}"
+
+
+def _sent(method: str, path: str, body: Event, query: tuple[tuple[str, str], ...] = ()) -> Request:
+    text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+    return Request(method, path, query, (("content-type", "application/json"),), text.encode())
+
+
+def problems(content: Content, _options: Mapping[str, Any]) -> list[str]:
+    """What ECAL cannot say of this content."""
+    found = [f"{name} is required" for name in ("title", "location", "start") if not content.get(name)]
+    return [*found, *_zone_problems(content), *_list_problems(content), *_own_problems(content.get("ecal", {}))]
+
+
+def _zone_problems(content: Content) -> list[str]:
+    found = [f"{name} is not an IANA name" for name in ("time_zone", "end_time_zone") if _unknown(content.get(name))]
+    if content.get("end_time_zone") and not content.get("time_zone"):
+        found.append("end_time_zone needs time_zone: ECAL has one zone for start and end")
+    elif content.get("all_day") and content.get("end_time_zone", content.get("time_zone")) != content.get("time_zone"):
+        found.append("end_time_zone cannot be said of an all-day entry")
+    if not content.get("all_day"):
+        times = (name for name in ("start", "end") if content.get(name))
+        found += [f"{name} has seconds: ECAL's times are HH:MM" for name in times if _seconds(content[name])]
+    return found
+
+
+def _list_problems(content: Content) -> list[str]:
+    alerts, links = content.get("alerts", ()), content.get("links", ())
+    found = []
+    if len(alerts) > MOST_ALERTS:
+        found.append(f"alerts: {len(alerts)} given, ECAL has {MOST_ALERTS}")
+    if any(minutes not in ALERTS for minutes in alerts):
+        found.append(f"alerts: ECAL knows {', '.join(map(str, ALERTS))} minutes before the start")
+    if len(links) > MOST_LINKS:
+        found.append(f"links: {len(links)} given, ECAL has {MOST_LINKS}")
+    if not all(link.get("name") and link.get("url") for link in links):
+        found.append("links: each needs a name and a url")
+    return found
+
+
+def _own_problems(own: Mapping[str, Any]) -> list[str]:
+    found = [f"ecal.{name} is 0 or 1" for name in BITS if own.get(name, 0) not in (0, 1)]
+    if own.get("objective", OBJECTIVES[0]) not in OBJECTIVES:
+        found.append(f"ecal.objective is one of {', '.join(OBJECTIVES)}")
+    if set(own.get("social", ())) - set(SOCIAL):
+        found.append(f"ecal.social has the keys {', '.join(SOCIAL)}")
+    return found
+
+
+def _unknown(zone: str | None) -> bool:
+    try:
+        return zone is not None and not ZoneInfo(zone).key
+    except (ValueError, OSError, KeyError):
+        return True
+
+
+def _seconds(text: str) -> bool:
+    local = datetime.fromisoformat(text)
+    return bool(local.second or local.microsecond)

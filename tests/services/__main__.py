@@ -1,0 +1,43 @@
+"""`python -m tests.services`: both services until ctrl-C. `--prepare`: only fetch what they need, and say so."""
+
+import os
+import signal
+import sys
+
+from tests.services import ServiceUnavailable, brokers, databases, kafka, postgres
+from tests.services.java import kafka_jars
+from tests.services.processes import docker, docker_answers
+
+
+def main() -> int:
+    try:
+        if "--prepare" in sys.argv[1:]:
+            prepare()
+        else:
+            serve()
+    except ServiceUnavailable as reason:
+        print(reason, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+def prepare() -> None:
+    if docker_answers():
+        for image in (brokers.IMAGE, databases.IMAGE):
+            docker("pull", "--quiet", image)
+    elif "CALENDS_TEST_KAFKA" not in os.environ:
+        kafka_jars()
+
+
+def serve() -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with kafka() as broker, postgres() as database:
+        print(f"CALENDS_TEST_KAFKA={broker.bootstrap}")
+        print(f"CALENDS_TEST_POSTGRES={database.url}")
+        print("ctrl-C ends both", file=sys.stderr, flush=True)
+        signal.pause()
+
+
+sys.exit(main())

@@ -1,4 +1,4 @@
-# Two stages: one that installs, one that runs. The second has no compiler, no uv and no lock file.
+# Two stages: one that installs, one that runs. The second has no compiler, no pip, no uv and no lock file.
 ARG BASE=python:3.11-slim
 
 FROM ${BASE} AS build
@@ -21,6 +21,7 @@ RUN /opt/tools/bin/python -m hatchling build --target wheel --directory /tmp/dis
 FROM ${BASE}
 LABEL org.opencontainers.image.title="calends" \
       org.opencontainers.image.licenses="Apache-2.0"
+RUN python -m pip uninstall --quiet --yes --root-user-action=ignore setuptools wheel pip || true
 COPY --from=build /opt/calends /opt/calends
 # Zones come from the locked tzdata wheel, never from the base image: every replica knows the same clock changes.
 # Nothing is written but to /tmp, so the root file system may be read-only.

@@ -23,7 +23,7 @@ from pipeline.model.wire import Request, Response
 
 BODY_LIMIT = 1024 * 1024
 CONNECT_TIMEOUT = 5.0
-# Below the 5 s after which common servers (uvicorn, Node) close an idle connection: a POST into a closing one is Unknown.
+# Below the 5 s after which common servers (uvicorn, Node) close an idle connection: a call into a closing one is lost.
 KEEPALIVE = 4.0
 
 
@@ -153,8 +153,9 @@ def _transport(concurrency: int) -> AiohttpTransport:
 
 
 def _code(error: BaseException) -> str:
-    cause = error.__cause__ or error
-    match cause:
+    if isinstance(error, TimeoutError):  # of the whole call; its cause is the cancellation that ended it
+        return "timeout"
+    match error.__cause__ or error:
         case aiohttp.ClientConnectorDNSError():
             return "dns"
         case aiohttp.ClientSSLError():

@@ -294,7 +294,7 @@ async def _started(client: Any) -> None:
 
 
 async def _stopped(client: Any) -> None:
-    """`stop()` may raise CancelledError, or take long, where brokers are down: it gets a task and a limit of its own."""
+    """`stop()` may raise CancelledError, or take long, where brokers are down: it gets its own task and limit."""
     stopping = asyncio.ensure_future(client.stop())
     _, late = await asyncio.wait({stopping}, timeout=STOP_TIMEOUT)
     if not late and not stopping.cancelled() and stopping.exception() is None:

@@ -4,7 +4,9 @@ from pipeline.ledger.ledger import (
     MARGIN,
     SLACK,
     Applied,
+    Backlog,
     Claim,
+    DataRefused,
     Grant,
     Ledger,
     LedgerUnavailable,
@@ -15,6 +17,6 @@ from pipeline.ledger.ledger import (
 )
 
 __all__ = [
-    "MARGIN", "SLACK", "Applied", "Claim", "Grant", "Ledger", "LedgerUnavailable", "Message", "Quota", "Result",
+    "MARGIN", "SLACK", "Applied", "Backlog", "Claim", "DataRefused", "Grant", "Ledger", "LedgerUnavailable", "Message", "Quota", "Result",
     "Settled",
 ]  # fmt: skip

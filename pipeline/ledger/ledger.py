@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, bindparam, create_engine, delete, event, func, select, text, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 
 from pipeline.ledger import tables as t
 from pipeline.model import facts as f
@@ -38,6 +39,7 @@ from pipeline.model.outcome import (
 T = TypeVar("T")
 Raw = Mapping[str, Any]
 Partition = tuple[str, int]
+Backlog = dict[tuple[str, str], tuple[int, float | None]]
 
 SLACK = 2.0
 """Seconds for which a claim's token and lease are good to start a call."""
@@ -50,6 +52,10 @@ PROBE_EVERY = 15.0
 
 class LedgerUnavailable(Exception):
     """The database cannot be reached, or refuses for now; the transaction left nothing behind."""
+
+
+class DataRefused(Exception):
+    """The database will not take this data, however often it is tried; the transaction left nothing behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +119,8 @@ class Settled:
 class Applied:
     applied: int
     stale: int
-    saved: int
-    """Changes that made an unsent state obsolete: calls that will never be made."""
+    saved: Mapping[str, int]
+    """Destination → changes that made an unsent state obsolete: calls that will never be made."""
     dead: int
     ready: frozenset[str]
     """Destinations with new ready work."""
@@ -330,7 +336,8 @@ class Ledger:
                 identity = identities.get((after.destination, after.subscriber)) or before.identity
                 after = f.link(after, identity, now, policy) if identity else after
             batch.applied += 1
-            batch.saved += before.state in ("ready", "held") and before.desired_hash != after.desired_hash
+            if before.state in ("ready", "held") and before.desired_hash != after.desired_hash:
+                batch.saved[change.destination] += 1
             batch.rows[key] = after
         return batch
 
@@ -556,10 +563,10 @@ class Ledger:
 
     # housekeeping --------------------------------------------------------------------------------------------------
 
-    def sweep(self, limit: int = 500) -> tuple[int, int]:
-        """Wakes rows whose time has come; (rows looked at, leases that had run out)."""
+    def sweep(self, limit: int = 500) -> tuple[int, Mapping[str, int]]:
+        """Wakes rows whose time has come: how many, and destination → leases that had run out."""
 
-        def work(connection: Connection) -> tuple[int, int]:
+        def work(connection: Connection) -> tuple[int, Mapping[str, int]]:
             now = self._now(connection)
             query = (
                 select(t.entries)
@@ -571,34 +578,47 @@ class Ledger:
             rows = [_facts(row) for row in connection.execute(query).mappings()]
             woken = [f.expire(row, now, self.policies[row.destination]) for row in rows if row.destination in self.policies]
             self._write(connection, woken, _SETTLE)
-            return len(rows), sum(row.lease_until is not None for row in rows)
+            return len(rows), Counter(row.destination for row in rows if row.lease_until is not None)
 
         return self._transaction(work)
 
     def outbox(self, send: Callable[[Sequence[Message]], Sequence[int]], limit: int = 200) -> int:
-        """Hands the oldest messages to `send`, which returns the ids that Kafka has; those are forgotten."""
+        """Hands the oldest messages to `send`, which returns the ids that Kafka has; those are forgotten.
 
-        def read(connection: Connection) -> list[Message]:
-            rows = connection.execute(select(t.outbox).order_by(t.outbox.c.id).limit(limit)).mappings()
-            return [
-                Message(
-                    row["topic"],
-                    row["key"],
-                    row["value"],
-                    tuple((name, bytes.fromhex(value)) for name, value in json.loads(row["headers"])),
-                    row["id"],
-                )
-                for row in rows
-            ]
+        One worker at a time; a crash between Kafka and here sends some again.
+        """
+        if self._sqlite:  # one process only: no reason to keep its one writer waiting for Kafka
+            messages = self._transaction(lambda connection: self._oldest(connection, limit))
+            sent = list(send(messages)) if messages else []
+            self._transaction(lambda connection: self._forget(connection, sent))
+            return len(sent)
 
-        messages = self._transaction(read)
-        sent = list(send(messages)) if messages else []
+        def work(connection: Connection) -> int:
+            if not connection.execute(_POSTING).scalar():
+                return 0
+            messages = self._oldest(connection, limit)
+            sent = list(send(messages)) if messages else []
+            self._forget(connection, sent)
+            return len(sent)
+
+        return self._transaction(work)
+
+    def _oldest(self, connection: Connection, limit: int) -> list[Message]:
+        rows = connection.execute(select(t.outbox).order_by(t.outbox.c.id).limit(limit)).mappings()
+        return [
+            Message(
+                row["topic"],
+                row["key"],
+                row["value"],
+                tuple((name, bytes.fromhex(value)) for name, value in json.loads(row["headers"])),
+                row["id"],
+            )
+            for row in rows
+        ]
+
+    def _forget(self, connection: Connection, sent: Sequence[int]) -> None:
         if sent:
-            self._transaction(lambda connection: connection.execute(delete(t.outbox).where(t.outbox.c.id.in_(sent))))
-        return len(sent)
-
-    def post(self, messages: Sequence[Message]) -> None:
-        self._transaction(lambda connection: self._post(connection, messages))
+            connection.execute(delete(t.outbox).where(t.outbox.c.id.in_(sent)))
 
     def _post(self, connection: Connection, messages: Sequence[Message]) -> None:
         rows = [
@@ -615,10 +635,10 @@ class Ledger:
 
     # seen ----------------------------------------------------------------------------------------------------------
 
-    def backlog(self) -> dict[tuple[str, str], tuple[int, float | None]]:
+    def backlog(self) -> Backlog:
         """(destination, state) → entries, and the age in seconds of the oldest event among them."""
 
-        def work(connection: Connection) -> dict[tuple[str, str], tuple[int, float | None]]:
+        def work(connection: Connection) -> Backlog:
             now = self._now(connection)
             query = select(
                 t.entries.c.destination, t.entries.c.state, func.count(), func.min(t.entries.c.event_time)
@@ -667,9 +687,11 @@ class Ledger:
                         return work(connection)
                 with self._writing, self._engine.begin() as connection:
                     return work(connection)
+            except (DataError, IntegrityError) as error:
+                raise DataRefused(_code(error)) from None
             except DBAPIError as error:
                 if not _passing(error) or attempt == 4:
-                    raise _unavailable(error) from None
+                    raise LedgerUnavailable(_code(error)) from None
                 time.sleep(0.02 * 2**attempt)
         raise AssertionError("unreachable")
 
@@ -696,7 +718,7 @@ class _Batch:
     rows: dict[tuple[str, str], Facts]
     applied: int = 0
     stale: int = 0
-    saved: int = 0
+    saved: Counter[str] = field(default_factory=Counter)
 
 
 _ALL = tuple(column.name for column in t.entries.columns)
@@ -709,6 +731,7 @@ _SETTLE = tuple(
 )
 _NOW_SQLITE = text("select (julianday('now') - 2440587.5) * 86400.0")
 _NOW_POSTGRESQL = text("select extract(epoch from clock_timestamp())")
+_POSTING = text("select pg_try_advisory_xact_lock(7205759403792793)")
 _TAKE = (
     update(t.tokens)
     .where(
@@ -756,8 +779,9 @@ def _passing(error: DBAPIError) -> bool:
     return state in ("40001", "40P01") or error.connection_invalidated or isinstance(error, OperationalError)
 
 
-def _unavailable(error: DBAPIError) -> LedgerUnavailable:
-    return LedgerUnavailable(f"{type(error.orig).__name__} {getattr(error.orig, 'sqlstate', None) or ''}".strip())
+def _code(error: DBAPIError) -> str:
+    """What may be said of it: never its text, which quotes the data."""
+    return f"{type(error.orig).__name__} {getattr(error.orig, 'sqlstate', None) or ''}".strip()
 
 
 def _answered(result: Result, skew: float) -> float:

@@ -1,6 +1,7 @@
 """Kafka record → domain event: CloudEvents 1.0 in structured and binary mode, plain JSON with a `type`, tombstones.
 
-What a database would refuse is refused here (`\\u0000`, lone surrogates), and what would freeze an entry (a future time).
+What a database would refuse is refused here (`\\u0000`, lone surrogates), and so is a future time: it would
+freeze its entry.
 """
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ def _plain(parsed: Any, record: Record) -> DomainEvent:
         raise Undecodable("no_type", "expected a CloudEvent or a JSON object with a type")
     names = ("id", "source", "type", "time", "subject")
     attributes = {name: parsed[name] for name in names if parsed.get(name) is not None}
-    data = parsed["data"] if "data" in parsed else parsed
+    data = parsed.get("data", parsed)
     return _build(attributes, data, record)
 
 

@@ -84,12 +84,7 @@ def compile_rule(sourced: Sourced, report: Report) -> CompiledRule:
 
 
 def _send(send: Send, at: Where, report: Report) -> CompiledSend:
-    entry = send.entry
-    fields = (
-        {name: getattr(entry, name) for name in type(entry).model_fields if name in entry.model_fields_set}
-        if entry
-        else {}
-    )
+    fields = send.entry.said() if send.entry else {}
     return CompiledSend(
         send=send,
         key=_node(send.key, (*at, "key"), report),

@@ -185,9 +185,9 @@ def _change(
     at: str,
 ) -> Change:
     content = _slot(f"{at}.entry", lambda: slots.timed(fields, view.defaults))
-    if common.layer == BASE and len(content.get("start") or "") == 10:
-        if not content.get("all_day", view.defaults.get("all_day")):
-            raise _Failed(f"{at}.entry.start", "format", "a date as start needs all_day: true")
+    all_day = content.get("all_day", view.defaults.get("all_day"))
+    if common.layer == BASE and len(content.get("start") or "") == 10 and not all_day:
+        raise _Failed(f"{at}.entry.start", "format", "a date as start needs all_day: true")
     section = send.own.get(view.vendor.name)
     if section:
         content[view.vendor.name] = _own(section, scope, view, f"{at}.{view.vendor.name}")

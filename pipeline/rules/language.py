@@ -58,7 +58,7 @@ def pieces(source: str) -> tuple[list[Piece], Fault | None]:
     """Splits a template at its braces; a fault where braces do not close or are not allowed."""
     found: list[Piece] = []
     at = 0
-    for start in iter(lambda: _next_brace(source, at), -1):
+    while (start := _next_brace(source, at)) >= 0:
         if start > at:
             found.append(Piece("text", source[at:start], source.count("\n", 0, at)))
         line = source.count("\n", 0, start)

@@ -71,6 +71,10 @@ class Entry(Shape):
     busy: Any = None
     status: Any = None
 
+    def said(self) -> dict[str, Any]:
+        """The fields that the rule names, null included."""
+        return {name: getattr(self, name) for name in FIELDS if name in self.model_fields_set}
+
 
 class Wait(Shape):
     wait: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -40,11 +40,9 @@ def _event(entry: Entry, now: float) -> Event:
 
 
 def _span(entry: Entry) -> tuple[date, date]:
-    """Start and exclusive end; a vendor's all-day end is the last day."""
     start_text, end_text = entry["start"], entry["end"] or entry["start"]
     if entry["all_day"]:
-        start, last = date.fromisoformat(start_text), date.fromisoformat(end_text)
-        return start, max(start, last) + timedelta(days=1)
+        return date.fromisoformat(start_text), date.fromisoformat(end_text)
     zone = _zone(entry["time_zone"])
     return _at(start_text, zone), max(_at(start_text, zone), _at(end_text, zone))
 

@@ -24,7 +24,7 @@ LONGEST = 300
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://\S+")
 _QUERY = re.compile(r"\?[^\s=]+=\S+")
 # Their lines can carry signed URLs, and tell nothing that an event of ours does not.
-SILENT = ("httpx", "httpcore", "aiohttp", "asyncio", "uvicorn.access")
+SILENT = ("httpx", "httpcore", "aiohttp", "uvicorn.access")
 QUIET = ("aiokafka", "sqlalchemy", "alembic")
 
 Event = MutableMapping[str, Any]
@@ -66,6 +66,8 @@ def redact(_logger: Any, _method: str, event: Event) -> Event:
     kept = {name: simple(value) for name, value in event.items() if name in FIELDS}
     if error is not None:
         kept |= described(error)
+    if kept.get("logger") == "asyncio":
+        kept["event"] = "asyncio reported an error"  # its text is the task's repr, with the exception's own text
     return {**kept, **meta}
 
 
@@ -88,7 +90,8 @@ def simple(value: object) -> Any:
 
 def _calm(number: int) -> None:
     for name in SILENT:
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1 if name != "asyncio" else logging.ERROR)
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
     for name in QUIET:
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):

@@ -88,6 +88,8 @@ class Defaults:
     settle_time: float = 30.0
     """How long after an unanswered call the vendor may still act on it."""
     batch: int = 1
+    recover_at_once: bool = False
+    """A call that a late twin makes fail exists: after Unknown there is no need to wait for `settle_time`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ from tests.services.processes import (
 IMAGE = f"apache/kafka:{KAFKA}"
 STARTED = "Kafka Server started"
 JVM = ("-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+# The last broker of a cluster has no quorum left to say goodbye to, and would wait for one.
+PATIENCE = 8
 USERNAME, PASSWORD = "alice", "alice-secret"
 LISTENERS = ("PLAINTEXT", "CONTROLLER", "SASL_PLAINTEXT", "SASL_SSL")
 
@@ -147,13 +149,15 @@ def _broker(folder: Path, node: int, ports: list[dict[str, int]], cluster: str, 
     )
     if done.returncode != 0:
         raise ServiceUnavailable(f"Kafka for tests: its storage cannot be formatted: {done.stdout}{done.stderr}")
-    return Process(jars.command("kafka.Kafka", str(properties), options=(*JVM, config)), log)
+    return Process(jars.command("kafka.Kafka", str(properties), options=(*JVM, config)), log, patience=PATIENCE)
 
 
 def _properties(folder: Path, node: int, ports: list[dict[str, int]], sasl: bool) -> str:
     own = ports[node - 1]
     copies, in_sync = min(3, len(ports)), min(2, len(ports))
-    internal = {
+    durable = {
+        "default.replication.factor": copies,
+        "min.insync.replicas": in_sync,
         "offsets.topic.replication.factor": copies,
         "transaction.state.log.replication.factor": copies,
         "transaction.state.log.min.isr": in_sync,
@@ -173,9 +177,11 @@ def _properties(folder: Path, node: int, ports: list[dict[str, int]], sasl: bool
         "group.initial.rebalance.delay.ms": 0,
         "auto.create.topics.enable": "false",
         "offsets.topic.num.partitions": 8,
+        "broker.heartbeat.interval.ms": 500,
+        "broker.session.timeout.ms": 3000,  # a killed broker's partitions find a new leader this soon
     }
     return "".join(
-        f"{key}={value}\n" for key, value in (settings | internal | (_security(folder) if sasl else {})).items()
+        f"{key}={value}\n" for key, value in (settings | durable | (_security(folder) if sasl else {})).items()
     )
 
 

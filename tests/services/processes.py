@@ -57,6 +57,7 @@ class Process:
     env: dict[str, str] = field(default_factory=dict)
     user: int | None = None
     term: signal.Signals = signal.SIGTERM
+    patience: float = 30  # seconds from `term` to a kill
     _popen: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -83,7 +84,7 @@ class Process:
             self.thaw()
             self._popen.send_signal(self.term)
             try:
-                self._popen.wait(timeout=30)
+                self._popen.wait(timeout=self.patience)
             except subprocess.TimeoutExpired:
                 self.kill()
 

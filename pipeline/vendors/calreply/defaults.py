@@ -43,7 +43,7 @@ _FIELDS = frozenset(
 
 
 def is_rokt(options: Mapping[str, Any]) -> bool:
-    return options.get("api", "calreply") == "rokt"
+    return bool(options.get("api", "calreply") == "rokt")
 
 
 def express(options: Mapping[str, Any]) -> Expression:

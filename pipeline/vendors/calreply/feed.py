@@ -46,8 +46,8 @@ class Item:
 
 def items(text: str) -> list[Item] | None:
     """The feed's events; None where this is no whole calendar."""
-    lines = re.sub(r"\r?\n[ \t]", "", text.strip()).splitlines()
-    if not lines or lines[0].strip() != "BEGIN:VCALENDAR" or lines[-1].strip() != "END:VCALENDAR":
+    lines = re.split(r"\r?\n", re.sub(r"\r?\n[ \t]", "", text.strip("\ufeff \t\r\n")))
+    if lines[0].strip() != "BEGIN:VCALENDAR" or lines[-1].strip() != "END:VCALENDAR":
         return None
     found: list[Item] = []
     inner = ""
@@ -98,7 +98,8 @@ def _same_times(item: Item, wanted: Content) -> bool:
     if start is None:
         return False
     if wanted.get("all_day"):
-        return start.replace(tzinfo=None).date() == expected.start.date()
+        # Whether the feed's end is exclusive is not said, so only the first day is compared.
+        return expected.start.date() in (start.date(), start.astimezone(zone).date())
     moved = expected.end is not None and end is not None and end != expected.end.replace(tzinfo=zone).astimezone(UTC)
     return start == expected.start.replace(tzinfo=zone).astimezone(UTC) and not moved
 

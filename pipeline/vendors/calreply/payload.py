@@ -40,8 +40,9 @@ def request(step: Step, situations: Sequence[Situation]) -> Request:
     events = f"/v1/subscriptionevent/{_segment(situation.options.get('account_code', ''))}"
     match step:
         case Step.CREATE:
-            event = {key: value for key, value in said(wanted, situation.key).items() if value != ""}
-            return _sent(events, {"event": event, "subscriptionIds": subscriptions(situation.identity)})
+            return _sent(
+                events, {"event": _new(wanted, situation), "subscriptionIds": subscriptions(situation.identity)}
+            )
         case Step.UPDATE | Step.WRITE:
             # No document says that an update may be partial, so it is whole; empty texts clear.
             return _sent(f"{events}/update", said(wanted, situation.key))
@@ -77,8 +78,13 @@ def said(content: Content, key: str) -> Event:
         **({"end": f"{end:%Y-%m-%dT%H:%M:%S}"} if end else {}),
         "timezone": name,
         "allDayEvent": whole,
-        **{"notifyBefore": minutes for minutes in content.get("alerts", ())[:1]},
+        **({"notifyBefore": content["alerts"][0]} if content.get("alerts") else {}),
     }
+
+
+def _new(wanted: Content, situation: Situation) -> Event:
+    """A create says nothing of what is not there."""
+    return {name: value for name, value in said(wanted, situation.key).items() if value != "" and value is not False}
 
 
 def lost(before: Content, after: Content) -> bool:

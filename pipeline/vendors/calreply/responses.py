@@ -117,12 +117,16 @@ def _codes(errors: Any) -> Iterator[str]:
         case list() as several:
             for one in several:
                 yield from _code_of(_opened(one))
+        case _:
+            return
 
 
 def _code_of(error: Any) -> Iterator[str]:
     match error:
         case {"code": str() as said} | {"Code": str() as said} | [str() as said, *_] if _CODE.fullmatch(said):
             yield said
+        case _:
+            return
 
 
 def _opened(value: Any) -> Any:

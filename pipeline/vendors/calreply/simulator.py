@@ -13,7 +13,7 @@ import heapq
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from email.utils import formatdate
 from typing import Any
 from urllib.parse import parse_qsl
@@ -46,7 +46,7 @@ class TokenRefusedError(Exception):
 class Simulator:
     """One merchant's account.
 
-    `config`: `account` (code), `client_id`, `client_secret`, `api` ("calreply" or "rokt"), `access_seconds`,
+    `config`: `account_code`, `client_id`, `client_secret`, `api` ("calreply" or "rokt"), `access_seconds`,
     `refresh_seconds`, `apply_delay` (seconds between the 202 and the act), `feed_uid` ("event_id", or "own" for
     the vendor's own UIDs).
     """
@@ -54,7 +54,7 @@ class Simulator:
     token_path: str | None = "/oauth2/token"
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        self._account = str(config["account"])
+        self._account = str(config["account_code"])
         self._client = (str(config["client_id"]), str(config["client_secret"]))
         self._is_rokt = config.get("api", "calreply") == "rokt"
         self._access_seconds = float(config.get("access_seconds", 300))
@@ -114,7 +114,7 @@ class Simulator:
         return [(key, item["id"]) for key, items in self._items.items() for item in items]
 
     def entries(self, now: float | None = None) -> list[dict[str, Any]]:
-        """What stands in calendars now, one for each event and subscription."""
+        """What stands in calendars now, one for each event and subscription. An all-day `end` is exclusive."""
         self._settle(self._last if now is None else now)
         return [
             _entry(key, item, calendar)
@@ -194,6 +194,8 @@ class Simulator:
         if method == "GET" and parts[:2] == ["v1", "webcal"] and len(parts) == 3:
             return self._feed(parts[2], headers, now)
         self._check_bearer(headers, now)
+        if method == "POST" and headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+            raise RefusedError(400, "Content-Type must be application/json")
         match method, parts:
             case "POST", ["v1", "subscriptionevent", account]:
                 self._check_account(account)
@@ -397,13 +399,19 @@ def _entry(key: str, item: Event, calendar: str) -> dict[str, Any]:
         "calendar": calendar,
         "title": event["title"],
         "start": start[:10] if all_day else start,
-        "end": (end[:10] if all_day else end) if end else None,
+        "end": _day_end(start, end) if all_day else end,
         "time_zone": event.get("timezoneIanaId") or ZONES[event["timezone"]],
         "all_day": all_day,
         "location": event.get("location", ""),
         "description": event.get("description", ""),
         "content": dict(event),
     }
+
+
+def _day_end(start: str, end: str | None) -> str:
+    """The first day that is not part of it; the documents' all-day sample has no end."""
+    after = date.fromisoformat(start[:10]) + timedelta(days=1)
+    return max(after.isoformat(), (end or start)[:10])
 
 
 def _event_lines(uid: str, item: Event) -> Iterator[str]:

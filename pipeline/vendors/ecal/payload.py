@@ -24,10 +24,12 @@ MOST_ALERTS = 2
 MOST_LINKS = 6
 OBJECTIVES = ("payment_reminder", "payment_success", "ticket_sale", "merchandise_sale", "tune_in")
 # The keys of Event's field list; `pintrest` is the vendor's spelling there, `pinterest` the one of its PUT example.
+# fmt: off
 SOCIAL = (
-    "facebook twitter instagram google ipad iphone android pintrest pinterest myspace podcast blog foursquare "
-    "youtube stackla linkedin flickr blackberry soundcloud vimeo"
-).split()
+    "facebook", "twitter", "instagram", "google", "ipad", "iphone", "android", "pintrest", "pinterest", "myspace",
+    "podcast", "blog", "foursquare", "youtube", "stackla", "linkedin", "flickr", "blackberry", "soundcloud", "vimeo",
+)
+# fmt: on
 BITS = ("draft", "smartAlert", "smartDetails")
 
 # How a field is emptied. What is not here cannot be: see `lost`.
@@ -76,7 +78,8 @@ def changes(before: Content, after: Content) -> Event:
     """The least PUT that leads from one content to the other; never empty."""
     old, new = event(before), event(after)
     said = {name: value for name, value in new.items() if old.get(name) != value}
-    said |= {name: value for name, value in {**_EMPTY, **_EMPTY_BITS}.items() if name in old and name not in new}
+    gone = {name: value for name, value in {**_EMPTY, **_EMPTY_BITS}.items() if name in old and name not in new}
+    said |= {name: value for name, value in gone.items() if old[name] != value}
     if "social" in said:
         said["social"] = {**dict.fromkeys(old.get("social", {}), ""), **said["social"]}
     return {**said, **_moved(said, new)} or {"name": new.get("name", "")}

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from pipeline.model.wire import Response
@@ -53,12 +53,12 @@ class RefusedError(Exception):
 
 
 class Simulator:
-    """One publisher's account. `config`: `api_key`, `secret`."""
+    """One publisher's account. `config`: `api_key`, `api_secret`."""
 
     token_path: str | None = None
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        self._key, self._secret = str(config["api_key"]), str(config["secret"])
+        self._key, self._secret = str(config["api_key"]), str(config["api_secret"])
         self._events: dict[str, Event] = {}
         self._ids: dict[str, str] = {}
         self._owners: dict[str, str] = {}
@@ -102,7 +102,7 @@ class Simulator:
         return [(event["reference"], identity) for identity, event in self._events.items()]
 
     def entries(self, now: float | None = None) -> list[dict[str, Any]]:
-        """What stands in calendars now; a draft does not."""
+        """What stands in calendars now; a draft does not. An all-day `end` is the day after the last."""
         return [self._entry(identity, event) for identity, event in self._events.items() if not event["draft"]]
 
     def _entry(self, identity: str, event: Event) -> dict[str, Any]:
@@ -114,7 +114,7 @@ class Simulator:
             "calendar": self._owners[identity],
             "title": event["name"],
             "start": start if all_day else f"{start}T{event['startTime']}:00",
-            "end": end if all_day else f"{end}T{event['endTime']}:00",
+            "end": _day_after(end) if all_day else f"{end}T{event['endTime']}:00",
             "time_zone": event.get("timezone"),
             "all_day": all_day,
             "location": event["location"],
@@ -266,6 +266,10 @@ def _checked(body: bytes) -> Event:
         if not valid(value):
             raise RefusedError(400, f"{name} is not valid")
     return fields
+
+
+def _day_after(day: str) -> str:
+    return (date.fromisoformat(day) + timedelta(days=1)).isoformat()
 
 
 def _check_times(event: Event) -> None:

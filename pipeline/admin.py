@@ -1,0 +1,58 @@
+"""The admin port: metrics and the three probes of Kubernetes. A sick vendor makes none of them false."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from pipeline.telemetry import Telemetry
+
+Check = Callable[[], str | None]
+"""None: fine; else why not, in words."""
+
+
+def page(telemetry: Telemetry, live: Check, ready: Check, started: Check) -> Starlette:
+    """`/metrics`, `/livez`, `/readyz`, `/startupz`."""
+
+    def probe(check: Check) -> Callable[[Request], Response]:
+        def answer(_request: Request) -> Response:
+            why_not = check()
+            return PlainTextResponse((why_not or "ok") + "\n", 503 if why_not else 200)
+
+        return answer
+
+    def metrics(_request: Request) -> Response:
+        body, content_type = telemetry.exposition()
+        return Response(body, headers={"content-type": content_type})
+
+    return Starlette(
+        routes=[
+            Route("/metrics", metrics),
+            Route("/livez", probe(live)),
+            Route("/readyz", probe(ready)),
+            Route("/startupz", probe(started)),
+        ]
+    )
+
+
+async def serve(app: Starlette, host: str, port: int) -> None:
+    """Until cancelled."""
+    server = uvicorn.Server(
+        uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
+    )
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign]  # the worker handles signals itself
+    serving = asyncio.ensure_future(server.serve())
+    try:
+        await asyncio.shield(serving)
+    except SystemExit:
+        raise OSError(f"the admin port {host}:{port} cannot be opened") from None
+    finally:
+        server.should_exit = True
+        await asyncio.wait({serving}, timeout=2.0)

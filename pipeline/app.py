@@ -1,0 +1,351 @@
+"""The composition root: the only place that names concrete classes. It builds a worker and runs its loops."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import random
+import signal
+import socket
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from math import ceil
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from pipeline import __version__, admin
+from pipeline.calls import Caller
+from pipeline.dead_letters import of_entry
+from pipeline.housekeeping import Housekeeping
+from pipeline.intake import Intake
+from pipeline.lane import Account, Lane
+from pipeline.ledger import Ledger, LedgerUnavailable, Quota
+from pipeline.model.change import BASE
+from pipeline.model.facts import Policy
+from pipeline.pacing import Pace
+from pipeline.rules.adapt import DestinationView, desired, problems_of
+from pipeline.rules.evaluate import RuleSet
+from pipeline.rules.schema import Rules, load_inline, load_paths
+from pipeline.settings import Settings, credential_of, windows_of
+from pipeline.stream import Consumer, KafkaConfig, Producer
+from pipeline.telemetry import Telemetry
+from pipeline.tokens import Tokens
+from pipeline.vendors import vendors
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Threads:
+    """Runs the ledger's methods: one thread for SQLite's one writer, several for PostgreSQL."""
+
+    def __init__(self, count: int) -> None:
+        self._pool = ThreadPoolExecutor(count, "ledger")
+
+    async def __call__(self, method: Any, /, *args: Any, **kwargs: Any) -> Any:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, functools.partial(method, *args, **kwargs))
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+# what the configuration means -------------------------------------------------------------------------------------
+
+
+def views_of(settings: Settings) -> dict[str, DestinationView]:
+    """The destinations as the rules see them."""
+    return {
+        name: DestinationView(
+            name=name,
+            vendor=settings.vendor_of(name),
+            options=settings.options_of(name),
+            omit=destination.omit,
+            in_description=frozenset({"links"} if destination.links else ()),
+            defaults=destination.defaults,
+        )
+        for name, destination in settings.destinations.items()
+    }
+
+
+def rules_of(settings: Settings, folder: Path) -> Rules:
+    names = vendors().keys()
+    if isinstance(settings.rules, str):
+        return load_paths([folder / settings.rules], names)
+    return load_inline(settings.rules, str(folder / "calends.yaml"), 1, names)
+
+
+def rule_set(settings: Settings, folder: Path) -> RuleSet:
+    """Raises `pipeline.rules.evaluate.RulesInvalid` with every problem."""
+    return RuleSet(rules_of(settings, folder), views_of(settings), (BASE, *settings.layers))
+
+
+def policies_of(settings: Settings) -> dict[str, Policy]:
+    policies = {}
+    for name, view in views_of(settings).items():
+        account_name, account = settings.account_of(name)
+        expression = view.expression()
+        policies[name] = Policy(
+            destination=name,
+            account=account_name,
+            layers=(BASE, *settings.layers),
+            desired=functools.partial(desired, view=view),
+            problems=functools.partial(problems_of, view=view),
+            says_cancelled="status" in expression.fields,
+            needs_identity=expression.needs_identity,
+            recover_at_once=view.vendor.defaults.recover_at_once,
+            settle_time=account.settle_time or view.vendor.defaults.settle_time,
+            max_attempts=settings.destinations[name].max_attempts,
+        )
+    return policies
+
+
+def quotas_of(settings: Settings) -> dict[str, Quota]:
+    found = {}
+    for name in settings.destinations:
+        account_name, account = settings.account_of(name)
+        windows = windows_of(account, settings.vendor_of(name))
+        found[account_name] = Quota(account_name, tuple((window.calls, window.seconds) for window in windows))
+    return found
+
+
+def ledger_of(settings: Settings) -> Ledger:
+    topic = settings.kafka.dead_letter_topic
+    return Ledger(
+        settings.ledger.url,
+        policies_of(settings),
+        quotas_of(settings),
+        lambda facts: of_entry(topic, facts, time.time()),
+    )
+
+
+def kafka_config(settings: Settings, rules: RuleSet | None) -> KafkaConfig:
+    kafka = settings.kafka
+    named = kafka.topics or (rules.topics if rules else ())
+    patterns = [topic.strip("/") for topic in named if topic.startswith("/")]
+    plain = [topic for topic in named if not topic.startswith("/")]
+    pattern = kafka.pattern or ("|".join([*patterns, *map(_exactly, plain)]) if patterns else None)
+    return KafkaConfig(
+        bootstrap_servers=kafka.bootstrap_servers,
+        group_id=kafka.group_id,
+        topics=() if pattern else tuple(plain),
+        pattern=pattern,
+        security_protocol=kafka.security_protocol,
+        sasl_mechanism=kafka.sasl_mechanism,
+        sasl_username=kafka.sasl_username,
+        sasl_password=kafka.sasl_password.read() if kafka.sasl_password else None,
+        ssl_cafile=str(kafka.ssl_cafile) if kafka.ssl_cafile else None,
+        ssl_certfile=str(kafka.ssl_certfile) if kafka.ssl_certfile else None,
+        ssl_keyfile=str(kafka.ssl_keyfile) if kafka.ssl_keyfile else None,
+        client_id=kafka.client_id,
+    )
+
+
+def _exactly(topic: str) -> str:
+    return "^" + topic.replace(".", r"\.") + "$"
+
+
+# the worker --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Worker:
+    """One process's part: its loops over one ledger. `run` ends when `stopping` is set or a loop cannot go on."""
+
+    settings: Settings
+    rules: RuleSet
+    ledger: Ledger
+    telemetry: Telemetry
+    missing: str = "refuse"
+    threads: Threads = field(init=False)
+    accounts: dict[str, Account] = field(init=False)
+    lanes: dict[str, Lane] = field(init=False)
+    intake: Intake = field(init=False)
+    housekeeping: Housekeeping = field(init=False)
+    ready: bool = False
+
+    def __post_init__(self) -> None:
+        self.threads = Threads(1 if self.ledger.automatic else 6)
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Raises what a loop cannot go on from, e.g. `LedgerLost`."""
+        await self._prepare_ledger(stopping)
+        if stopping.is_set():
+            return
+        await self._compose()
+        started = time.monotonic()
+        serving = asyncio.create_task(self._serve())
+        producing = asyncio.create_task(self.housekeeping.producer.start())
+        try:
+            await self._loops(stopping, serving)
+        finally:
+            self.telemetry.stopped(time.monotonic() - started)
+            producing.cancel()
+            await self._close(serving)
+
+    async def _prepare_ledger(self, stopping: asyncio.Event) -> None:
+        """Waits for the ledger for as long as it is not there, and says so."""
+        while not stopping.is_set():
+            try:
+                if self.ledger.automatic:
+                    await self.threads(self.ledger.migrate)
+                await self.threads(self.ledger.declare)
+                revision = await self.threads(self.ledger.revision, self.rules.digest)
+            except LedgerUnavailable as error:
+                self.telemetry.waiting_for("ledger", str(error))
+                await asyncio.sleep(1.0)
+                continue
+            self.rules = self.rules.with_revision(revision)
+            return
+
+    async def _compose(self) -> None:
+        config = kafka_config(self.settings, self.rules)
+        self.accounts = _accounts(self.settings, self.telemetry)
+        self.lanes = _lanes(self.settings, self.accounts, self.ledger, self.threads, self.telemetry)
+        self.intake = Intake(
+            self.rules,
+            self.ledger,
+            self.threads,
+            self.telemetry,
+            self.settings.kafka.dead_letter_topic,
+            self.wake,
+            self.missing,
+        )
+        self.intake.consumer = Consumer(config, self.intake.assigned, self.telemetry)
+        destinations = {name: self.settings.account_of(name)[0] for name in self.settings.destinations}
+        self.telemetry.declare(
+            (name, self.settings.vendor_of(name).name, account) for name, account in destinations.items()
+        )
+        producer = Producer(config, self.telemetry)
+        self.housekeeping = Housekeeping(
+            self.ledger, self.threads, self.telemetry, self.accounts, destinations, producer, self.wake
+        )
+        self.telemetry.started(__version__, "sqlite" if self.ledger.automatic else "postgresql", list(destinations))
+
+    def wake(self, destinations: Iterable[str]) -> None:
+        for destination in destinations:
+            if destination in self.lanes:
+                self.lanes[destination].work.set()
+
+    async def _serve(self) -> None:
+        app = admin.page(self.telemetry, self._not_live, self._not_ready, self._not_started)
+        await admin.serve(app, self.settings.admin.host, self.settings.admin.port)
+
+    async def _loops(self, stopping: asyncio.Event, serving: asyncio.Task[None]) -> None:
+        """All loops until `stopping`; then they have the grace period to end what is under way."""
+        housekeeping_stop = asyncio.Event()
+        intake = asyncio.create_task(self.intake.run(stopping), name="intake")
+        lanes = [asyncio.create_task(lane.run(stopping), name="lane") for lane in self.lanes.values()]
+        housekeeping = asyncio.create_task(self.housekeeping.run(housekeeping_stop), name="housekeeping")
+        stopped = asyncio.create_task(stopping.wait())
+        loops = {intake, housekeeping, serving, *lanes}
+        done, _ = await asyncio.wait({*loops, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.set()
+        stopped.cancel()
+        failed = next((task for task in done if task is not stopped and not task.cancelled() and task.exception()), None)
+        if failed is None:
+            self.telemetry.stopping("signal")
+            await asyncio.wait({intake, *lanes}, timeout=self.settings.grace_period)
+        housekeeping_stop.set()
+        await asyncio.wait({housekeeping}, timeout=0.5)
+        for task in loops - {serving}:
+            task.cancel()
+        await asyncio.gather(*(loops - {serving}), return_exceptions=True)
+        if failed is not None:
+            raise failed.exception() or RuntimeError(failed.get_name())
+
+    async def _close(self, serving: asyncio.Task[None]) -> None:
+        serving.cancel()
+        closing = [account.caller.close() for account in self.accounts.values()]
+        closing += [account.tokens.close() for account in self.accounts.values() if account.tokens]
+        assert self.intake.consumer is not None
+        closing += [self.intake.consumer.stop(), self.housekeeping.producer.stop()]
+        await asyncio.gather(serving, *closing, return_exceptions=True)
+        self.threads.close()
+        self.ledger.close()
+
+    def _not_live(self) -> str | None:
+        late = time.monotonic() - self.housekeeping.looped_at
+        if late > 60.0:
+            return f"housekeeping has not come round for {late:.0f} s"
+        consumer = self.intake.consumer
+        if self.intake.ready and consumer is not None and not consumer.healthy():
+            return "nothing is read from Kafka although there is something to read"
+        return None
+
+    def _not_ready(self) -> str | None:
+        if not self.intake.ready:
+            return "the consumer group has not been joined yet"
+        if time.monotonic() - self.housekeeping.looped_at > 10.0:
+            return "the ledger does not answer"
+        return None
+
+    def _not_started(self) -> str | None:
+        return None if self.intake.ready else "the consumer group has not been joined yet"
+
+
+def _accounts(settings: Settings, telemetry: Telemetry) -> dict[str, Account]:
+    found: dict[str, Account] = {}
+    for name in settings.destinations:
+        account_name, account = settings.account_of(name)
+        if account_name in found:
+            continue
+        vendor = settings.vendor_of(name)
+        windows = windows_of(account, vendor)
+        concurrency = account.concurrency or vendor.defaults.concurrency
+        options = settings.options_of(name)
+        timeout = account.timeout or vendor.defaults.timeout
+        caller = Caller(account.base_url or vendor.defaults.base_url, concurrency + 2, timeout)
+        credential = functools.partial(credential_of, account)
+        tokens = (
+            Tokens(vendor.tokens, credential, options, caller.send, time.monotonic, telemetry, account_name)
+            if vendor.tokens
+            else None
+        )
+        found[account_name] = Account(account_name, vendor, options, caller, Pace(windows), credential, tokens)
+    return found
+
+
+def _lanes(
+    settings: Settings, accounts: Mapping[str, Account], ledger: Ledger, threads: Threads, telemetry: Telemetry
+) -> dict[str, Lane]:
+    owner = f"{socket.gethostname()}-{os.getpid()}-{random.randrange(16**6):06x}"
+    lanes = {}
+    for name in settings.destinations:
+        account_name, account = settings.account_of(name)
+        vendor = settings.vendor_of(name)
+        concurrency = account.concurrency or vendor.defaults.concurrency
+        rate = min((w.calls / w.seconds for w in windows_of(account, vendor)), default=float("inf"))
+        lanes[name] = Lane(
+            destination=name,
+            account=accounts[account_name],
+            options=settings.options_of(name),
+            vendor_key=functools.partial(_vendor_key, name if settings.shares_account(name) else ""),
+            ledger=ledger,
+            in_threads=threads,
+            telemetry=telemetry,
+            owner=owner,
+            timeout=account.timeout or vendor.defaults.timeout,
+            # No more than can leave, evenly spaced, while the claim is good to start a call.
+            capacity=concurrency if rate == float("inf") else max(1, min(concurrency, ceil(rate * 1.5))),
+            random=random.random,
+            wall=lambda: datetime.now(UTC),
+        )
+    return lanes
+
+
+def _vendor_key(prefix: str, key: str) -> str:
+    return f"{prefix}.{key}" if prefix else key
+
+
+async def run_until_signal(worker: Worker) -> None:
+    """Runs the worker until SIGTERM or SIGINT."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    await worker.run(stopping)

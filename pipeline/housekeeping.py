@@ -1,0 +1,136 @@
+"""What happens by itself: due times pass, leases run out, held accounts are probed, the outbox empties, gauges move."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from pipeline.lane import Account, InThreads, probe
+from pipeline.ledger import Backlog, Ledger, LedgerUnavailable, Message
+from pipeline.stream import Producer, StreamError
+from pipeline.telemetry import GaugeRow, Telemetry
+
+SWEEP_EVERY = 0.2
+WATCH_EVERY = 0.1
+"""Seconds: a pause that another worker stored is obeyed within a quarter of a second."""
+GAUGES_EVERY = 2.0
+
+
+@dataclass(slots=True)
+class Housekeeping:
+    ledger: Ledger
+    in_threads: InThreads
+    telemetry: Telemetry
+    accounts: Mapping[str, Account]
+    destinations: Mapping[str, str]
+    """Destination → account."""
+    producer: Producer
+    wake: Callable[[Iterable[str]], None]
+    posted: int = 0
+    looped_at: float = field(default_factory=time.monotonic)
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._every(SWEEP_EVERY, self._sweep, stopping))
+            tasks.create_task(self._every(WATCH_EVERY, self._watch, stopping))
+            tasks.create_task(self._every(SWEEP_EVERY, self._probe, stopping))
+            tasks.create_task(self._every(SWEEP_EVERY, self.post, stopping))
+            tasks.create_task(self._every(GAUGES_EVERY, self._gauges, stopping))
+            tasks.create_task(self._every(1.0, self._lag, stopping))
+
+    async def _every(self, seconds: float, work: Callable[[], Awaitable[object]], stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            try:
+                await work()
+            except LedgerUnavailable as error:
+                self.telemetry.waiting_for("ledger", str(error))
+                await asyncio.sleep(0.5)
+            try:
+                async with asyncio.timeout(seconds):
+                    await stopping.wait()
+            except TimeoutError:
+                continue
+
+    async def _sweep(self) -> None:
+        looked, expired = await self.in_threads(self.ledger.sweep)
+        for destination, n in expired.items():
+            self.telemetry.lease_expired(destination, n)
+        if looked:
+            self.wake(self.destinations)
+
+    async def _watch(self) -> None:
+        obstacles = await self.in_threads(self.ledger.obstacles)
+        self.looped_at = time.monotonic()
+        for name, account in self.accounts.items():
+            reason, seconds = obstacles.get(name, (None, 0.0))
+            if reason == account.obstacle:
+                continue
+            account.obstacle = reason
+            mine = [destination for destination, of in self.destinations.items() if of == name]
+            for destination in mine:
+                self._tell(destination, name, reason, seconds)
+            self.wake(mine)
+
+    def _tell(self, destination: str, account: str, reason: str | None, seconds: float) -> None:
+        if reason is None:
+            self.telemetry.lifted(destination)
+        elif reason == "throttled":
+            self.telemetry.paused(account, seconds)
+        else:
+            self.telemetry.held(destination, reason, datetime.fromtimestamp(time.time() - seconds, UTC))
+
+    async def _probe(self) -> None:
+        for name, account in self.accounts.items():
+            if account.obstacle not in (None, "throttled") and await self.in_threads(self.ledger.probe_due, name):
+                if await probe(account):
+                    await self.in_threads(self.ledger.lift, name)
+
+    async def post(self) -> None:
+        """Hands what the outbox holds to Kafka, in order, until it is empty or Kafka refuses."""
+        loop = asyncio.get_running_loop()
+
+        def send(messages: Sequence[Message]) -> list[int]:
+            return asyncio.run_coroutine_threadsafe(self._send(messages), loop).result()
+
+        while await self.in_threads(self.ledger.outbox, send):
+            pass
+
+    async def _send(self, messages: Sequence[Message]) -> list[int]:
+        results = await asyncio.gather(*(self._send_one(message) for message in messages))
+        sent = [message for message, done in zip(messages, results, strict=True) if done]
+        for topic in {message.topic for message in sent}:
+            self.telemetry.outbox_sent(topic, sum(message.topic == topic for message in sent))
+        self.posted += len(sent)
+        return [message.id for message in sent]
+
+    async def _send_one(self, message: Message) -> bool:
+        try:
+            await self.producer.send(message.topic, message.key, message.value, message.headers)
+        except StreamError as error:
+            self.telemetry.waiting_for("kafka", str(error))
+            return False
+        return True
+
+    async def _gauges(self) -> None:
+        backlog = await self.in_threads(self.ledger.backlog)
+        used = await self.in_threads(self.ledger.quota_used)
+        rows = [GaugeRow(destination, state, n) for (destination, state), (n, _) in backlog.items()]
+        oldest = {destination: age for (destination, state), (_, age) in backlog.items() if state == "ready" and age}
+        self.telemetry.ledger_gauges(rows, oldest, used, self._drained_in(backlog))
+
+    def _drained_in(self, backlog: Backlog) -> dict[str, float]:
+        """Destination → seconds until its ready entries are sent, at the quota's full rate."""
+        rates = {
+            name: min((calls / seconds for calls, seconds in quota.windows), default=float("inf"))
+            for name, quota in self.ledger.quotas.items()
+        }
+        ready = {destination: n for (destination, state), (n, _) in backlog.items() if state == "ready"}
+        return {name: n / rates[self.destinations[name]] for name, n in ready.items() if name in self.destinations}
+
+    async def _lag(self) -> None:
+        started = time.monotonic()
+        await asyncio.sleep(0)
+        self.telemetry.loop_lag(time.monotonic() - started)

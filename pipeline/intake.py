@@ -1,0 +1,173 @@
+"""Kafka to ledger: decode, run the rules, write changes and next offsets in one transaction. It never waits for a vendor."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.dead_letters import keep, of_record
+from pipeline.lane import InThreads
+from pipeline.ledger import DataRefused, Ledger, LedgerUnavailable, Message
+from pipeline.model.change import Change, Link
+from pipeline.model.event import Undecodable, decode
+from pipeline.model.wire import Record
+from pipeline.rules.evaluate import RuleSet
+from pipeline.stream import Consumer, StreamError
+from pipeline.telemetry import Telemetry
+
+Partition = tuple[str, int]
+
+
+class LedgerLost(Exception):
+    """Kafka knows of an earlier reading that the ledger does not: starting anew must be somebody's decision."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one batch of records comes to."""
+
+    changes: list[tuple[Change, dict[str, Any]]] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
+    dead: list[Message] = field(default_factory=list)
+    next_offsets: dict[Partition, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Intake:
+    rules: RuleSet
+    ledger: Ledger
+    in_threads: InThreads
+    telemetry: Telemetry
+    dead_letter_topic: str
+    wake: Callable[[Iterable[str]], None]
+    """Tells the lanes of these destinations that there is work."""
+    missing: str = "refuse"
+    """What to do where the group has an offset and the ledger none: `refuse`, `committed` or `rebuild`."""
+    consumer: Consumer | None = None
+    ready: bool = False
+
+    async def assigned(self, partitions: list[Partition]) -> dict[Partition, int]:
+        """Where to seek to. Raises LedgerLost where that cannot be told."""
+        assert self.consumer is not None
+        offsets = await self.in_threads(self.ledger.offsets, partitions)
+        unknown = [part for part in partitions if part not in offsets]
+        committed = await self.consumer.group_offsets(unknown) if unknown else {}
+        if committed and self.missing == "refuse":
+            raise LedgerLost(_explain(committed))
+        bounds = await self.consumer.log_bounds(partitions)
+        outside = {part: at for part, at in offsets.items() if not bounds[part].begin <= at <= bounds[part].end}
+        if outside and self.missing == "refuse":
+            raise LedgerLost(_outside(outside))
+        for part in outside:
+            offsets[part] = committed.get(part, bounds[part].begin)
+        starts = committed if self.missing == "committed" else {}
+        return {part: offsets.get(part, starts.get(part, bounds[part].begin)) for part in partitions}
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        assert self.consumer is not None
+        await self.consumer.start()
+        while not stopping.is_set():
+            try:
+                records = await self.consumer.batch(max_records=500, timeout_ms=200)
+            except LedgerUnavailable as error:
+                self.telemetry.waiting_for("ledger", str(error))
+                await asyncio.sleep(1.0)
+                continue
+            except StreamError as error:
+                self.telemetry.waiting_for("kafka", str(error))
+                await asyncio.sleep(1.0)
+                continue
+            self.ready = True
+            if records:
+                await self._take(records, stopping)
+
+    async def _take(self, records: Sequence[Record], stopping: asyncio.Event) -> None:
+        started = time.monotonic()
+        batch = self.read(records)
+        while not stopping.is_set():
+            try:
+                await self._write(records, batch)
+                break
+            except LedgerUnavailable as error:
+                self.telemetry.waiting_for("ledger", str(error))
+                await asyncio.sleep(1.0)
+        else:
+            return
+        self.telemetry.intake_batch(len(records), time.monotonic() - started)
+        assert self.consumer is not None
+        await self.consumer.commit(batch.next_offsets)
+
+    async def _write(self, records: Sequence[Record], batch: Batch) -> None:
+        """One transaction; a batch that the database refuses is halved down to the record that it refuses."""
+        try:
+            applied = await self.in_threads(
+                self.ledger.take, batch.changes, batch.links, batch.dead, batch.next_offsets
+            )
+        except DataRefused:
+            if len(records) == 1:
+                dead = of_record(self.dead_letter_topic, records[0], "ledger", "refused_by_ledger")
+                self.telemetry.record_dead("ledger", "refused_by_ledger", records[0].at)
+                await self.in_threads(self.ledger.take, [], [], [dead], batch.next_offsets)
+                return
+            middle = len(records) // 2
+            for part in (records[:middle], records[middle:]):
+                await self._write(part, self.read(part))
+            return
+        self._tell(batch, applied.stale)
+        for destination, n in applied.saved.items():
+            self.telemetry.calls_saved(destination, n)
+        self.wake(applied.ready)
+
+    def read(self, records: Sequence[Record]) -> Batch:
+        """Decodes and runs the rules; what fails is a dead letter by itself."""
+        batch = Batch()
+        for record in records:
+            self._read(record, batch)
+            batch.next_offsets[record.at.topic, record.at.partition] = record.at.offset + 1
+        return batch
+
+    def _read(self, record: Record, batch: Batch) -> None:
+        try:
+            event = decode(record)
+        except Undecodable as error:
+            self._bury(record, "decode", error.reason, None, batch)
+            return
+        evaluation = self.rules.evaluate(event)
+        for failure in evaluation.failures:
+            self._bury(record, "rule", failure.code, failure.rule, batch)
+        raw = keep(record) if evaluation.changes else {}
+        batch.changes += [(change, raw) for change in evaluation.changes]
+        batch.links += evaluation.links
+        if not (evaluation.changes or evaluation.links or evaluation.failures):
+            self.telemetry.event_unmatched(record.at.topic)
+
+    def _bury(self, record: Record, stage: str, reason: str, rule: str | None, batch: Batch) -> None:
+        batch.dead.append(of_record(self.dead_letter_topic, record, stage, reason, rule))
+        self.telemetry.record_dead(stage, reason, record.at)
+
+    def _tell(self, batch: Batch, stale: int) -> None:
+        counts: dict[tuple[str, str], int] = {}
+        for change, _ in batch.changes:
+            counts[change.destination, change.kind] = counts.get((change.destination, change.kind), 0) + 1
+        for (destination, kind), n in counts.items():
+            self.telemetry.change_applied(destination, kind, n, stale=stale)
+            stale = 0
+
+
+def _explain(committed: dict[Partition, int]) -> str:
+    shown = ", ".join(f"{topic}/{partition} at {offset}" for (topic, partition), offset in sorted(committed.items()))
+    return (
+        f"the consumer group has read {shown}, but the ledger has no offset for it: is this the right ledger? "
+        "Start with --from-committed to go on from there, or with --rebuild to read the topics from their beginning"
+    )
+
+
+def _outside(outside: dict[Partition, int]) -> str:
+    shown = ", ".join(f"{topic}/{partition} at {offset}" for (topic, partition), offset in sorted(outside.items()))
+    return (
+        f"the ledger's offsets lie outside the log: {shown}. Records have expired, or the topic was made anew. "
+        "Start with --rebuild to read from the beginning of what is there"
+    )

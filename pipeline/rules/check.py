@@ -1,0 +1,126 @@
+"""All that can be known of rules without an event: names, fields, templates, and the files' own tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from pipeline.model.change import BASE
+from pipeline.rules import slots
+from pipeline.rules.adapt import DestinationView
+from pipeline.rules.compiled import CompiledRule, CompiledSend
+from pipeline.rules.evaluate import RuleSet, compile_rules
+from pipeline.rules.language import suggest
+from pipeline.rules.render import RenderError, Template
+from pipeline.rules.schema import Problem, Rules, Send, Sourced, Where
+from pipeline.rules.selftest import run_tests
+
+
+def check_rules(
+    rules: Rules, destinations: Mapping[str, DestinationView], layers: Sequence[str] = (BASE,)
+) -> list[Problem]:
+    """Every problem of these rules, in the order of files and lines. The tests run where there is no other problem."""
+    compiled, problems = compile_rules(rules, destinations, layers)
+    for sourced, rule in zip(rules.rules, compiled, strict=True):
+        problems += _rule(sourced, rule, destinations)
+    if not problems:
+        problems += run_tests(RuleSet(rules, destinations, tuple(layers)))
+    return sorted(set(problems))
+
+
+def _rule(sourced: Sourced, rule: CompiledRule, destinations: Mapping[str, DestinationView]) -> Iterator[Problem]:
+    if not rule.sends and not rule.links:
+        yield _at(sourced, (), "a rule that does nothing", rule.name, "send: or link:")
+    seen: dict[tuple[str, str | int | None, str], int] = {}
+    for index, compiled in enumerate(rule.sends):
+        at: Where = ("send", index)
+        views = [destinations[name] for name in compiled.send.to if name in destinations]
+        yield from _shape(sourced, compiled.send, at)
+        yield from _literals(sourced, compiled, at)
+        yield from _sections(sourced, compiled.send, at, views)
+        for view in views:
+            yield from _destination(sourced, compiled, at, view)
+        for name in compiled.send.to:
+            if (name, compiled.send.key, compiled.send.layer) in seen:
+                found = f"{name}, layer {compiled.send.layer}"
+                yield _at(sourced, (*at, "to"), "two changes to one layer of one entry", found, "another key or layer")
+            seen[name, compiled.send.key, compiled.send.layer] = index
+
+
+def _shape(sourced: Sourced, send: Send, at: Where) -> Iterator[Problem]:
+    ends = send.cancel or send.delete
+    if send.cancel and send.delete:
+        yield _at(sourced, (*at, "delete"), "both cancel and delete", "both", "one of them")
+    if ends and (send.entry or send.own):
+        yield _at(sourced, (*at, "entry"), "an entry beside cancel or delete", "entry", "no entry")
+    if ends and send.layer != BASE:
+        yield _at(sourced, (*at, "layer"), "cancel and delete are of the whole entry", send.layer, "no layer")
+    if not ends and not send.entry and not send.own:
+        yield _at(sourced, at, "a send item that says nothing", "", "entry, cancel: true or delete: true")
+
+
+def _literals(sourced: Sourced, compiled: CompiledSend, at: Where) -> Iterator[Problem]:
+    """Values without a template are judged at once."""
+    for name, node in compiled.entry.items():
+        if node is None or _has_template(node):
+            continue
+        try:
+            slots.FIELD_SLOTS[name](node)
+        except (RenderError, ValueError) as error:
+            expected = str(error).removeprefix("expected ")
+            yield _at(sourced, (*at, "entry", name), f"{name} is not right", repr(node)[:60], expected)
+
+
+def _sections(sourced: Sourced, send: Send, at: Where, views: Sequence[DestinationView]) -> Iterator[Problem]:
+    names = sorted({view.vendor.name for view in views})
+    for vendor in send.own:
+        if vendor not in names:
+            message = "a section for a vendor that none of these destinations has"
+            yield _at(sourced, (*at, vendor), message, vendor, "one of " + ", ".join(names))
+
+
+def _destination(sourced: Sourced, compiled: CompiledSend, at: Where, view: DestinationView) -> Iterator[Problem]:
+    send, expression = compiled.send, view.expression()
+    if (send.cancel or send.delete) and not expression.can_delete:
+        yield _at(sourced, at, f"{view.name} cannot delete", "cancel or delete", "a destination that can")
+        return
+    sayable = view.sayable()
+    for name in compiled.entry:
+        if name not in sayable:
+            hint = f"let the destination say omit: [{name}]" + (" or links: in_description" if name == "links" else "")
+            found = _at(sourced, (*at, "entry", name), f"{view.name} cannot say {name}", name, _list(sayable), hint)
+            yield found
+    for name in send.own.get(view.vendor.name, {}):
+        if name not in expression.own:
+            message = f"{view.vendor.title} has no such field"
+            place = (*at, view.vendor.name, name)
+            yield _at(sourced, place, message, name, _list(expression.own), suggest(name, expression.own))
+    if send.layer == BASE and not (send.cancel or send.delete):
+        yield from _missing(sourced, compiled, at, view)
+
+
+def _missing(sourced: Sourced, compiled: CompiledSend, at: Where, view: DestinationView) -> Iterator[Problem]:
+    expression = view.expression()
+    given = {*(name for name, node in compiled.entry.items() if node is not None), *view.defaults}
+    if "links" in given and "links" in view.in_description:
+        given.add("description")
+    for name in sorted(expression.required - given):
+        hint = "say it in the rule or in the destination's defaults"
+        yield _at(sourced, (*at, "entry"), f"{view.name} needs {name}", "nothing", f"{name}:", hint)
+    if expression.needs_identity and compiled.subscriber is None and compiled.identity is None:
+        yield _at(sourced, at, f"{view.name} needs a subscriber", "nothing", "subscriber: or identity:")
+
+
+def _has_template(node: slots.Node) -> bool:
+    if isinstance(node, list | dict):
+        return any(map(_has_template, node.values() if isinstance(node, dict) else node))
+    return isinstance(node, Template)
+
+
+def _list(names: frozenset[str] | Mapping[str, str]) -> str:
+    return "one of " + ", ".join(sorted(names))
+
+
+def _at(
+    sourced: Sourced, inner: Where, message: str, found: str = "", expected: str = "", suggestion: str = ""
+) -> Problem:
+    return Problem(sourced.file, sourced.line(*inner), message, found, expected, suggestion)

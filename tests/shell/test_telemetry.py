@@ -1,0 +1,132 @@
+"""Each event is one line and one metric; nothing secret gets into either."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import structlog
+
+from pipeline.telemetry import GaugeRow, Telemetry, configure_logging
+
+
+@pytest.fixture
+def telemetry() -> Telemetry:
+    made = Telemetry(b"k" * 32, wall=lambda: 1000.0)
+    made.declare([("acme-ecal", "ecal", "acme"), ("acme-apptoto", "apptoto", "acme2")])
+    return made
+
+
+@pytest.fixture
+def logging_restored() -> Iterator[None]:
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = before
+    structlog.reset_defaults()
+
+
+def page(telemetry: Telemetry) -> dict[str, float]:
+    lines = telemetry.exposition()[0].decode().splitlines()
+    return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in lines if not line.startswith("#")}
+
+
+def lines(captured: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in captured.splitlines()]
+
+
+def test_counters_of_known_destinations_stand_at_zero(telemetry: Telemetry) -> None:
+    figures = page(telemetry)
+    assert figures['calends_calls_total{destination="acme-ecal",outcome="accepted",vendor="ecal"}'] == 0
+    assert figures['calends_lanes_held{destination="acme-apptoto"}'] == 0
+
+
+def test_a_call_is_counted_and_timed(telemetry: Telemetry) -> None:
+    telemetry.call_finished("acme-ecal", "ecal", "create", "accepted", 0.2, 1)
+    figures = page(telemetry)
+    assert figures['calends_calls_total{destination="acme-ecal",outcome="accepted",vendor="ecal"}'] == 1
+    assert figures['calends_call_duration_seconds_sum{destination="acme-ecal",vendor="ecal"}'] == 0.2
+
+
+def test_a_hold_shows_its_reason_until_lifted(telemetry: Telemetry) -> None:
+    since = datetime(2026, 1, 1, tzinfo=UTC)
+    telemetry.held("acme-ecal", "unauthorized", since)
+    telemetry.held("acme-ecal", "unreachable", since)
+    starts = [name for name in page(telemetry) if name.startswith("calends_hold_start_seconds")]
+    assert starts == ['calends_hold_start_seconds{destination="acme-ecal",reason="unreachable"}']
+    telemetry.lifted("acme-ecal")
+    assert not [name for name in page(telemetry) if name.startswith("calends_hold_start_seconds")]
+    assert page(telemetry)['calends_lanes_held{destination="acme-ecal"}'] == 0
+
+
+def test_a_state_that_emptied_goes_to_zero(telemetry: Telemetry) -> None:
+    telemetry.ledger_gauges([GaugeRow("acme-ecal", "ready", 5)], {"acme-ecal": 9.0}, {"acme": 0.5}, {})
+    telemetry.ledger_gauges([], {}, {}, {})
+    figures = page(telemetry)
+    assert figures['calends_ledger_entries{destination="acme-ecal",state="ready"}'] == 0
+    assert figures['calends_oldest_ready_seconds{destination="acme-ecal"}'] == 0
+
+
+def test_the_hash_of_a_key_depends_on_the_secret() -> None:
+    one, other = Telemetry(b"a"), Telemetry(b"b")
+    assert one.key_hash("INV-1") == Telemetry(b"a").key_hash("INV-1")
+    assert one.key_hash("INV-1") != other.key_hash("INV-1")
+    assert "INV" not in one.key_hash("INV-1")
+
+
+def test_every_metric_is_named_by_the_rule(telemetry: Telemetry) -> None:
+    assert all(name.startswith("calends_") for name in page(telemetry))
+
+
+@pytest.mark.usefixtures("logging_restored")
+def test_a_line_is_json_with_a_utc_time(telemetry: Telemetry, capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info", json=True)
+    telemetry.record_dead("decode", "not_json", "billing/0@17")
+    telemetry.call_finished("acme-ecal", "ecal", "create", "accepted", 0.2, 1)
+    (line,) = lines(capsys.readouterr().err)
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {
+        "event": "record dead",
+        "level": "warning",
+        "stage": "decode",
+        "reason": "not_json",
+        "coordinates": "billing/0@17",
+    }
+
+
+@pytest.mark.usefixtures("logging_restored")
+def test_unlisted_fields_urls_objects_and_texts_of_exceptions_stay_out(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("debug", json=True)
+    log = structlog.get_logger()
+    log.info(
+        "call to https://api.vendor/v?sign=s3cret", body="s3cret", reason="GET /v?sign=s3cret", part={"a": "s3cret"}
+    )
+    try:
+        raise ValueError("s3cret")
+    except ValueError:
+        log.exception("failed")
+        logging.getLogger("some.library").exception("failed at https://u:s3cret@host/")
+        logging.getLogger("asyncio").exception("Task exception was never retrieved ValueError('s3cret')")
+    logging.getLogger("httpx").info("HTTP Request: GET https://api.vendor/v?sign=s3cret")
+    logging.getLogger("httpx").error("s3cret")
+    logging.getLogger("aiokafka.consumer").info("chatter")
+    written = capsys.readouterr().err
+    assert "s3cret" not in written
+    assert "chatter" not in written
+    failed = lines(written)[1]
+    assert failed["error"] == "ValueError"
+    assert failed["where"].startswith("test_telemetry.py:")
+
+
+@pytest.mark.usefixtures("logging_restored")
+def test_a_console_line_is_for_people(telemetry: Telemetry, capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info", json=False)
+    telemetry.started("0.1.0", ledger="sqlite", destinations=["acme-ecal"])
+    logging.getLogger("uvicorn.error").warning("odd")
+    written = capsys.readouterr().err
+    assert "started" in written
+    assert "odd" in written

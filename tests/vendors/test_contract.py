@@ -1,0 +1,421 @@
+"""One suite for every vendor: its `cases.yaml`, and what holds for all.
+
+A case file holds `requests` (name, source, step, situation or situations, expect: method, path, query, json or body),
+`responses` (name, source, step, situation or situations, status, headers, body, expect: one outcome or a list),
+and where the vendor has them `signatures`, `tokens` and `token_responses`.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+import pipeline.vendors
+from pipeline.model import outcome as outcomes
+from pipeline.model.outcome import Outcome, Rejected, Unknown
+from pipeline.model.wire import Credential, Request, Response, Token
+from pipeline.vendors import vendors
+from pipeline.vendors.contract import Situation, Step, Vendor
+from pipeline.vendors.ecal import payload as ecal
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+HERE = Path(pipeline.vendors.__file__).parent
+FOLDERS = sorted(path.parent for path in HERE.glob("*/cases.yaml"))
+WRITES = (Step.CREATE, Step.UPDATE, Step.WRITE, Step.DELETE)
+OUTCOMES: dict[str, Any] = {name.lower(): getattr(outcomes, name) for name in dir(outcomes) if name[0].isupper()}
+# What a pure folder may not reach, and what its code may not call.
+# fmt: off
+IMPURE = frozenset({
+    "aiohttp", "asyncio", "httpx", "io", "logging", "os", "pathlib", "prometheus_client", "random", "requests",
+    "secrets", "socket", "sqlalchemy", "structlog", "subprocess", "threading", "time", "urllib.request",
+})
+# fmt: on
+CLOCKS = frozenset({"now", "utcnow", "today"})
+
+
+def load(folder: Path) -> dict[str, Any]:
+    return dict(YAML(typ="safe").load(folder / "cases.yaml"))
+
+
+def cases(kind: str) -> list[Any]:
+    return [
+        pytest.param(vendors()[folder.name], case, id=f"{folder.name}: {case['name']}")
+        for folder in FOLDERS
+        for case in load(folder).get(kind, ())
+    ]
+
+
+def situations(case: Mapping[str, Any]) -> list[Situation]:
+    return [situation(given) for given in case.get("situations") or [case["situation"]]]
+
+
+def situation(given: Mapping[str, Any]) -> Situation:
+    return Situation(**{"wanted": None, "observed": None, "identity": None, **given})
+
+
+def outcome(expected: Mapping[str, Any]) -> Outcome:
+    values = dict(expected)
+    built: Outcome = OUTCOMES[values.pop("outcome")](**values)
+    return built
+
+
+def samples() -> Iterator[tuple[Vendor, Step, list[Situation]]]:
+    """Every step of every vendor, each with situations that its cases name."""
+    for folder in FOLDERS:
+        requests = load(folder)["requests"]
+        for step in Step:
+            fitting = [case for case in requests if case["step"] == step] or requests[:1]
+            yield from ((vendors()[folder.name], step, situations(case)) for case in fitting)
+
+
+SAMPLES = list(samples())
+every_vendor = pytest.mark.parametrize("vendor", vendors().values(), ids=lambda vendor: vendor.name)
+
+
+@pytest.mark.parametrize(("vendor", "case"), cases("requests"))
+def test_an_entry_becomes_the_documented_request(vendor: Vendor, case: dict[str, Any]) -> None:
+    expected = case["expect"]
+    request = vendor.request(Step(case["step"]), situations(case))
+    body = json.loads(request.body) if "json" in expected else request.body.decode()
+    assert (request.method, request.path, dict(request.query), body) == (
+        expected["method"],
+        expected["path"],
+        expected.get("query", {}),
+        expected["json"] if "json" in expected else expected.get("body", ""),
+    )
+
+
+@pytest.mark.parametrize(("vendor", "case"), cases("requests"))
+def test_the_content_of_a_case_has_no_problems(vendor: Vendor, case: dict[str, Any]) -> None:
+    found = [vendor.problems(one.wanted, one.options) for one in situations(case) if one.wanted is not None]
+    assert not any(found)
+
+
+@pytest.mark.parametrize(("vendor", "case"), cases("responses"))
+def test_an_answer_becomes_its_outcome(vendor: Vendor, case: dict[str, Any]) -> None:
+    expected = case["expect"] if isinstance(case["expect"], list) else [case["expect"]]
+    response = Response(case["status"], case.get("headers", {}), case["body"].encode())
+    read = vendor.read(Step(case["step"]), situations(case), response, NOW)
+    assert list(read) == [outcome(one) for one in expected]
+
+
+@pytest.mark.parametrize(("vendor", "case"), cases("signatures"))
+def test_a_signature_is_the_documented_one(vendor: Vendor, case: dict[str, Any]) -> None:
+    query = dict(case["query"])
+    credential = Credential({"api_key": query.pop("apiKey"), "api_secret": case["secret"]})
+    unsigned = Request("POST", "/", tuple(query.items()), body=case["body"].encode())
+    assert dict(vendor.sign(unsigned, credential, None).query)["apiSign"] == case["expect"]
+
+
+@pytest.mark.parametrize(("vendor", "case"), cases("tokens"))
+def test_a_token_is_asked_for_as_documented(vendor: Vendor, case: dict[str, Any]) -> None:
+    assert vendor.tokens is not None
+    credential = Credential(case["credential"])
+    renewal = case["ask"] == "renew"
+    request = (
+        vendor.tokens.renew(credential, case["options"], "xxxxxxxxxxxxxxx")
+        if renewal
+        else vendor.tokens.obtain(credential, case["options"])
+    )
+    headers = dict(request.headers)
+    assert headers["content-type"] == "application/x-www-form-urlencoded"
+    assert (request.method, request.body.decode()) == ("POST", case["body"])
+    assert headers.get("authorization") == case.get("authorization")
+
+
+@pytest.mark.parametrize(("vendor", "case"), cases("token_responses"))
+def test_a_token_answer_is_read(vendor: Vendor, case: dict[str, Any]) -> None:
+    assert vendor.tokens is not None
+    read = vendor.tokens.read(Response(case["status"], body=case["body"].encode()))
+    match case["expect"]:
+        case None:
+            assert read is None
+        case {"reason": _, "detail": _} as refused:
+            assert read == Rejected(**refused)
+        case token:
+            assert read == Token(**token)
+
+
+@every_vendor
+def test_its_name_is_its_folder(vendor: Vendor) -> None:
+    module = importlib.import_module(f"pipeline.vendors.{vendor.name}")
+    assert module.VENDOR is vendor
+
+
+@every_vendor
+def test_its_folder_has_the_same_files_as_every_other(vendor: Vendor) -> None:
+    names = {path.name for path in (HERE / vendor.name).iterdir()}
+    assert names >= {
+        "__init__.py",
+        "cases.yaml",
+        "credential.py",
+        "defaults.py",
+        "payload.py",
+        "recovery.py",
+        "responses.py",
+    }
+
+
+@every_vendor
+def test_its_defaults_are_sane(vendor: Vendor) -> None:
+    given = vendor.defaults
+    assert given.base_url.startswith("https://")
+    assert not given.base_url.endswith("/")
+    assert given.windows
+    assert all(window.calls > 0 and window.seconds > 0 for window in given.windows)
+    assert min(given.concurrency, given.timeout, given.settle_time, given.batch) > 0
+    assert all(option.default in option.choices for option in vendor.options if option.choices)
+
+
+@every_vendor
+def test_its_probe_is_a_get_without_a_body(vendor: Vendor) -> None:
+    probe = vendor.probe({option.name: option.default or "x" for option in vendor.options})
+    assert (probe.method, probe.body) == ("GET", b"")
+
+
+@every_vendor
+def test_it_needs_no_more_than_it_can_say(vendor: Vendor) -> None:
+    said = vendor.express({option.name: option.default for option in vendor.options})
+    assert said.required <= said.fields
+
+
+@every_vendor
+def test_its_folder_is_pure(vendor: Vendor) -> None:
+    folder = HERE / vendor.name
+    reached = {name for path in folder.glob("*.py") if path.name != "simulator.py" for name in reaches(path)}
+    ours = {name for name in reached if name.startswith("pipeline")}
+    allowed = ("pipeline.model", "pipeline.vendors.contract", f"pipeline.vendors.{vendor.name}")
+    assert not {name for name in ours if not name.startswith(allowed)}
+    assert not reached & (IMPURE | CLOCKS)
+
+
+def reaches(path: Path) -> Iterator[str]:
+    """The modules that a file imports, and the clock methods that it calls."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        match node:
+            case ast.Import(names=names):
+                yield from (alias.name for alias in names)
+            case ast.ImportFrom(module=str() as module, names=names):
+                yield module
+            case ast.Call(func=ast.Attribute(attr=attr)) if attr in CLOCKS:
+                yield attr
+            case _:
+                pass
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(("status", "errors", "eventId", "id", "code", "Code", "data")), inner)
+    ),
+    max_leaves=12,
+)
+bodies = st.binary(max_size=200) | json_values.map(lambda value: json.dumps(value).encode())
+headers = st.dictionaries(st.just("retry-after"), st.text(max_size=20), max_size=1)
+
+
+@given(sample=st.sampled_from(SAMPLES), status=st.integers(100, 599), headers=headers, body=bodies)
+def test_any_answer_is_an_outcome(
+    sample: tuple[Vendor, Step, list[Situation]], status: int, headers: dict[str, str], body: bytes
+) -> None:
+    vendor, step, given = sample
+    read = vendor.read(step, given, Response(status, headers, body), NOW)
+    assert len(read) == len(given)
+    assert all(isinstance(one, Outcome) for one in read)
+
+
+@given(vendor=st.sampled_from(list(vendors().values())), status=st.integers(100, 599), body=bodies)
+def test_any_token_answer_is_read(vendor: Vendor, status: int, body: bytes) -> None:
+    if vendor.tokens is not None:
+        assert isinstance(vendor.tokens.read(Response(status, body=body)), Token | Rejected | None)
+
+
+@given(
+    sample=st.sampled_from([sample for sample in SAMPLES if sample[1] in WRITES]),
+    status=st.integers(500, 599),
+    body=bodies,
+)
+def test_a_servers_fault_leaves_a_write_unknown(
+    sample: tuple[Vendor, Step, list[Situation]], status: int, body: bytes
+) -> None:
+    vendor, step, given = sample
+    assert {type(one) for one in vendor.read(step, given, Response(status, {}, body), NOW)} == {Unknown}
+
+
+@given(sample=st.sampled_from(SAMPLES), status=st.sampled_from((301, 302, 307, 408)), body=bodies)
+def test_a_redirect_or_a_server_that_did_not_wait_settles_nothing(
+    sample: tuple[Vendor, Step, list[Situation]], status: int, body: bytes
+) -> None:
+    vendor, step, given = sample
+    settled = outcomes.Accepted | outcomes.Unconfirmed | outcomes.Absent | Rejected
+    assert not any(isinstance(one, settled) for one in vendor.read(step, given, Response(status, {}, body), NOW))
+
+
+@given(sample=st.sampled_from(SAMPLES), secret=st.from_regex(r"S3CRET[a-z0-9]{8}", fullmatch=True))
+def test_a_request_shows_neither_query_nor_body_nor_credential(
+    sample: tuple[Vendor, Step, list[Situation]], secret: str
+) -> None:
+    vendor, step, given = sample
+    credential = Credential({one.name: secret for one in vendor.secrets})
+    signed = vendor.sign(vendor.request(step, given), credential, secret)
+    shown = repr((signed, credential, given))
+    assert secret not in shown
+    assert all(value not in shown for _, value in signed.query)
+    assert not signed.body or signed.body.decode() not in shown
+
+
+@given(
+    sample=st.sampled_from(SAMPLES),
+    unsure=st.booleans(),
+    absent=st.booleans(),
+    vendor_id=st.sampled_from((None, "v1")),
+    moved=st.booleans(),
+    wanted=st.booleans(),
+    seen=st.booleans(),
+)
+def test_there_is_a_next_step_in_every_situation(
+    sample: tuple[Vendor, Step, list[Situation]],
+    unsure: bool,
+    absent: bool,
+    vendor_id: str | None,
+    moved: bool,
+    wanted: bool,
+    seen: bool,
+) -> None:
+    vendor, _, (given, *_) = sample
+    content = given.wanted or given.observed
+    one = Situation(
+        key=given.key,
+        wanted=content if wanted else None,
+        observed=content if seen else None,
+        identity="s1",
+        observed_identity="s2" if moved else "s1",
+        vendor_id=vendor_id,
+        unsure=unsure,
+        absent=absent,
+        options=given.options,
+    )
+    step = vendor.plan(one)
+    assert isinstance(step, Step | Rejected)
+    assert wanted or step not in (Step.CREATE, Step.UPDATE, Step.WRITE)
+    assert not (step is Step.CREATE and unsure and not absent)
+    assert not (step is Step.UPDATE and unsure)
+
+
+# ECAL
+
+
+CONTENT = st.fixed_dictionaries(
+    {
+        "title": st.sampled_from(("A", "B")),
+        "location": st.sampled_from(("L", "M")),
+        "start": st.sampled_from(("2026-12-24T09:00:00", "2026-12-24T10:00:00", "2026-12-25T09:00:00")),
+        "time_zone": st.just("Europe/Berlin"),
+    },
+    optional={
+        "description": st.sampled_from(("", "D")),
+        "end": st.just("2026-12-26T09:00:00"),
+        "alerts": st.lists(st.sampled_from((5, 15, 30, 60, 1440)), max_size=2),
+        "links": st.lists(st.sampled_from(("n", "m")).map(lambda n: {"name": n, "url": f"https://{n}.example"})),
+        "ecal": st.fixed_dictionaries({}, optional={"social": st.just({"twitter": "@x"}), "draft": st.just(1)}),
+    },
+)
+
+
+@given(before=CONTENT, after=CONTENT)
+def test_an_ecal_update_carries_what_changed_and_no_more(before: dict[str, Any], after: dict[str, Any]) -> None:
+    old, new, said = ecal.event(before), ecal.event(after), ecal.changes(before, after)
+    held = {**old, **{name: value for name, value in said.items() if name != "social"}}
+    emptied = {name for name, value in held.items() if value in ("", "-") and name not in new}
+    assert {name: value for name, value in held.items() if name not in emptied | {"social"}} == {
+        name: value for name, value in new.items() if name != "social"
+    }
+    idle = {name for name, value in said.items() if old.get(name) == value}
+    assert idle <= {"endDate", "endTime"} or said.keys() == {"name"}
+    assert not {"type", "reference"} & said.keys()
+    if {"startDate", "startTime"} & said.keys():
+        assert {"endDate", "endTime"} <= said.keys()
+
+
+def test_ecal_says_why_it_cannot_say_something() -> None:
+    content = {
+        "title": "T",
+        "start": "2026-12-24T09:00:30",
+        "time_zone": "Nowhere",
+        "alerts": [7, 5, 15],
+        "links": [{"name": "n", "url": "u"}] * 7,
+        "ecal": {"objective": "x", "draft": 2, "social": {"mastodon": "x"}},
+    }
+    found = vendors()["ecal"].problems(content, {})
+    assert [problem.split()[0].rstrip(":") for problem in found] == [
+        "location",
+        "time_zone",
+        "start",
+        "alerts",
+        "alerts",
+        "links",
+        "ecal.draft",
+        "ecal.objective",
+        "ecal.social",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changed", "step"),
+    [
+        ({}, Step.UPDATE),
+        ({"observed": None}, Step.CREATE),
+        ({"wanted": None}, Step.DELETE),
+        ({"observed_identity": "s2"}, Step.DELETE),
+        ({"unsure": True}, Step.WRITE),
+        ({"unsure": True, "absent": True}, Step.CREATE),
+        ({"unsure": True, "wanted": None}, Step.DELETE),
+        ({"unsure": True, "observed_identity": "s2"}, Step.DELETE),
+    ],
+)
+def test_ecal_plans(changed: dict[str, Any], step: Step) -> None:
+    content = {"title": "T", "location": "L", "start": "2026-12-24", "all_day": True}
+    given = {"key": "K", "wanted": content, "observed": content, "identity": "s1", "observed_identity": "s1"}
+    assert vendors()["ecal"].plan(Situation(**{**given, **changed})) == step
+
+
+def test_ecal_replaces_what_it_cannot_empty() -> None:
+    content = {"title": "T", "location": "L", "start": "2026-12-24", "all_day": True}
+    before = {**content, "ecal": {"objective": "tune_in"}}
+    assert vendors()["ecal"].plan(Situation("K", content, before, "s1", "s1")) == Step.DELETE
+
+
+# CalReply
+
+
+@pytest.mark.parametrize(
+    ("changed", "calreply", "rokt"),
+    [
+        ({}, Rejected("unsupported", "update"), Step.UPDATE),
+        ({"observed": None}, Step.CREATE, Step.CREATE),
+        ({"wanted": None}, Rejected("unsupported", "delete"), Step.DELETE),
+        ({"observed_identity": "s2"}, Rejected("unsupported", "replace"), Step.DELETE),
+        ({"unsure": True, "vendor_id": None}, Step.FIND, Step.FIND),
+        ({"unsure": True, "vendor_id": None, "wanted": None}, Step.FIND, Step.FIND),
+        ({"unsure": True}, Rejected("unsupported", "write"), Step.WRITE),
+        ({"unsure": True, "absent": True}, Step.CREATE, Step.CREATE),
+        ({"unsure": True, "absent": True, "wanted": None}, Rejected("unsupported", "delete"), Step.DELETE),
+    ],
+)
+def test_calreply_plans(changed: dict[str, Any], calreply: Step | Rejected, rokt: Step) -> None:
+    content = {"title": "T", "start": "2026-12-24", "all_day": True, "time_zone": "Europe/Berlin"}
+    given = {"key": "K", "wanted": content, "observed": content, "identity": "s1", "vendor_id": "K"}
+    one = {**given, "observed_identity": "s1", **changed}
+    plan = vendors()["calreply"].plan
+    assert (plan(Situation(**one)), plan(Situation(**one, options={"api": "rokt"}))) == (calreply, rokt)

@@ -21,6 +21,9 @@ TESTS = (
     "startingwith", "endingwith", "even", "odd",
 )  # fmt: skip
 STATEMENTS = ("if", "elif", "else", "endif")
+MAX_SOURCE = 16 * 1024
+MAX_TOKENS = 300
+"""Of one expression: MiniJinja 3.0 overflows its stack, and ends the process, on a sum of some thousand terms."""
 _KEYWORDS = frozenset(("and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "True", "False", "None"))
 _TOKEN = re.compile(
     r"""\s*(?:(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?P<number>\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?)"""
@@ -99,6 +102,8 @@ def _closing(source: str, at: int, closing: str) -> int:
 
 def faults(source: str) -> list[Fault]:
     """All that this template may not say."""
+    if len(source) > MAX_SOURCE:
+        return [Fault(0, "a template is too long", f"{len(source)} characters", f"at most {MAX_SOURCE}")]
     parts, broken = pieces(source)
     found = [broken] if broken else []
     for piece in parts:
@@ -117,6 +122,8 @@ def _expression(text: str, line: int) -> list[Fault]:
     tokens, rest = _tokens(text)
     if rest:
         return [Fault(line, "an expression cannot be read", rest[:1], "a MiniJinja expression")]
+    if len(tokens) > MAX_TOKENS:
+        return [Fault(line, "an expression is too long", f"{len(tokens)} words", f"at most {MAX_TOKENS}")]
     if not tokens:
         return [Fault(line, "an empty expression", "{{ }}", "an expression such as data.number")]
     names = [previous[1] != "." and token[1] for previous, token in zip([("", ""), *tokens], tokens, strict=False)]

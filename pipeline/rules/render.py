@@ -18,7 +18,7 @@ from pipeline.rules.filters import MAX_TEXT, OURS, FilterError, kind
 from pipeline.rules.language import Fault, faults, pieces
 from pipeline.rules.views import unwrap, view
 
-FUEL = 20_000
+FUEL = 3_000
 
 
 class Omit:

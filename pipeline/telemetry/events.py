@@ -14,7 +14,7 @@ from datetime import datetime
 
 import structlog
 
-from pipeline.telemetry.logs import described
+from pipeline.telemetry.logs import code, described
 from pipeline.telemetry.metrics import CHANGES, SETTLED, Metrics, drop
 
 
@@ -83,6 +83,7 @@ class Telemetry:
         self._log.debug("changes applied", destination=destination, change=kind, n=n, stale=stale)
 
     def record_dead(self, stage: str, reason: str, coordinates: object) -> None:
+        reason = code(reason)
         self._metrics.dead.labels(stage, reason).inc()
         self._log.warning("record dead", stage=stage, reason=reason, coordinates=str(coordinates))
 
@@ -137,6 +138,7 @@ class Telemetry:
 
     def held(self, destination: str, reason: str, since: datetime) -> None:
         """The lane waits for a person or a probe. Said again with another reason, it replaces the former."""
+        reason = code(reason)
         self._metrics.held.labels(destination).set(1)
         drop(self._metrics.hold_start, destination)
         self._metrics.hold_start.labels(destination, reason).set(since.timestamp())
@@ -198,7 +200,7 @@ class Telemetry:
     def waiting_for(self, part: str, reason: str) -> None:
         """Kafka, the ledger or a vendor is not there; `reason` is a code."""
         self._metrics.waits.labels(part).inc()
-        self._log.warning("waiting", part=part, reason=reason)
+        self._log.warning("waiting", part=part, reason=code(reason))
 
     def loop_failed(self, loop: str, error: BaseException) -> None:
         """A loop tripped over its own code: the type and place of the error, never its text."""

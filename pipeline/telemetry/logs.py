@@ -22,6 +22,7 @@ FIELDS = frozenset(
 )  # fmt: skip
 LONGEST = 300
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://\S+")
+_CODE = re.compile(r"[A-Za-z0-9_.:-]{1,60}")
 _QUERY = re.compile(r"\?[^\s=]+=\S+")
 # Their lines can carry signed URLs, and tell nothing that an event of ours does not.
 SILENT = ("httpx", "httpcore", "aiohttp", "uvicorn.access")
@@ -74,6 +75,11 @@ def redact(_logger: Any, _method: str, event: Event) -> Event:
 def described(error: BaseException) -> dict[str, str]:
     """An exception without its text: its type, and the innermost line of code."""
     return {"error": type(error).__name__, "where": _place(error.__traceback__)}
+
+
+def code(reason: str) -> str:
+    """A reason that is a code as it is; `other` for a text, which may quote anything and would make labels endless."""
+    return reason if _CODE.fullmatch(reason) else "other"
 
 
 def simple(value: object) -> Any:

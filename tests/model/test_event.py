@@ -40,7 +40,9 @@ def test_structured_mode() -> None:
 
 def test_binary_mode() -> None:
     headers = [(f"ce_{name}", value.encode()) for name, value in CLOUD.items()]
-    event = decode(record({"number": 1}, *headers, ("ce_subject", b"Z%C3%BCrich"), ("content-type", b"application/json")))
+    event = decode(
+        record({"number": 1}, *headers, ("ce_subject", b"Z%C3%BCrich"), ("content-type", b"application/json"))
+    )
     assert (event.id, event.subject, event.data) == ("1", "Zürich", {"number": 1})
     assert code_of(b"<a/>", *headers, ("content-type", b"text/xml")) == "content_type"
 
@@ -58,11 +60,12 @@ def test_a_null_value_is_a_tombstone() -> None:
 
 def test_data_in_base64() -> None:
     assert structured(data_base64="eyJhIjoxfQ==").data == {"a": 1}
-    for changes, code in [
+    cases: list[tuple[dict[str, Any], str]] = [
         ({"data_base64": "eyJhIjoxfQ==", "datacontenttype": "image/png"}, "content_type"),
         ({"data_base64": "?"}, "base64"),
         ({"data_base64": "eyJhIjoxfQ==", "data": 1}, "two_data"),
-    ]:
+    ]
+    for changes, code in cases:
         assert code_of(CLOUD | changes) == code
 
 

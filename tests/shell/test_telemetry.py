@@ -123,6 +123,15 @@ def test_unlisted_fields_urls_objects_and_texts_of_exceptions_stay_out(capsys: p
 
 
 @pytest.mark.usefixtures("logging_restored")
+def test_a_reason_that_is_a_text_is_not_repeated(telemetry: Telemetry, capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("debug", json=True)
+    telemetry.waiting_for("ledger", "(psycopg.Error) key (ann@example.org) exists")
+    telemetry.record_dead("rules", "no such field: ann@example.org", "t/0@1")
+    assert [line["reason"] for line in lines(capsys.readouterr().err)] == ["other", "other"]
+    assert page(telemetry)['calends_dead_letters_total{reason="other",stage="rules"}'] == 1
+
+
+@pytest.mark.usefixtures("logging_restored")
 def test_a_console_line_is_for_people(telemetry: Telemetry, capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("info", json=False)
     telemetry.started("0.1.0", ledger="sqlite", destinations=["acme-ecal"])

@@ -269,10 +269,8 @@ def test_a_request_shows_neither_query_nor_body_nor_credential(
     vendor, step, given = sample
     credential = Credential({one.name: secret for one in vendor.secrets})
     signed = vendor.sign(vendor.request(step, given), credential, secret)
-    shown = repr((signed, credential, given))
-    assert secret not in shown
-    assert all(value not in shown for _, value in signed.query)
-    assert not signed.body or signed.body.decode() not in shown
+    assert secret not in repr((signed, credential, given))
+    assert repr(signed) == f"Request(method={signed.method!r}, path={signed.path!r})"
 
 
 @given(
@@ -327,7 +325,9 @@ CONTENT = st.fixed_dictionaries(
         "description": st.sampled_from(("", "D")),
         "end": st.just("2026-12-26T09:00:00"),
         "alerts": st.lists(st.sampled_from((5, 15, 30, 60, 1440)), max_size=2),
-        "links": st.lists(st.sampled_from(("n", "m")).map(lambda n: {"name": n, "url": f"https://{n}.example"})),
+        "links": st.lists(
+            st.sampled_from(("n", "m")).map(lambda n: {"name": n, "url": f"https://{n}.example"}), max_size=6
+        ),
         "ecal": st.fixed_dictionaries({}, optional={"social": st.just({"twitter": "@x"}), "draft": st.just(1)}),
     },
 )

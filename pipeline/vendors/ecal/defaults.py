@@ -12,6 +12,8 @@ DEFAULTS = Defaults(
     # 429 is documented, its limit is not: a cautious guess, to be raised per account.
     windows=(Window(calls=2, seconds=1.0),),
     concurrency=2,
+    # A POST with a reference that is already there answers 409, so a late twin cannot double an entry.
+    recover_at_once=True,
 )
 
 SECRETS = (

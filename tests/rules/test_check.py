@@ -1,0 +1,130 @@
+"""Every problem: file, line, what was found, what was expected, and a suggestion."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipeline.rules.adapt import DestinationView
+from pipeline.rules.check import check_rules
+from pipeline.rules.schema import Problem, load_paths, load_text
+
+RULES = Path(__file__).parents[2] / "configs" / "rules"
+VENDORS = ("ecal", "calreply")
+GOOD = """rules:
+  - name: due
+    from: [billing]
+    on: invoice.due
+    when: "{{ data.amount > 0 }}"
+    send:
+      - to: [acme-ecal]
+        key: "INV-{{ data.number }}"
+        subscriber: "{{ data.customer }}"
+        layer: base
+        entry:
+          title: Due
+          location: Online
+          start: "{{ data.due }}"
+          all_day: true
+          alerts: [1d]
+        ecal: {objective: pay}
+tests:
+  - given: [{type: invoice.due, data: {number: 1, customer: C, amount: 2, due: "2026-12-24"}}]
+    expect: [{to: acme-ecal, key: INV-1, entry: {title: Due, alerts: [1440]}}]
+"""
+
+
+@pytest.fixture
+def check(destinations: dict[str, DestinationView]):  # type: ignore[no-untyped-def]
+    return lambda text: check_rules(load_text(text, "r.yaml", VENDORS), destinations, ("base", "payment"))
+
+
+def test_good_rules_have_no_problem(check) -> None:  # type: ignore[no-untyped-def]
+    assert check(GOOD) == []
+
+
+def test_the_shipped_rules_have_no_problem(destinations: dict[str, DestinationView]) -> None:
+    assert check_rules(load_paths([RULES], VENDORS), destinations, ("base", "payment")) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "found", "expected", "suggestion"),
+    [
+        ("    when:", "    wehn:", 5, "wehn", "when", "did you mean when?"),
+        ("acme-ecal]", "acme-ecl]", 7, "acme-ecl", "acme-ecal", "did you mean acme-ecal?"),
+        ("layer: base", "layer: paymnt", 10, "paymnt", "base, payment", "did you mean payment?"),
+        ("          title:", "          titel:", 12, "titel", "title", "did you mean title?"),
+        ("        ecal:", "        eacl:", 17, "eacl", "ecal", "did you mean ecal?"),
+        ("{objective:", "{objectve:", 17, "objectve", "objective", "did you mean objective?"),
+        ("data.amount", "dta.amount", 5, "dta", "data", "did you mean data?"),
+        ("data.due }}", "data.due | dat }}", 14, "dat", "date", "did you mean date?"),
+        ("data.due }}", "data.due.strip() }}", 14, "strip(", "a filter", "fields have no methods; use a filter"),
+        ("data.due }}", "data.due + }}", 14, "unexpected end of variable block", "MiniJinja", ""),
+        ("data.due }}", "data.due", 14, "{{", "{{ … }}", ""),
+        ("[1d]", "[1x]", 16, "['1x']", "a duration such as 1d", ""),
+        ("all_day: true", 'all_day: "true"', 15, "'true'", "a bool", ""),
+        (
+            "all_day: true",
+            "participants: []",
+            15,
+            "participants",
+            "title",
+            "let the destination say omit: [participants]",
+        ),
+        ("          location: Online\n", "", 11, "nothing", "location:", "say it in the rule or in the destination's"),
+        ('        subscriber: "{{ data.customer }}"\n', "", 7, "nothing", "subscriber: or identity:", ""),
+        ("    from: [billing]\n", "", 2, "", "from:", ""),
+        ("[billing]", "[/bill(/]", 3, "/bill(/", "", ""),
+        ('"{{ data.amount > 0 }}"', "data.amount", 5, "data.amount", "exactly one {{ … }}", ""),
+        ("        ecal:", "        calreply:", 17, "calreply", "ecal", ""),
+        ("layer: base", "cancel: true", 11, "entry", "no entry", ""),
+        ("layer: base", "if_unlinked: 30d", 10, "30d", "wait 30d or drop", ""),
+        ("{title: Due,", "{title: Paid,", 19, '"Due"', '"Paid"', ""),
+        ("key: INV-1,", "key: INV-2,", 19, "acme-ecal/INV-1", "acme-ecal/INV-2", ""),
+        ("amount: 2, ", "", 19, "missing", "missing from the event", ""),
+        ("rules:", "rulez:", 1, "rulez", "rules or tests", "did you mean rules?"),
+        ("    on: invoice.due", "    on: [", 6, "", "YAML", ""),
+    ],
+)
+def test_a_problem(  # type: ignore[no-untyped-def]
+    check, old: str, new: str, line: int, found: str, expected: str, suggestion: str
+) -> None:
+    assert old in GOOD
+    problems: list[Problem] = check(GOOD.replace(old, new, 1))
+    at_line = [problem for problem in problems if problem.line == line]
+    assert at_line, problems
+    assert any(
+        problem.file == "r.yaml"
+        and found in problem.found
+        and expected in problem.expected
+        and problem.suggestion.startswith(suggestion)
+        for problem in at_line
+    ), problems
+
+
+def test_two_changes_of_one_rule_to_one_layer(check) -> None:  # type: ignore[no-untyped-def]
+    problems = check(GOOD.replace("[acme-ecal]", "[acme-ecal, acme-ecal]", 1))
+    assert [(problem.line, problem.message) for problem in problems] == [(7, "two changes to one layer of one entry")]
+
+
+def test_a_destination_that_cannot_delete(destinations: dict[str, DestinationView]) -> None:
+    ecal = destinations["acme-ecal"]
+    frozen = replace(ecal.expression(), can_delete=False)
+    views = {"acme-ecal": replace(ecal, vendor=replace(ecal.vendor, express=lambda options: frozen))}
+    text = "rules: [{name: r, from: [t], send: [{to: [acme-ecal], cancel: true}]}]"
+    assert "acme-ecal cannot delete" in str(check_rules(load_text(text, "r.yaml", VENDORS), views))
+
+
+def test_two_rules_of_one_name(tmp_path: Path, destinations: dict[str, DestinationView]) -> None:
+    for name in ("a.yaml", "b.yaml"):
+        (tmp_path / name).write_text(GOOD.partition("tests:")[0])
+    (problem,) = check_rules(load_paths([tmp_path], VENDORS), destinations)
+    assert (problem.file, problem.line, problem.found) == (str(tmp_path / "b.yaml"), 2, "due")
+
+
+def test_a_problem_reads_as_one_line() -> None:
+    assert str(Problem("r.yaml", 5, "an unknown key", "wehn", "when", "did you mean when?")) == (
+        "r.yaml:5: an unknown key; found wehn; expected when; did you mean when?"
+    )

@@ -47,7 +47,7 @@ async def serve(app: Starlette, host: str, port: int) -> None:
     server = uvicorn.Server(
         uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
     )
-    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign]  # the worker handles signals itself
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]  # ours are the worker's
     serving = asyncio.ensure_future(server.serve())
     try:
         await asyncio.shield(serving)

@@ -16,7 +16,7 @@ from pipeline.telemetry import GaugeRow, Telemetry
 SWEEP_EVERY = 0.2
 WATCH_EVERY = 0.1
 """Seconds: a pause that another worker stored is obeyed within a quarter of a second."""
-GAUGES_EVERY = 2.0
+GAUGES_EVERY = 1.0
 
 
 @dataclass(slots=True)

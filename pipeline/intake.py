@@ -133,7 +133,7 @@ class Intake:
         try:
             event = decode(record)
         except Undecodable as error:
-            self._bury(record, "decode", error.reason, None, batch)
+            self._bury(record, "decode", error.reason_code, None, batch)
             return
         evaluation = self.rules.evaluate(event)
         for failure in evaluation.failures:

@@ -162,13 +162,13 @@ class Lane:
         step = self.account.vendor.plan(situation)
         if isinstance(step, Rejected):
             return self._refused_here(grant, step)
+        await self.account.pace.turn()
         access = await self.account.access()
         if isinstance(access, TokenUnavailable):
             reason = "unauthorized" if access.reason == "refused" else "token_server"
             await self.in_threads(self.ledger.hold, self.account.name, reason)
             return Result(grant, None, self.account.name, sent=False)
         request = self.account.signed(self.account.vendor.request(step, [situation]), access)
-        await self.account.pace.turn()
         begun = time.monotonic()
         answered = await self.account.caller.send(request, lambda: self._may_go(claimed))
         return self._result(grant, situation, step, answered, access, begun)
@@ -202,15 +202,16 @@ class Lane:
     ) -> Result:
         account, now = self.account, time.monotonic()
         outcome: Outcome
+        sent = not (isinstance(answered, CallFailed) and answered.kind == "not_sent")
         match answered:
             case CallFailed(kind="too_late"):
                 return Result(grant, None, account.name, sent=False)
             case CallFailed(kind="not_sent"):
-                outcome, sent = Retry(), False
+                outcome = Retry()
             case CallFailed():
-                outcome, sent = Unknown(answered.code), True
+                outcome = Unknown(answered.code)
             case Response():
-                outcome, sent = account.vendor.read(step, [situation], answered, self.wall())[0], True
+                outcome = account.vendor.read(step, [situation], answered, self.wall())[0]
         renewable = isinstance(outcome, Unauthorized) and account.tokens is not None
         if renewable and account.tokens is not None and access is not None:
             account.tokens.invalidate(access)
@@ -267,13 +268,12 @@ class Lane:
     async def _settle(self, batch: list[Result]) -> None:
         while True:
             try:
-                settled = await self.in_threads(self.ledger.settle, batch)
-                break
+                for one in await self.in_threads(self.ledger.settle, batch):
+                    self._tell(one)
+                return
             except LedgerUnavailable as error:
                 self.telemetry.waiting_for("ledger", str(error))
                 await asyncio.sleep(1.0)
-        for one in settled:
-            self._tell(one)
 
     def _tell(self, one: Settled) -> None:
         if one.answer is None:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, bindparam, create_engine, delete, event, func, select, text, tuple_, update
+from sqlalchemy import Connection, Engine, bindparam, create_engine, delete, event, func, or_, select, text, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 
@@ -180,7 +180,7 @@ class Ledger:
         connection.execute(
             delete(t.tokens).where(t.tokens.c.account == quota.account, t.tokens.c.quota_window.not_in(kept))
         )
-        known = dict(
+        known: dict[str, int] = dict(
             connection.execute(
                 select(t.tokens.c.quota_window, func.count())
                 .where(t.tokens.c.account == quota.account)
@@ -207,9 +207,8 @@ class Ledger:
 
         def work(connection: Connection) -> int:
             connection.execute(self._insert(t.rulesets).on_conflict_do_nothing(), [{"digest": digest}])
-            return connection.execute(
-                select(t.rulesets.c.revision).where(t.rulesets.c.digest == digest)
-            ).scalar_one()
+            query = select(t.rulesets.c.revision).where(t.rulesets.c.digest == digest)
+            return int(connection.execute(query).scalar_one())
 
         return self._transaction(work)
 
@@ -304,9 +303,8 @@ class Ledger:
             blank = [_columns(Facts(destination, key), _ALL) for destination, key in keys]
             connection.execute(self._insert(t.entries).on_conflict_do_nothing(), blank)
         key = tuple_(t.entries.c.destination, t.entries.c.key)
-        condition = key.in_(keys)
-        if relinked:
-            condition |= tuple_(t.entries.c.destination, t.entries.c.subscriber).in_(sorted(relinked))
+        subscriber = tuple_(t.entries.c.destination, t.entries.c.subscriber)
+        condition = or_(key.in_(keys), subscriber.in_(sorted(relinked))) if relinked else key.in_(keys)
         query = select(t.entries).where(condition).order_by(*key.clauses).with_for_update()
         rows = [_facts(row) for row in connection.execute(query).mappings()] if keys or relinked else []
         return {(row.destination, row.key): row for row in rows}
@@ -401,8 +399,8 @@ class Ledger:
             columns.append([(name, slot, until) for slot in connection.execute(query).scalars()])
             if not columns[-1]:
                 wait = max(wait, self._until_token(connection, quota.account, name, now))
-        sets = list(zip(*columns, strict=False)) if columns else [() for _ in range(wanted)]
-        return sets, wait or None
+        available = min((len(column) for column in columns), default=wanted)
+        return [tuple(column[i] for column in columns) for i in range(available)], wait or None
 
     def _until_token(self, connection: Connection, account: str, name: str, now: float) -> float:
         query = select(func.min(t.tokens.c.free_at)).where(
@@ -781,7 +779,7 @@ def _passing(error: DBAPIError) -> bool:
 
 def _code(error: DBAPIError) -> str:
     """What may be said of it: never its text, which quotes the data."""
-    return f"{type(error.orig).__name__} {getattr(error.orig, 'sqlstate', None) or ''}".strip()
+    return f"{type(error.orig).__name__}_{getattr(error.orig, 'sqlstate', None) or ''}".strip("_")
 
 
 def _answered(result: Result, skew: float) -> float:

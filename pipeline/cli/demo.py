@@ -1,0 +1,82 @@
+"""`calends demo`: the main job on embedded parts, watched until it has converged."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import nullcontext
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from pipeline.demo.run import Row, State, quiet
+from pipeline.demo.run import demo as run_demo
+
+COLUMNS = ("destination", "waiting", "in flight", "delivered", "calls", "calls saved", "quota used", "oldest unsent")
+
+
+def demo() -> None:
+    """Run the main job on embedded parts: a broker, two simulated vendors, sample events and a worker.
+
+    In a terminal it shows a live table until Ctrl-C. Else it prints plain lines and ends once everything has converged.
+    Exit codes: 0 converged, 1 not.
+    """
+    console = Console()
+    live = Live(console=console, refresh_per_second=4, transient=False) if console.is_terminal else None
+    seen: list[State] = []
+    with live or nullcontext(), quiet():
+
+        def show(state: State) -> None:
+            seen[:] = [state]
+            live.update(_table(state)) if live else _print(state)
+
+        typer.echo("Starting an embedded broker (it keeps little and forgets all), two simulated vendors and a worker …")
+        try:
+            state = asyncio.run(run_demo(show, stay=live is not None))
+        except KeyboardInterrupt:
+            state = seen[0] if seen else State("")
+    _finish(state)
+
+
+def _finish(state: State) -> None:
+    if state.converged:
+        calls = sum(row.calls for row in state.rows)
+        typer.echo(
+            f"Converged: {state.events} domain events, {calls} calls, {sum(row.saved for row in state.rows)} calls saved, "
+            f"0 missing, 0 wrong, in {state.seconds:.1f} s"
+        )
+        return
+    for row in state.rows:
+        typer.echo(f"{row.destination}: {row.missing} entries missing or old, {len(row.wrong)} too many", err=True)
+    typer.echo(f"Not converged: {state.ended or 'interrupted'}", err=True)
+    sys.exit(1)
+
+
+def _table(state: State) -> Table:
+    title = f"{state.events} domain events · the vendors' page: {state.page}"
+    ended = f"converged in {state.seconds:.1f} s · Ctrl-C ends" if state.converged else f"{state.seconds:.0f} s"
+    table = Table(*COLUMNS, title=title, caption=ended)
+    for row in state.rows:
+        table.add_row(*_cells(row))
+    return table
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    return (
+        row.destination,
+        str(row.waiting),
+        str(row.in_flight),
+        str(row.delivered),
+        str(row.calls),
+        str(row.saved),
+        f"{row.quota_used:.0%}",
+        f"{row.oldest:.1f} s",
+    )
+
+
+def _print(state: State) -> None:
+    for row in state.rows:
+        line = ", ".join(f"{name} {cell}" for name, cell in zip(COLUMNS[1:], _cells(row)[1:], strict=True))
+        typer.echo(f"{state.seconds:5.1f} s  {row.destination}: {line}")

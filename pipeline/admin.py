@@ -45,7 +45,9 @@ def page(telemetry: Telemetry, live: Check, ready: Check, started: Check) -> Sta
 async def serve(app: Starlette, host: str, port: int) -> None:
     """Until cancelled."""
     server = uvicorn.Server(
-        uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
+        uvicorn.Config(
+            app, host=host, port=port, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
+        )
     )
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]  # ours are the worker's
     serving = asyncio.ensure_future(server.serve())

@@ -24,17 +24,14 @@ from pipeline.housekeeping import Housekeeping
 from pipeline.intake import Intake
 from pipeline.lane import Account, Lane
 from pipeline.ledger import Ledger, LedgerUnavailable, Quota
-from pipeline.model.change import BASE
 from pipeline.model.facts import Policy
 from pipeline.pacing import Pace
-from pipeline.rules.adapt import DestinationView, desired, problems_of
+from pipeline.rules.adapt import desired, problems_of
 from pipeline.rules.evaluate import RuleSet
-from pipeline.rules.schema import Rules, load_inline, load_paths
-from pipeline.settings import Settings, credential_of, windows_of
+from pipeline.settings import Settings, credential_of, rules_of, views_of, windows_of
 from pipeline.stream import Consumer, KafkaConfig, Producer
 from pipeline.telemetry import Telemetry
 from pipeline.tokens import Tokens
-from pipeline.vendors import vendors
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -57,31 +54,9 @@ class Threads:
 # what the configuration means -------------------------------------------------------------------------------------
 
 
-def views_of(settings: Settings) -> dict[str, DestinationView]:
-    """The destinations as the rules see them."""
-    return {
-        name: DestinationView(
-            name=name,
-            vendor=settings.vendor_of(name),
-            options=settings.options_of(name),
-            omit=destination.omit,
-            in_description=frozenset({"links"} if destination.links else ()),
-            defaults=destination.defaults,
-        )
-        for name, destination in settings.destinations.items()
-    }
-
-
-def rules_of(settings: Settings, folder: Path) -> Rules:
-    names = vendors().keys()
-    if isinstance(settings.rules, str):
-        return load_paths([folder / settings.rules], names)
-    return load_inline(settings.rules, str(folder / "calends.yaml"), 1, names)
-
-
-def rule_set(settings: Settings, folder: Path) -> RuleSet:
-    """Raises `pipeline.rules.evaluate.RulesInvalid` with every problem."""
-    return RuleSet(rules_of(settings, folder), views_of(settings), (BASE, *settings.layers))
+def rule_set(settings: Settings, file: Path) -> RuleSet:
+    """Raises `pipeline.rules.evaluate.RulesInvalid` with every problem. `file` is the settings file."""
+    return RuleSet(rules_of(settings, file), views_of(settings), settings.all_layers)
 
 
 def policies_of(settings: Settings) -> dict[str, Policy]:
@@ -92,7 +67,7 @@ def policies_of(settings: Settings) -> dict[str, Policy]:
         policies[name] = Policy(
             destination=name,
             account=account_name,
-            layers=(BASE, *settings.layers),
+            layers=settings.all_layers,
             desired=functools.partial(desired, view=view),
             problems=functools.partial(problems_of, view=view),
             says_cancelled="status" in expression.fields,
@@ -246,7 +221,9 @@ class Worker:
         done, _ = await asyncio.wait({*loops, stopped}, return_when=asyncio.FIRST_COMPLETED)
         stopping.set()
         stopped.cancel()
-        failed = next((task for task in done if task is not stopped and not task.cancelled() and task.exception()), None)
+        failed = next(
+            (task for task in done if task is not stopped and not task.cancelled() and task.exception()), None
+        )
         if failed is None:
             self.telemetry.stopping("signal")
             await asyncio.wait({intake, *lanes}, timeout=self.settings.grace_period)

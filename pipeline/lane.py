@@ -43,9 +43,7 @@ TOKEN_WAIT = 0.05
 class InThreads(Protocol):
     """Runs one of the ledger's methods in a thread."""
 
-    def __call__(
-        self, method: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Awaitable[T]: ...
+    def __call__(self, method: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]: ...
 
 
 @dataclass(slots=True)
@@ -217,9 +215,7 @@ class Lane:
             account.tokens.invalidate(access)
         if isinstance(outcome, Throttled):
             account.obstacle = "throttled"
-        self.telemetry.call_finished(
-            self.destination, account.vendor.name, step.value, label(outcome), now - begun, 1
-        )
+        self.telemetry.call_finished(self.destination, account.vendor.name, step.value, label(outcome), now - begun, 1)
         answer = self._answer(grant, outcome, step.value, situation, now)
         after = outcome.after if isinstance(outcome, Throttled) else None
         return Result(grant, answer, account.name, sent, after, renewable)
@@ -300,5 +296,3 @@ async def probe(account: Account) -> bool:
     if answered.status == 401 and account.tokens is not None and access is not None:
         account.tokens.invalidate(access)
     return answered.status not in (401, 403, 429) and answered.status < 500
-
-

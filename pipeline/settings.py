@@ -9,14 +9,21 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from types import UnionType
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableVariable
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from pipeline.model.change import BASE
 from pipeline.model.wire import Credential
+from pipeline.rules.adapt import DestinationView
+from pipeline.rules.language import suggest
+from pipeline.rules.schema import Problem, Rules, load_inline, load_paths, load_text
+from pipeline.rules.slots import FIELD_SLOTS
 from pipeline.vendors import vendors
 from pipeline.vendors.contract import Vendor, Window
 
@@ -140,7 +147,11 @@ class Settings(BaseSettings):
     """The whole file."""
 
     model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, env_prefix="CALENDS_", env_nested_delimiter="__", nested_model_default_partial_update=True
+        extra="forbid",
+        frozen=True,
+        env_prefix="CALENDS_",
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
     )
 
     kafka: Kafka = Kafka()
@@ -165,6 +176,11 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return env_settings, init_settings
+
+    @property
+    def all_layers(self) -> tuple[str, ...]:
+        """`base` and those above it."""
+        return (BASE, *(layer for layer in self.layers if layer != BASE))
 
     def account_of(self, name: str) -> tuple[str, Account]:
         """The account that a destination uses; one of its own is named like it."""
@@ -198,42 +214,139 @@ def credential_of(account: Account) -> Credential:
     return Credential({name: value for name, value in values.items() if value is not None})
 
 
+# what it means -----------------------------------------------------------------------------------------------------
+
+
+def view_of(settings: Settings, name: str) -> DestinationView:
+    """A destination as the rules see it. Raises RenderError or BadTime where a default is not what its field takes."""
+    destination, vendor = settings.destinations[name], settings.vendor_of(name)
+    return DestinationView(
+        name=name,
+        vendor=vendor,
+        options=settings.options_of(name),
+        omit=destination.omit,
+        in_description=frozenset({"links"} if destination.links else ()),
+        defaults={field: default_of(field, value) for field, value in destination.defaults.items()},
+    )
+
+
+def views_of(settings: Settings) -> dict[str, DestinationView]:
+    """The destinations as the rules see them."""
+    return {name: view_of(settings, name) for name in settings.destinations}
+
+
+def default_of(field: str, value: Any) -> Any:
+    """A default as content has it: written like the field of a rule, e.g. `alerts: [1d]`."""
+    return FIELD_SLOTS[field](value) if field in FIELD_SLOTS else value
+
+
+def rules_of(settings: Settings, file: Path) -> Rules:
+    """The rules, wherever they stand; `file` is the settings file."""
+    if isinstance(settings.rules, str):
+        return load_paths([file.parent / settings.rules], vendors())
+    text = file.read_text("utf-8")
+    if text.lstrip().startswith("{"):
+        return load_inline(settings.rules, str(file), 1, vendors())
+    return load_text(_only("rules", text), str(file), vendors())
+
+
+def _only(section: str, text: str) -> str:
+    """The text with every other top-level section blanked, so that each line keeps its number."""
+    kept, inside = [], False
+    for line in text.splitlines():
+        if line[:1] not in ("", " ", "-", "#"):
+            inside = line.startswith((f"{section}:", f'"{section}":', f"'{section}':"))
+        kept.append(line if inside else "")
+    return "\n".join(kept)
+
+
 # reading -----------------------------------------------------------------------------------------------------------
 
 
 class SettingsError(Exception):
-    """The settings cannot be used; `problems` are (line, message, found, expected) each."""
+    """The settings cannot be used. `places` are the keys that lead to each problem."""
 
-    def __init__(self, file: Path, problems: list[tuple[int | None, str, str, str]]) -> None:
-        super().__init__(f"{file}: {len(problems)} problem(s)")
-        self.file = file
+    def __init__(self, problems: list[Problem], places: list[tuple[int | str, ...]] | None = None) -> None:
+        super().__init__("\n".join(map(str, problems)))
         self.problems = problems
+        self.places = places or []
+
+
+def file_of(path: Path) -> Path:
+    """The settings file: of a folder, its `calends.yaml`."""
+    return path / "calends.yaml" if path.is_dir() else path
 
 
 def load(path: Path) -> Settings:
     """Reads and validates a settings file (a folder: its `calends.yaml`). Raises SettingsError with every problem."""
-    file = path / "calends.yaml" if path.is_dir() else path
+    file = file_of(path)
+    document = read(file)
+    return validated(document, plain(document), file)
+
+
+def read(file: Path) -> Any:
+    """The file's YAML with its line numbers, a mapping. Raises SettingsError."""
     try:
-        document = YAML(typ="rt").load(file.read_text())
+        document = YAML(typ="rt").load(file.read_text("utf-8"))
     except OSError as error:
-        raise SettingsError(file, [(None, "the file cannot be read", error.strerror or "", "a YAML file")]) from None
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise SettingsError(file, [(line, "not valid YAML", str(error.problem), "YAML")]) from None
+        reason = error.strerror or ""
+        raise SettingsError([Problem(str(file), 1, "the file cannot be read", reason, "a YAML file")]) from None
+    except UnicodeDecodeError:
+        raise SettingsError([Problem(str(file), 1, "the file cannot be read", "bytes", "text in UTF-8")]) from None
+    except YAMLError as error:
+        mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
+        reason = str(error.problem) if isinstance(error, MarkedYAMLError) else "unreadable"
+        line = mark.line + 1 if mark else 1
+        raise SettingsError([Problem(str(file), line, "not valid YAML", reason, "YAML 1.2")]) from None
     if not isinstance(document, Mapping):
-        raise SettingsError(file, [(1, "not a mapping", type(document).__name__, "kafka, destinations, rules, …")])
+        found = type(document).__name__
+        raise SettingsError([Problem(str(file), 1, "not a mapping", found, "kafka, destinations, rules, …")])
+    return document
+
+
+def validated(document: Any, values: dict[str, Any], file: Path) -> Settings:
+    """The settings of these values; `document` is where the lines are known. Raises SettingsError."""
     try:
-        return Settings(**_plain(document))
+        return Settings(**values)
     except ValidationError as error:
-        problems = [_problem(document, detail) for detail in error.errors(include_url=False, include_context=False)]
-        raise SettingsError(file, problems) from None
+        details = error.errors(include_url=False, include_context=False)
+        problems = [_problem(document, file, detail) for detail in details]
+        raise SettingsError(problems, [detail["loc"] for detail in details]) from None
+    except UnreadableVariable as error:
+        problem = Problem(str(file), 1, "an environment variable CALENDS_… cannot be read", str(error), "JSON")
+        raise SettingsError([problem]) from None
 
 
-def _problem(document: Any, detail: Any) -> tuple[int | None, str, str, str]:
-    where = ".".join(str(part) for part in detail["loc"])
-    secret = any(str(part) in ("credential", "url", "sasl_password") for part in detail["loc"])
-    found = "" if secret or isinstance(detail["input"], Mapping | Settings) else repr(detail["input"])[:60]
-    return line_of(document, detail["loc"]), where or "settings", found, detail["msg"]
+def _problem(document: Any, file: Path, detail: Any) -> Problem:
+    where = tuple(detail["loc"])
+    line = line_of(document, where) or 1
+    name = ".".join(str(part) for part in where) or "settings"
+    if detail["type"] == "extra_forbidden":
+        known = _known(where[:-1])
+        expected = "one of " + ", ".join(known) if known else "no such key"
+        return Problem(
+            str(file), line, f"an unknown key: {name}", str(where[-1]), expected, suggest(str(where[-1]), known)
+        )
+    if detail["type"] == "missing":
+        return Problem(str(file), line, f"{name} is missing", "", f"{where[-1]}:")
+    secret = any(str(part) in ("credential", "url", "sasl_password") for part in where)
+    found = "" if secret or isinstance(detail["input"], Mapping | BaseModel) else repr(detail["input"])[:60]
+    words = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ").removeprefix("expected ")
+    return Problem(str(file), line, f"{name} is not right", found, words)
+
+
+def _known(where: tuple[int | str, ...]) -> tuple[str, ...]:
+    """The keys that a place may have; none: any name, or not known."""
+    kind: Any = Settings
+    for part in where:
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            found = kind.model_fields.get(str(part))
+            kind = found.annotation if found else None
+        else:  # dict[str, X], tuple[X, ...], X | None
+            kind = next((arg for arg in reversed(get_args(kind)) if arg not in (type(None), Ellipsis)), None)
+        if isinstance(kind, UnionType):
+            kind = next(arg for arg in get_args(kind) if arg is not type(None))
+    return tuple(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else ()
 
 
 def line_of(document: Any, location: tuple[int | str, ...]) -> int | None:
@@ -249,12 +362,12 @@ def line_of(document: Any, location: tuple[int | str, ...]) -> int | None:
     return line
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """ruamel's round-trip values as plain ones."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     for kind in (bool, int, float, str):
         if isinstance(value, kind):
             return kind(value)

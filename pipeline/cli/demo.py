@@ -32,7 +32,9 @@ def demo() -> None:
             seen[:] = [state]
             live.update(_table(state)) if live else _print(state)
 
-        typer.echo("Starting an embedded broker (it keeps little and forgets all), two simulated vendors and a worker …")
+        typer.echo(
+            "Starting an embedded broker (it keeps little and forgets all), two simulated vendors and a worker …"
+        )
         try:
             state = asyncio.run(run_demo(show, stay=live is not None))
         except KeyboardInterrupt:

@@ -134,7 +134,11 @@ async def _worker(
 
 
 async def _process(
-    log: Path, arguments: tuple[str, ...], environment: Mapping[str, str], stack: AsyncExitStack, stdout: int | None = None
+    log: Path,
+    arguments: tuple[str, ...],
+    environment: Mapping[str, str],
+    stack: AsyncExitStack,
+    stdout: int | None = None,
 ) -> asyncio.subprocess.Process:
     with log.open("wb") as sink:
         process = await asyncio.create_subprocess_exec(

@@ -17,7 +17,22 @@ from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, bindparam, create_engine, delete, event, func, or_, select, text, tuple_, update
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import (
+    Connection,
+    Engine,
+    bindparam,
+    create_engine,
+    delete,
+    event,
+    func,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 
@@ -153,10 +168,18 @@ class Ledger:
         """Whether migrations run by themselves: SQLite's do."""
         return self._sqlite
 
+    def behind(self) -> bool:
+        """Whether the tables are not those of this version. Raises LedgerUnavailable."""
+
+        def work(connection: Connection) -> bool:
+            known = MigrationContext.configure(connection).get_current_heads()
+            return set(known) != set(ScriptDirectory.from_config(_migrations()).get_heads())
+
+        return self._transaction(work)
+
     def migrate(self) -> None:
         """Brings the tables to this version. Raises LedgerUnavailable."""
-        config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        config = _migrations()
 
         def work(connection: Connection) -> None:
             config.attributes["connection"] = connection
@@ -185,9 +208,7 @@ class Ledger:
                 select(t.tokens.c.quota_window, func.count())
                 .where(t.tokens.c.account == quota.account)
                 .group_by(t.tokens.c.quota_window)
-            )
-            .tuples()
-            .all()
+            ).all()
         )
         for (calls, _seconds), name in zip(quota.windows, kept, strict=True):
             rows = [
@@ -225,7 +246,7 @@ class Ledger:
         wanted = set(partitions)
 
         def work(connection: Connection) -> dict[Partition, int]:
-            rows = connection.execute(select(t.offsets)).tuples()
+            rows = connection.execute(select(t.offsets))
             return {(topic, partition): n for topic, partition, n in rows if (topic, partition) in wanted}
 
         return self._transaction(work)
@@ -278,7 +299,7 @@ class Ledger:
         connection.execute(self._insert(t.directory).on_conflict_do_nothing(), names)
         key = tuple_(t.directory.c.destination, t.directory.c.subscriber)
         query = select(t.directory).where(key.in_(sorted(people))).order_by(*key.clauses)
-        rows = connection.execute(query.with_for_update(read=not links)).tuples().all()
+        rows = connection.execute(query.with_for_update(read=not links)).all()
         known = {(d, s): (identity, json.loads(version) if version else []) for d, s, identity, version in rows}
         written = _newest_links(links, known)
         if written:
@@ -389,9 +410,7 @@ class Ledger:
             name = _window_name(window)
             query = (
                 select(t.tokens.c.slot)
-                .where(
-                    t.tokens.c.account == quota.account, t.tokens.c.quota_window == name, t.tokens.c.free_at <= now
-                )
+                .where(t.tokens.c.account == quota.account, t.tokens.c.quota_window == name, t.tokens.c.free_at <= now)
                 .limit(wanted)
                 .with_for_update(skip_locked=True)
             )
@@ -437,7 +456,7 @@ class Ledger:
             key = tuple_(t.entries.c.destination, t.entries.c.key)
             query = select(t.entries).where(key.in_(keys)).order_by(*key.clauses).with_for_update()
             rows = {(row["destination"], row["key"]): _facts(row) for row in connection.execute(query).mappings()}
-            goods = dict(connection.execute(select(t.accounts.c.name, t.accounts.c.good_since)).tuples().all())
+            goods = dict(connection.execute(select(t.accounts.c.name, t.accounts.c.good_since)).all())
             settled = [self._settled(rows, result, goods, now, skew) for result in results]
             self._write(connection, list(rows.values()), _SETTLE)
             died = [s.after for s in settled if _died(s.before, s.after)]
@@ -553,9 +572,7 @@ class Ledger:
         def work(connection: Connection) -> None:
             values = {"held": None, "held_since": None, "probe_at": None, "failures": 0}
             now = self._now(connection)
-            connection.execute(
-                update(t.accounts).where(t.accounts.c.name == account).values(**values, good_since=now)
-            )
+            connection.execute(update(t.accounts).where(t.accounts.c.name == account).values(**values, good_since=now))
 
         self._transaction(work)
 
@@ -574,7 +591,9 @@ class Ledger:
                 .with_for_update(skip_locked=True)
             )
             rows = [_facts(row) for row in connection.execute(query).mappings()]
-            woken = [f.expire(row, now, self.policies[row.destination]) for row in rows if row.destination in self.policies]
+            woken = [
+                f.expire(row, now, self.policies[row.destination]) for row in rows if row.destination in self.policies
+            ]
             self._write(connection, woken, _SETTLE)
             return len(rows), Counter(row.destination for row in rows if row.lease_until is not None)
 
@@ -641,7 +660,7 @@ class Ledger:
             query = select(
                 t.entries.c.destination, t.entries.c.state, func.count(), func.min(t.entries.c.event_time)
             ).group_by(t.entries.c.destination, t.entries.c.state)
-            rows = connection.execute(query).tuples()
+            rows = connection.execute(query)
             return {(d, s): (n, None if oldest is None else max(0.0, now - oldest)) for d, s, n, oldest in rows}
 
         return self._transaction(work)
@@ -656,7 +675,7 @@ class Ledger:
                 t.tokens.c.account, t.tokens.c.quota_window
             )
             used: dict[str, float] = {}
-            for account, _, taken, total in connection.execute(query).tuples():
+            for account, _, taken, total in connection.execute(query):
                 used[account] = max(used.get(account, 0.0), float(taken) / total)
             return used
 
@@ -749,6 +768,12 @@ _FREE = (
     )
     .values(free_at=bindparam("free"))
 )
+
+
+def _migrations() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config
 
 
 def _engine(url: str) -> Engine:

@@ -242,9 +242,7 @@ def link(facts: Facts, identity: str | None, now: float, policy: Policy) -> Fact
 
 def claim(facts: Facts, owner: str, lease_until: float, now: float, policy: Policy) -> Facts:
     return place(
-        replace(
-            facts, epoch=facts.epoch + 1, lease_owner=owner, lease_until=lease_until, sent_hash=facts.wanted_hash
-        ),
+        replace(facts, epoch=facts.epoch + 1, lease_owner=owner, lease_until=lease_until, sent_hash=facts.wanted_hash),
         now,
         policy,
     )

@@ -21,7 +21,9 @@ def titles(count: int, title: str = "t{}") -> dict[str, str]:
     return {f"k{number}": title.format(number) for number in range(count)}
 
 
-def arrive(assembly: Assembly, expected: dict[str, str], seconds: float = 30.0, vendors: tuple[str, ...] = BOTH) -> None:
+def arrive(
+    assembly: Assembly, expected: dict[str, str], seconds: float = 30.0, vendors: tuple[str, ...] = BOTH
+) -> None:
     for vendor in vendors:
         until(lambda vendor=vendor: assembly.converged(vendor, expected), seconds, f"{vendor} holds {len(expected)}")  # type: ignore[misc]
 
@@ -94,7 +96,9 @@ def test_five_updates_at_once_cost_one_call(assembly: Assembly) -> None:
 
 
 def test_poison_is_dead_lettered_whole_and_what_is_around_it_is_delivered(assembly: Assembly) -> None:
-    begin(assembly, ecal={"faults": {"refuse_titles": "^refused$"}}, calreply={"faults": {"refuse_titles": "^refused$"}})
+    begin(
+        assembly, ecal={"faults": {"refuse_titles": "^refused$"}}, calreply={"faults": {"refuse_titles": "^refused$"}}
+    )
     good = titles(30)
     assembly.publish((key, appointment(key, title)) for key, title in list(good.items())[:15])
     headers = [("content-type", b"application/cloudevents+json"), ("trace", b"\x00\xff")]
@@ -153,7 +157,11 @@ def test_a_lost_answer_doubles_nothing(assembly: Assembly) -> None:
 
 
 def test_a_throttled_account_waits_for_as_long_as_it_is_told(assembly: Assembly) -> None:
-    begin(assembly, ecal={"quota": [[10, 2]], "retry_after": "seconds"}, calreply={"quota": [[10, 2]], "retry_after": "date"})
+    begin(
+        assembly,
+        ecal={"quota": [[10, 2]], "retry_after": "seconds"},
+        calreply={"quota": [[10, 2]], "retry_after": "date"},
+    )
     assembly.publish((key, appointment(key, title)) for key, title in titles(40).items())
     assembly.worker()
     arrive(assembly, titles(40), 60)

@@ -49,11 +49,11 @@ class TestOneRootsAndLimits:
         ["data.pop('x')", "data.l.append (3)", "data['pop']('x')", "(data.pop)('x')", "data.not ('x')", "range(9)"],
     )
     def test_nothing_can_be_called(self, call: str) -> None:
-        assert refused("{{{{ {} }}}}".format(call)) == ("a call" if call != "range(9)" else "an unknown root")
+        assert refused(f"{{{{ {call} }}}}") == ("a call" if call != "range(9)" else "an unknown root")
 
     @pytest.mark.parametrize("name", ["values", "items", "keys", "get", "_view"])
     def test_a_view_has_no_methods(self, name: str) -> None:
-        assert code("{{{{ data['{}'] }}}}".format(name)) == "missing"
+        assert code(f"{{{{ data['{name}'] }}}}") == "missing"
 
     def test_a_view_cannot_be_changed(self) -> None:
         with pytest.raises(AttributeError):
@@ -75,11 +75,11 @@ class TestOneRootsAndLimits:
 
     @pytest.mark.parametrize("root", ["now", "env", "self", "loop", "debug", "dict"])
     def test_no_other_root(self, root: str) -> None:
-        assert refused("{{{{ {}.x }}}}".format(root)) == "an unknown root"
+        assert refused(f"{{{{ {root}.x }}}}") == "an unknown root"
 
     @pytest.mark.parametrize("filter_", ["indent(300000000)", "pprint", "tojson", "map('upper')", "safe"])
     def test_no_other_filter(self, filter_: str) -> None:
-        assert refused("{{{{ data.s | {} }}}}".format(filter_)) == "an unknown filter"
+        assert refused(f"{{{{ data.s | {filter_} }}}}") == "an unknown filter"
 
     def test_output_is_bounded(self) -> None:
         assert code("{{ data.long | replace('a', 'aa') }}") == "type"
@@ -103,7 +103,7 @@ class TestOneRootsAndLimits:
 
 class TestTwoASlotHasAType:
     def test_a_whole_expression_keeps_its_type(self) -> None:
-        assert [value("{{{{ data.{} }}}}".format(name)) for name in ("x", "f", "b", "l", "m")] == [
+        assert [value(f"{{{{ data.{name} }}}}") for name in ("x", "f", "b", "l", "m")] == [
             1,
             1.5,
             True,
@@ -126,7 +126,7 @@ class TestThreeTextPrintsTextAndIntegers:
 
     @pytest.mark.parametrize("name", ["null", "b", "f", "l", "m"])
     def test_nothing_else_prints(self, name: str) -> None:
-        assert code("INV-{{{{ data['{}'] }}}}".format(name)) == "type"
+        assert code(f"INV-{{{{ data['{name}'] }}}}") == "type"
 
     def test_no_way_around_it(self) -> None:
         assert refused("{{ 'INV-' ~ data.null }}") == "~ would print null as text"

@@ -407,7 +407,7 @@ def test_ecal_replaces_what_it_cannot_empty() -> None:
         ({"wanted": None}, Rejected("unsupported", "delete"), Step.DELETE),
         ({"observed_identity": "s2"}, Rejected("unsupported", "replace"), Step.DELETE),
         ({"unsure": True, "vendor_id": None}, Step.FIND, Step.FIND),
-        ({"unsure": True, "vendor_id": None, "wanted": None}, Step.FIND, Step.FIND),
+        ({"unsure": True, "vendor_id": None, "wanted": None}, Step.FIND, Step.DELETE),
         ({"unsure": True}, Rejected("unsupported", "write"), Step.WRITE),
         ({"unsure": True, "absent": True}, Step.CREATE, Step.CREATE),
         ({"unsure": True, "absent": True, "wanted": None}, Rejected("unsupported", "delete"), Step.DELETE),

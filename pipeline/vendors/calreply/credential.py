@@ -33,10 +33,9 @@ def obtain(credential: Credential, options: Mapping[str, Any]) -> Request:
     return _post({"grant_type": "client_credentials"}, _basic(credential))
 
 
-def renew(credential: Credential, options: Mapping[str, Any], refresh: str) -> Request:
+def renew(credential: Credential, _options: Mapping[str, Any], refresh: str) -> Request:
+    """By header whatever `token_auth` says: a renewal requires it, and has no word for the secret (Refresh Tokens)."""
     form = {"grant_type": "refresh_token", "refresh_token": refresh, "client_id": credential["client_id"]}
-    if options.get("token_auth", "basic") == "form":
-        return _post({**form, "client_secret": credential["client_secret"]})
     return _post(form, _basic(credential))
 
 

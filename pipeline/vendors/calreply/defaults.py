@@ -31,7 +31,7 @@ OPTIONS = (
     ),
     Option(
         "token_auth",
-        "how the token request carries the client's id and secret",
+        "how the request for a first token carries the client's id and secret",
         default="basic",
         choices=("basic", "form"),
     ),

@@ -21,6 +21,9 @@ def plan(situation: Situation) -> Step | Rejected:
 
 def _step(situation: Situation) -> Step:
     match situation:
+        case Situation(wanted=None, unsure=True) if is_rokt(situation.options):
+            # By the caller's own id, so there is nothing to look for.
+            return Step.DELETE
         case Situation(unsure=True, absent=False, vendor_id=None):
             return Step.FIND
         case Situation(wanted=None):

@@ -42,6 +42,7 @@ _BY_STEP: Mapping[tuple[Step, int], Outcome] = {
     (Step.FIND, 404): Rejected("unknown_subscriber", "http_404"),
     (Step.FIND, 408): Retry(),
 }
+_GUID = re.compile(r"[0-9A-Fa-f]{8}-?(?:[0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}")
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 # For bodies that are no JSON; the document's own sample for a 400 lacks a brace.
 _LOOSE_CODE = re.compile(r'"code"\s*:\s*"([A-Za-z][A-Za-z0-9_]{0,63})"', re.IGNORECASE)
@@ -78,11 +79,28 @@ def _found(situation: Situation, response: Response) -> Outcome:
         return Retry()
     match [item for item in items if item.text("UID") == situation.key]:
         case []:
-            return Absent()
+            return _nameless(situation, items)
         case [item]:
             return _compared(situation, item)
         case _:
             return Rejected("ambiguous", "uid")
+
+
+def _nameless(situation: Situation, items: Sequence[feed.Item]) -> Outcome:
+    """No document says that the feed's UID is the `eventId`, and the sample's is a GUID: those may be the vendor's own.
+
+    Any other UID is another entry's key. Where the key is a GUID as well, nothing tells the two apart.
+    """
+    if situation.wanted is None:
+        return Absent()
+    wanted = situation.wanted
+    match [item for item in items if _GUID.fullmatch(item.text("UID") or "") and feed.same(item, wanted)]:
+        case []:
+            return Absent()
+        case [_] if not _GUID.fullmatch(situation.key):
+            return Accepted(situation.key)
+        case _:
+            return Rejected("ambiguous", "content")
 
 
 def _compared(situation: Situation, item: feed.Item) -> Outcome:

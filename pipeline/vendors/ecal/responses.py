@@ -32,8 +32,6 @@ _BY_STEP: Mapping[tuple[Step, int], Outcome] = {
     (Step.WRITE, 404): Absent(),
     (Step.DELETE, 204): Accepted(),
     (Step.DELETE, 404): Absent(),
-    (Step.FIND, 204): Absent(),
-    (Step.FIND, 404): Absent(),
 }
 _ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
@@ -48,6 +46,9 @@ def _outcome(
 ) -> Outcome:
     if status == 429:
         return Throttled(response.retry_after(now))
+    if step is Step.FIND and status in (204, 404):
+        # No document promises a read by reference: only the id's absence says anything.
+        return Absent() if situation.vendor_id else Unknown("no_id")
     known = _BY_STEP.get((step, status)) or _ANY.get(status)
     if known is not None:
         return known

@@ -104,8 +104,6 @@ def _entries() -> None:
         sa.Column("wake_at", sa.Double),
         sa.PrimaryKeyConstraint("destination", "key"),
     )
-    op.create_index(
-        "entries_ready", "entries", ["destination", "rank"], postgresql_where=READY, sqlite_where=READY
-    )
+    op.create_index("entries_ready", "entries", ["destination", "rank"], postgresql_where=READY, sqlite_where=READY)
     op.create_index("entries_wake", "entries", ["wake_at"], postgresql_where=WAKES, sqlite_where=WAKES)
     op.create_index("entries_subscriber", "entries", ["destination", "subscriber"])

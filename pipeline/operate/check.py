@@ -1,0 +1,281 @@
+"""Everything that can be known of a configuration before it runs: settings, credentials, destinations, rules, tests.
+
+Each mistake is told with its file and line, and one mistake hides as few others as possible. Nothing is sent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.model.change import BASE
+from pipeline.model.entry import FIELDS
+from pipeline.rules.adapt import DestinationView
+from pipeline.rules.check import check_rules
+from pipeline.rules.evaluate import RuleSet, RulesInvalid
+from pipeline.rules.language import suggest
+from pipeline.rules.render import RenderError
+from pipeline.rules.schema import Problem, Rules
+from pipeline.rules.selftest import run_tests
+from pipeline.settings import (
+    Account,
+    Destination,
+    SecretRef,
+    Settings,
+    SettingsError,
+    default_of,
+    file_of,
+    line_of,
+    plain,
+    read,
+    rules_of,
+    validated,
+)
+from pipeline.vendors import vendors
+from pipeline.vendors.contract import Vendor
+
+Place = tuple[int | str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was found. `settings` leave out what could not be read; None: nothing could."""
+
+    file: Path
+    problems: tuple[Problem, ...]
+    settings: Settings | None = None
+    rules: Rules = Rules()
+    views: Mapping[str, DestinationView] = field(default_factory=dict)
+
+    def rule_set(self) -> RuleSet:
+        """Only of a configuration without problems."""
+        assert self.settings is not None
+        return RuleSet(self.rules, self.views, self.settings.all_layers)
+
+
+def check(path: Path, secrets: bool = True, tests: bool = True) -> Report:
+    """The whole configuration; without `secrets` or `tests`, those are not looked at."""
+    file = file_of(path)
+    try:
+        document = read(file)
+    except SettingsError as error:
+        return Report(file, tuple(error.problems))
+    settings, problems = _readable(document, file)
+    if settings is None:
+        return Report(file, tuple(sorted(set(problems))))
+    desk = _Desk(settings, document, file)
+    problems += [*desk.top(secrets), *desk.accounts(secrets), *desk.destinations()]
+    views = desk.views()
+    rules = rules_of(settings, file)
+    if not rules.rules and not rules.problems:
+        problems.append(desk.problem(("rules",), "no rules", "nothing", "at least one rule"))
+    # A rule may name what is declared but wrong itself: that is told once, at its declaration.
+    declared = plain(document).get("destinations") or {}
+    hidden = [name for name in declared if name not in views]
+    found = _rules(rules, views, settings.all_layers, tests)
+    problems += [p for p in found if not (p.message == "an unknown destination" and p.found in hidden)]
+    return Report(file, tuple(sorted(set(problems))), settings, rules, views)
+
+
+def _readable(document: Any, file: Path) -> tuple[Settings | None, list[Problem]]:
+    """The settings without what is wrong in them, and what is wrong."""
+    values, problems = plain(document), []
+    while True:
+        try:
+            return validated(document, values, file), problems
+        except SettingsError as error:
+            problems += [problem for problem in error.problems if problem not in problems]
+            if not any([_drop(values, place) for place in error.places]):
+                return None, problems
+
+
+def _drop(values: Any, place: Place) -> bool:
+    """Takes out the innermost part of a place that is there; False where nothing is."""
+    holder, last = None, None
+    for part in place:
+        if isinstance(values, dict) and part in values:
+            holder, last, values = values, part, values[part]
+        elif isinstance(values, list) and isinstance(part, int) and part < len(values):
+            holder, last, values = values, part, values[part]
+        else:
+            break
+    if holder is None:
+        return False
+    del holder[last]
+    return True
+
+
+def _rules(rules: Rules, views: Mapping[str, DestinationView], layers: Sequence[str], tests: bool) -> list[Problem]:
+    """What is wrong with the rules. The tests of files without other problems run whatever the other files hold."""
+    problems = check_rules(rules if tests else replace(rules, tests=()), views, layers)
+    wrong = {problem.file for problem in problems}
+    clean = Rules(
+        tuple(sourced for sourced in rules.rules if sourced.file not in wrong),
+        tuple(test for test in rules.tests if test.file not in wrong),
+    )
+    if not problems or not tests or not clean.tests:
+        return problems
+    try:
+        return problems + run_tests(RuleSet(clean, views, tuple(layers)))
+    except RulesInvalid:
+        return problems
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """Settings that could be read, beside the file's lines."""
+
+    settings: Settings
+    document: Any
+    file: Path
+
+    def problem(
+        self, place: Place, message: str, found: str = "", expected: str = "", suggestion: str = ""
+    ) -> Problem:
+        return Problem(str(self.file), line_of(self.document, place) or 1, message, found, expected, suggestion)
+
+    def unknown(self, place: Place, what: str, name: str, known: Sequence[str]) -> Problem:
+        expected = "one of " + ", ".join(known) if known else "none is declared"
+        return self.problem(place, f"an unknown {what}", name, expected, suggest(name, known))
+
+    def top(self, secrets: bool) -> Iterator[Problem]:
+        """Layers and Kafka."""
+        for index, layer in enumerate(self.settings.layers):
+            if layer == BASE:
+                yield self.problem(("layers", index), "base is always the lowest layer", BASE, "only those above it")
+            elif layer in self.settings.layers[:index]:
+                yield self.problem(("layers", index), "a layer that stands twice", layer, "each layer once")
+        kafka = self.settings.kafka
+        if kafka.sasl_password and secrets:
+            yield from self._secret(("kafka", "sasl_password"), "sasl_password", kafka.sasl_password)
+        for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
+            path = getattr(kafka, name)
+            if path is not None and not path.is_file():
+                yield self.problem(("kafka", name), f"kafka.{name}: no such file", str(path), "a file")
+        try:
+            re.compile(kafka.pattern or "")
+        except re.error as error:
+            yield self.problem(("kafka", "pattern"), "kafka.pattern is not right", str(kafka.pattern), str(error))
+
+    def accounts(self, secrets: bool) -> Iterator[Problem]:
+        """Every account, also those that destinations carry themselves."""
+        for name, account in self.settings.accounts.items():
+            yield from self._account(("accounts", name), account, secrets)
+        for name, destination in self.settings.destinations.items():
+            if destination.vendor is not None:
+                yield from self._account(("destinations", name), self.settings.account_of(name)[1], secrets)
+
+    def _account(self, place: Place, account: Account, secrets: bool) -> Iterator[Problem]:
+        vendor = vendors().get(account.vendor)
+        if account.base_url is not None and not re.match(r"https?://[^/\s]+", account.base_url):
+            yield self.problem((*place, "base_url"), "base_url is not right", "", "https://host or https://host/path")
+        if vendor is None:
+            yield self.unknown((*place, "vendor"), "vendor", account.vendor, sorted(vendors()))
+            return
+        names = [secret.name for secret in vendor.secrets]
+        for secret in vendor.secrets:
+            if secret.required and secret.name not in account.credential:
+                what = f"{secret.name}: {{env: …}} or {{file: …}}"
+                message = f"{vendor.title} needs {secret.name} ({secret.help})"
+                yield self.problem((*place, "credential"), message, "nothing", what)
+        for name, reference in account.credential.items():
+            if name not in names:
+                yield self.unknown((*place, "credential", name), "part of the credential", name, names)
+            elif secrets:
+                yield from self._secret((*place, "credential", name), name, reference)
+
+    def _secret(self, place: Place, name: str, reference: SecretRef) -> Iterator[Problem]:
+        if reference.read():
+            return
+        if reference.env is not None:
+            message, what = f"{name}: the environment variable is not set, or empty", reference.env
+            yield self.problem(place, message, what, f"a value for {what}")
+        else:
+            message = f"{name}: the file is missing, empty or not readable"
+            yield self.problem(place, message, str(reference.file), "a file with the secret in it")
+
+    def destinations(self) -> Iterator[Problem]:
+        for name, destination in self.settings.destinations.items():
+            place: Place = ("destinations", name)
+            vendor = self._vendor(name)
+            for index, omitted in enumerate(self._listed((*place, "omit"))):
+                if omitted not in FIELDS:
+                    yield self.unknown((*place, "omit", index), "field in omit", str(omitted), FIELDS)
+            if destination.account is not None and destination.account not in self.settings.accounts:
+                known = sorted(plain(self.document).get("accounts") or {})
+                if destination.account not in known:
+                    yield self.unknown((*place, "account"), "account", destination.account, known)
+            if vendor is not None:
+                yield from self._options(place, destination, vendor)
+                yield from self._defaults(name, place, destination, vendor)
+
+    def views(self) -> dict[str, DestinationView]:
+        """The destinations that can be seen, without what is wrong in their defaults."""
+        found = {}
+        for name, destination in self.settings.destinations.items():
+            if self._vendor(name) is None:
+                continue
+            defaults = {}
+            for field_name, value in destination.defaults.items():
+                try:
+                    defaults[field_name] = default_of(field_name, value)
+                except (RenderError, ValueError):
+                    continue
+            in_description = frozenset({"links"} if destination.links else ())
+            options = self.settings.options_of(name)
+            vendor = self.settings.vendor_of(name)
+            found[name] = DestinationView(name, vendor, options, destination.omit, in_description, defaults)
+        return found
+
+    def _vendor(self, name: str) -> Vendor | None:
+        destination = self.settings.destinations[name]
+        account = self.settings.accounts.get(destination.account) if destination.account else None
+        return vendors().get((account.vendor if account else destination.vendor) or "")
+
+    def _listed(self, place: Place) -> list[Any]:
+        node = self.document
+        for part in place:
+            node = node.get(part) if isinstance(node, Mapping) else None
+        return list(node) if isinstance(node, list) else []
+
+    def _options(self, place: Place, destination: Destination, vendor: Vendor) -> Iterator[Problem]:
+        known = {option.name: option for option in vendor.options}
+        for option in vendor.options:
+            if option.required and destination.options.get(option.name) in (None, ""):
+                message = f"{vendor.title} needs the option {option.name} ({option.help})"
+                yield self.problem((*place, "options"), message, "nothing", f"options: {{{option.name}: …}}")
+        for name, value in destination.options.items():
+            where = (*place, "options", name)
+            if name not in known:
+                yield self.unknown(where, f"option of {vendor.title}", name, sorted(known))
+            elif known[name].choices and value not in known[name].choices:
+                choices = known[name].choices
+                expected = "one of " + ", ".join(choices)
+                yield self.problem(where, f"{name} is not right", str(value), expected, suggest(str(value), choices))
+
+    def _defaults(self, name: str, place: Place, destination: Destination, vendor: Vendor) -> Iterator[Problem]:
+        expression = vendor.express(self.settings.options_of(name))
+        sayable = expression.fields | destination.omit | ({"links"} if destination.links else set())
+        for field_name, value in destination.defaults.items():
+            where = (*place, "defaults", field_name)
+            if field_name == vendor.name:
+                for own in value if isinstance(value, Mapping) else ():
+                    if own not in expression.own:
+                        yield self.unknown((*where, own), f"field of {vendor.title}", own, sorted(expression.own))
+            elif field_name not in FIELDS:
+                yield self.unknown(where, "field in defaults", field_name, (*FIELDS, vendor.name))
+            elif field_name not in sayable:
+                expected = "one of " + ", ".join(sorted(sayable))
+                yield self.problem(where, f"{name} cannot say {field_name}", field_name, expected)
+            else:
+                yield from self._default(where, field_name, value)
+
+    def _default(self, where: Place, field_name: str, value: Any) -> Iterator[Problem]:
+        try:
+            default_of(field_name, value)
+        except (RenderError, ValueError) as error:
+            expected = str(error).removeprefix("expected ")
+            yield self.problem(where, f"{field_name} is not right", repr(value)[:60], expected)

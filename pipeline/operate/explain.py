@@ -1,0 +1,198 @@
+"""What the rules make of one event, and the exact request each vendor would get. Nothing is sent, no secret is read."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from fnmatch import fnmatchcase
+from typing import Any
+from urllib.parse import quote
+
+from pipeline.model.change import BASE, Change, merge
+from pipeline.model.event import DomainEvent, decode
+from pipeline.model.outcome import Rejected
+from pipeline.model.wire import Coordinates, Credential, Record, Request
+from pipeline.rules.adapt import DestinationView, desired, problems_of
+from pipeline.rules.compiled import CompiledRule, compile_rule
+from pipeline.rules.evaluate import Evaluation, RuleSet
+from pipeline.settings import Settings
+from pipeline.vendors.contract import Situation, Step
+
+MASK = "***"
+IDENTITY = "IDENTITY"
+"""Stands for the vendor's id of the subscriber, which the directory would give."""
+VENDOR_ID = "VENDOR-ID"
+"""Stands for what the vendor called the entry when it was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One change: what it asks for, and the request it would become."""
+
+    destination: str
+    vendor: str
+    key: str
+    kind: str
+    layer: str
+    content: Mapping[str, Any]
+    """What the vendor would be asked to hold, of this event alone."""
+    request: str | None
+    """The HTTP request, secrets masked."""
+    cannot_say: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleStory:
+    """What became of one rule."""
+
+    rule: str
+    topic: str
+    matched: bool
+    why: str
+    changes: tuple[Explained, ...] = ()
+    links: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Explainer:
+    """`now` stands for the record's timestamp."""
+
+    settings: Settings
+    rules: RuleSet
+    now: datetime
+    identity: str | None = None
+
+    def stories(self, body: bytes, topic: str | None = None) -> list[RuleStory]:
+        """One for each rule; without a topic, each rule sees the event on its own first one. Raises Undecodable."""
+        return [self._story(rule, body, topic) for rule in self._compiled()]
+
+    def _compiled(self) -> Iterator[CompiledRule]:
+        for sourced in self.rules.rules.rules:
+            yield compile_rule(sourced, lambda at, fault: None)
+
+    def _story(self, rule: CompiledRule, body: bytes, topic: str | None) -> RuleStory:
+        first = rule.topics[0]
+        here = topic or (first if isinstance(first, str) else first.pattern)
+        event = decode(Record(Coordinates(here, 0, 0), None, body, (), self.now))
+        result = self.rules.evaluate(event)
+        why = next((match.why for match in result.matched if match.rule == rule.name), None)
+        failures = tuple(f"{f.slot}: {f.explanation} ({f.code})" for f in result.failures if f.rule == rule.name)
+        if why is None:
+            reason = "it failed" if failures else _why_not(rule, event, topic)
+            return RuleStory(rule.name, here, False, reason, failures=failures)
+        changes = tuple(self._explained(change) for change in result.changes if change.rule == rule.name)
+        return RuleStory(rule.name, here, True, why, changes, tuple(_links(rule, result)), failures)
+
+    def _explained(self, change: Change) -> Explained:
+        view = self.rules.destinations[change.destination]
+        ends = change.kind != "upsert"
+        partial = change.layer != BASE
+        content = merge([change.content]) if partial else desired([change.content], view)
+        cannot = () if ends or partial else tuple(problems_of(content, view))
+        request, refused = (None, "") if cannot or partial else self._request(change, view, content)
+        return Explained(
+            destination=change.destination,
+            vendor=view.vendor.name,
+            key=change.key,
+            kind=change.kind,
+            layer=change.layer,
+            content={} if ends else content,
+            request=request,
+            cannot_say=(*cannot, refused) if refused else cannot,
+            notes=tuple(self._notes(change, view, request)),
+        )
+
+    def _request(self, change: Change, view: DestinationView, content: Mapping[str, Any]) -> tuple[str | None, str]:
+        """The request, or why there is none."""
+        ends = change.kind != "upsert"
+        situation = Situation(
+            key=f"{view.name}.{change.key}" if self.settings.shares_account(view.name) else change.key,
+            wanted=None if ends else content,
+            observed={} if ends else None,
+            identity=self._identity(change),
+            vendor_id=VENDOR_ID if ends else None,
+            options=view.options,
+        )
+        step = view.vendor.plan(situation)
+        if isinstance(step, Rejected):
+            return None, f"{view.vendor.title} cannot {'delete' if ends else 'do'} this"
+        unsigned = view.vendor.request(step, [situation])
+        placeholders = Credential({secret.name: MASK for secret in view.vendor.secrets})
+        account = self.settings.account_of(view.name)[1]
+        base = account.base_url or view.vendor.defaults.base_url
+        return shown(unsigned, view.vendor.sign(unsigned, placeholders, MASK), base), ""
+
+    def _identity(self, change: Change) -> str:
+        return self.identity or change.identity or IDENTITY
+
+    def _notes(self, change: Change, view: DestinationView, request: str | None) -> Iterator[str]:
+        account = self.settings.account_of(view.name)[1]
+        left_out = sorted(view.omit & change.content.keys())
+        if left_out:
+            yield f"left out, as the destination says: {', '.join(left_out)}"
+        if "links" in view.in_description and change.content.get("links"):
+            yield "links are lines of the description, as the destination says"
+        if change.kind == "upsert" and change.layer != BASE:
+            skip = "; an entry that was never sent is not created any more" if change.if_unsent == "skip" else ""
+            yield f"writes the layer {change.layer} only: sent as an update once the entry has a base{skip}"
+        if view.expression().needs_identity and self._identity(change) == IDENTITY and change.kind == "upsert":
+            who = "the subscriber" if change.subscriber else "nobody that the event names"
+            yield f"{IDENTITY} stands for {who}, as the directory knows them; give --identity to see a real one"
+        if request and VENDOR_ID in request:
+            yield f"{VENDOR_ID} stands for what the vendor answered when the entry was made"
+        if request and change.kind != "upsert":
+            yield "sent only if the entry is at the vendor"
+        if view.vendor.tokens is not None and request:
+            base = account.base_url or view.vendor.defaults.base_url
+            yield f"the bearer token is asked for at {base.rstrip('/')}, and kept until it ends"
+
+
+def shown(unsigned: Request, signed: Request, base_url: str) -> str:
+    """A request as text. What signing added is masked, whatever it is; the body is there in full."""
+    own_query = list(unsigned.query)
+    pairs = []
+    for name, value in signed.query:
+        public = (name, value) in own_query
+        pairs.append(f"{quote(name, safe='')}={quote(value, safe='') if public else MASK}")
+    query = "?" + "&".join(pairs) if pairs else ""
+    lines = [f"{signed.method} {base_url.rstrip('/')}{signed.path}{query}"]
+    lines += [f"{name}: {value if (name, value) in unsigned.headers else _masked(value)}" for name, value in signed.headers]
+    body = signed.body.decode("utf-8", "replace")
+    return "\n".join([*lines, *(["", _readable(body)] if body else [])])
+
+
+def _masked(value: str) -> str:
+    scheme = re.match(r"(Bearer|Basic) ", value)
+    return f"{scheme[0] if scheme else ''}{MASK}"
+
+
+def _readable(body: str) -> str:
+    try:
+        return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+    except ValueError:
+        return body
+
+
+def _why_not(rule: CompiledRule, event: DomainEvent, asked: str | None) -> str:
+    topic = event.record.at.topic
+    on_topic = any(p == topic if isinstance(p, str) else p.fullmatch(topic) for p in rule.topics)
+    if not on_topic and asked is None:
+        return "its topic is a pattern: give --topic"
+    if not on_topic:
+        names = [p if isinstance(p, str) else f"/{p.pattern}/" for p in rule.topics]
+        return f"topic: {topic} is not {' or '.join(names)}"
+    if not any(fnmatchcase(event.type, glob) for glob in rule.types):
+        return f"type: {event.type} is not {' or '.join(rule.types)}"
+    return "when: false"
+
+
+def _links(rule: CompiledRule, result: Evaluation) -> Iterator[str]:
+    for link in result.links:
+        if any(link.destination == own.destination for own in rule.links):
+            who = "is unlinked" if link.identity is None else f"is {link.identity}"
+            yield f"{link.destination}: subscriber {link.subscriber} {who}"

@@ -1,0 +1,265 @@
+"""The ledger's transactions, on both databases."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from pipeline.ledger import Claim, Grant, Ledger, Message, Result
+from pipeline.ledger.tables import metadata
+from pipeline.model.change import Change, Link, Version
+from pipeline.model.facts import Answer, Policy
+from pipeline.model.outcome import Accepted, Outcome, Rejected, Retry, Throttled, Unauthorized, Unknown
+from tests.ledger.conftest import Open
+
+RAW: dict[str, Any] = {"value": "x"}
+LINKED = {"d": Policy("d", "a")}
+
+
+def change(key: str, order: int = 1, title: str = "t", **more: Any) -> tuple[Change, dict[str, Any]]:
+    version = Version(order, "topic", 0, order, 1)
+    return Change("d", key, "upsert", version, "rule", content={"title": title}, **more), RAW
+
+
+def take(ledger: Ledger, *changes: tuple[Change, dict[str, Any]], links: Iterable[Link] = ()) -> Any:
+    return ledger.take(changes, list(links), [], {})
+
+
+def claim(ledger: Ledger, limit: int = 10, lease: float = 20.0) -> Claim:
+    return ledger.claim("d", "worker", limit, lease)
+
+
+def result(grant: Grant, outcome: Outcome, **more: Any) -> Result:
+    facts = grant.facts
+    answer = Answer(
+        epoch=facts.epoch, outcome=outcome, step="create", sent=facts.desired, sent_hash=facts.sent_hash or "",
+        identity=facts.identity, at=time.monotonic(), jitter=0.0,
+    )  # fmt: skip
+    return Result(grant, answer, "a", **more)
+
+
+def test_the_migrations_make_the_tables_that_the_code_uses(opened: Open) -> None:
+    ledger = opened()
+    with ledger._engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_changes_and_next_offsets_are_written_together(opened: Open) -> None:
+    ledger = opened()
+    assert ledger.take([change("k")], [], [], {("topic", 0): 7}).applied == 1
+    assert ledger.offsets([("topic", 0), ("topic", 1)]) == {("topic", 0): 7}
+
+
+def test_an_offset_never_goes_back(opened: Open) -> None:
+    ledger = opened()
+    ledger.take([], [], [], {("topic", 0): 7})
+    ledger.take([], [], [], {("topic", 0): 3})
+    assert ledger.offsets([("topic", 0)]) == {("topic", 0): 7}
+
+
+def test_redelivery_is_stale_and_changes_nothing(opened: Open) -> None:
+    ledger = opened()
+    take(ledger, change("k", 2, "new"))
+    assert take(ledger, change("k", 1, "old"), change("k", 2, "new")).stale == 2
+    assert claim(ledger).grants[0].facts.desired == {"title": "new"}
+
+
+def test_a_claim_takes_no_more_than_there_are_tokens_and_nobody_else_gets_them(opened: Open) -> None:
+    first, second = opened(), opened()
+    take(first, *(change(f"k{number}") for number in range(9)))
+    assert len(claim(first, 3).grants) == 3
+    assert len(claim(second).grants) == 2
+    assert claim(second).wait is not None
+
+
+def test_a_token_is_free_a_window_after_the_answer(opened: Open) -> None:
+    ledger = opened(windows=((2, 0.4),))
+    take(ledger, *(change(f"k{number}") for number in range(4)))
+    grants = claim(ledger).grants
+    ledger.settle([result(grant, Accepted()) for grant in grants])
+    assert claim(ledger).grants == ()
+    time.sleep(0.45)
+    assert len(claim(ledger).grants) == 2
+
+
+def test_a_call_that_was_never_sent_frees_its_token_at_once(opened: Open) -> None:
+    ledger = opened(windows=((1, 60.0),))
+    take(ledger, change("k"))
+    (grant,) = claim(ledger).grants
+    ledger.settle([Result(grant, None, "a", sent=False)])
+    assert len(claim(ledger).grants) == 1
+
+
+def test_two_claims_at_once_never_share_an_entry(opened: Open) -> None:
+    ledgers = [opened(windows=((200, 60.0),)) for _ in range(2)]
+    take(ledgers[0], *(change(f"k{number:03}") for number in range(100)))
+    got: list[str] = []
+
+    def work(ledger: Ledger) -> None:
+        while grants := claim(ledger, 7).grants:
+            got.extend(grant.facts.key for grant in grants)
+
+    threads = [threading.Thread(target=work, args=(ledger,)) for ledger in ledgers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(got) == [f"k{number:03}" for number in range(100)]
+
+
+def test_what_changed_while_it_was_sent_is_ready_again(opened: Open) -> None:
+    ledger = opened()
+    take(ledger, change("k", 1, "old"))
+    (grant,) = claim(ledger).grants
+    take(ledger, change("k", 2, "new"))
+    (settled,) = ledger.settle([result(grant, Accepted("id"))])
+    assert (settled.after.state, settled.after.observed, settled.after.vendor_id) == ("ready", {"title": "old"}, "id")
+
+
+def test_a_settled_entry_forgets_its_raw_records(opened: Open) -> None:
+    ledger = opened()
+    take(ledger, change("k"))
+    ledger.settle([result(claim(ledger).grants[0], Accepted())])
+    assert ledger.entry("k")[0].raws == {}
+
+
+def test_a_lease_that_runs_out_leaves_the_entry_unsure_and_quiet(opened: Open) -> None:
+    ledger = opened()
+    take(ledger, change("k"))
+    claim(ledger, lease=0.05)
+    time.sleep(0.1)
+    assert ledger.sweep()[1] == {"d": 1}
+    facts = ledger.entry("k")[0]
+    assert (facts.observed_hash, facts.state) == ("?", "held")
+    time.sleep(0.3)
+    ledger.sweep()
+    assert ledger.entry("k")[0].state == "ready"
+
+
+def test_settling_twice_and_late_is_harmless(opened: Open) -> None:
+    ledger = opened()
+    take(ledger, change("k"))
+    (grant,) = claim(ledger, lease=0.01).grants
+    time.sleep(0.05)
+    ledger.sweep()
+    for _ in range(2):
+        (settled,) = ledger.settle([result(grant, Accepted("id"))])
+        assert settled.after.state == "idle"
+
+
+def test_an_entry_waits_for_its_link_and_is_ready_when_it_comes(opened: Open) -> None:
+    ledger = opened(LINKED)
+    take(ledger, change("k", subscriber="person"))
+    assert claim(ledger).grants == ()
+    take(ledger, links=[Link("d", "person", "vendor-person", Version(1, "t", 0, 0, 1))])
+    assert claim(ledger).grants[0].facts.identity == "vendor-person"
+
+
+def test_a_link_that_came_first_is_found(opened: Open) -> None:
+    ledger = opened(LINKED)
+    take(ledger, links=[Link("d", "person", "vendor-person", Version(1, "t", 0, 0, 1))])
+    take(ledger, change("k", subscriber="person"))
+    assert claim(ledger).grants[0].facts.identity == "vendor-person"
+
+
+def test_a_link_and_its_entry_never_pass_each_other(opened: Open) -> None:
+    ledgers = [opened(LINKED), opened(LINKED)]
+    for number in range(20):
+        person = f"p{number}"
+        link = Link("d", person, "id", Version(1, "t", 0, 0, 1))
+        work = [
+            threading.Thread(target=take, args=(ledgers[0], change(f"k{number}", subscriber=person))),
+            threading.Thread(target=take, args=(ledgers[1],), kwargs={"links": [link]}),
+        ]
+        for thread in work:
+            thread.start()
+        for thread in work:
+            thread.join()
+        assert ledgers[0].entry(f"k{number}")[0].state == "ready"
+
+
+def test_a_pause_and_a_hold_stop_every_worker(opened: Open) -> None:
+    ledger, other = opened(), opened()
+    take(ledger, change("k1"), change("k2"))
+    (grant,) = claim(ledger, 1).grants
+    ledger.settle([result(grant, Throttled(0.3), retry_after=0.3)])
+    assert claim(other).grants == ()
+    assert other.obstacles()["a"][0] == "throttled"
+    time.sleep(0.35)
+    assert len(claim(other).grants) == 2
+    ledger.hold("a", "unauthorized")
+    take(ledger, change("k3"))
+    assert claim(other).grants == ()
+    assert other.obstacles()["a"][0] == "unauthorized"
+
+
+def test_unauthorized_spends_no_attempt_and_holds_at_once(opened: Open) -> None:
+    ledger = opened()
+    take(ledger, change("k"))
+    (settled,) = ledger.settle([result(claim(ledger).grants[0], Unauthorized())])
+    assert (settled.after.state, settled.after.attempts) == ("ready", 0)
+    assert ledger.obstacles()["a"][0] == "unauthorized"
+
+
+def test_failures_in_a_row_hold_the_account_until_a_probe_lifts_it(opened: Open) -> None:
+    ledger = opened(windows=((50, 1.0),))
+    take(ledger, *(change(f"k{number}") for number in range(6)))
+    ledger.settle([result(grant, Unknown("timeout")) for grant in claim(ledger).grants])
+    assert ledger.obstacles()["a"][0] == "failing"
+    assert all(row.attempts == 0 for number in range(6) for row in ledger.entry(f"k{number}"))
+    assert not ledger.probe_due("a")
+    time.sleep(1.05)
+    assert ledger.probe_due("a")
+    assert not ledger.probe_due("a")
+    ledger.lift("a")
+    assert ledger.obstacles() == {}
+
+
+def test_a_refused_entry_dies_only_once_the_destination_was_seen_good(opened: Open) -> None:
+    ledger = opened()
+    take(ledger, change("bad"))
+    (settled,) = ledger.settle([result(claim(ledger).grants[0], Rejected("invalid"))])
+    assert settled.after.state == "held"
+    take(ledger, change("good"))
+    time.sleep(0.15)
+    ledger.sweep()
+    grants = {grant.facts.key: grant for grant in claim(ledger).grants}
+    ledger.settle([result(grants["good"], Accepted())])
+    (settled,) = ledger.settle([result(grants["bad"], Rejected("invalid"))])
+    assert settled.after.state == "dead"
+    sent: list[Message] = []
+    assert ledger.outbox(lambda messages: [sent.append(m) or m.id for m in messages]) == 1
+    assert sent[0].key == b"base"
+    take(ledger, change("bad", 2, "better"))
+    assert ledger.entry("bad")[0].state == "ready"
+
+
+def test_what_kafka_did_not_take_stays_in_the_outbox(opened: Open) -> None:
+    ledger = opened()
+    ledger.take([], [], [Message("t", b"k", None, (("h", b"\x00\xff"),))], {})
+    assert ledger.outbox(lambda messages: []) == 0
+    seen: list[Message] = []
+    ledger.outbox(lambda messages: [seen.append(m) or m.id for m in messages])
+    assert (seen[0].value, seen[0].headers) == (None, (("h", b"\x00\xff"),))
+    assert ledger.outbox_size() == 0
+
+
+def test_the_revision_rises_with_each_new_rule_set(opened: Open) -> None:
+    ledger = opened()
+    assert [ledger.revision(digest) for digest in ("a", "a", "b", "a")] == [1, 1, 2, 1] or ledger.revision(
+        "b"
+    ) > ledger.revision("a")
+
+
+@pytest.mark.parametrize("outcome", [Retry(), Unknown("x")])
+def test_an_answer_keeps_the_quota_counted(opened: Open, outcome: Outcome) -> None:
+    ledger = opened(windows=((1, 60.0),))
+    take(ledger, change("k"), change("l"))
+    ledger.settle([result(claim(ledger).grants[0], outcome)])
+    assert claim(ledger).grants == ()

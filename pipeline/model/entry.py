@@ -42,7 +42,8 @@ FIELDS = (
     "status",
 )
 
-KEY_PATTERN = r"[A-Za-z0-9._:-]{1,200}"
+KEY_PATTERN = r"(?!\.{1,2}$)[A-Za-z0-9._:-]{1,200}"
+"""`.` and `..` would change the path of a URL."""
 
 
 def canonical(value: Any) -> str:

@@ -259,7 +259,7 @@ def expire(facts: Facts, now: float, policy: Policy) -> Facts:
     """Wakes a row whose time has come; a lease that ran out is an answer that was lost."""
     if facts.lease_until is None or facts.lease_until > now:
         return place(facts, now, policy)
-    lost = _lost(facts, facts.lease_until, policy)
+    lost = _lost(facts, facts.lease_until, facts.identity, policy)
     return place(replace(_unleased(lost), expiries=facts.expiries + 1), now, policy)
 
 
@@ -267,9 +267,18 @@ def _unleased(f: Facts) -> Facts:
     return replace(f, lease_owner=None, lease_until=None)
 
 
-def _lost(f: Facts, at: float, policy: Policy) -> Facts:
+def _lost(f: Facts, at: float, identity: str | None, policy: Policy) -> Facts:
+    """An answer is missing. `identity`: whose calendar that call was about."""
     quiet_until = max(at + policy.settle_time, f.quiet_until or 0.0)
-    return replace(f, observed_hash=UNSURE, absent=False, quiet_until=quiet_until, quiet_hash=f.sent_hash)
+    whose = f.observed_identity or identity
+    return replace(
+        f,
+        observed_hash=UNSURE,
+        observed_identity=whose,
+        absent=False,
+        quiet_until=quiet_until,
+        quiet_hash=f.sent_hash,
+    )
 
 
 # settled -----------------------------------------------------------------------------------------------------------
@@ -314,7 +323,7 @@ def settle(facts: Facts, answer: Answer, good_since: float | None, now: float, p
                 settled, observed_hash=UNSURE, absent=False, vendor_id=vendor_id or facts.vendor_id, retry_at=None
             )
         case Unknown(detail=detail):
-            lost = facts if answer.step == "find" else _lost(facts, answer.at, policy)
+            lost = facts if answer.step == "find" else _lost(facts, answer.at, answer.identity, policy)
             settled = _failed(lost, answer, good_since, policy, f"unknown {detail}".strip())
         case Retry(after=after):
             settled = _failed(facts, answer, good_since, policy, "retry", after)

@@ -47,7 +47,7 @@ class Report:
     file: Path
     problems: tuple[Problem, ...]
     settings: Settings | None = None
-    rules: Rules = Rules()
+    rules: Rules = field(default_factory=Rules)
     views: Mapping[str, DestinationView] = field(default_factory=dict)
 
     def rule_set(self) -> RuleSet:
@@ -82,25 +82,27 @@ def check(path: Path, secrets: bool = True, tests: bool = True) -> Report:
 
 def _readable(document: Any, file: Path) -> tuple[Settings | None, list[Problem]]:
     """The settings without what is wrong in them, and what is wrong."""
-    values, problems = plain(document), []
+    values = plain(document)
+    problems: list[Problem] = []
     while True:
         try:
             return validated(document, values, file), problems
         except SettingsError as error:
             problems += [problem for problem in error.problems if problem not in problems]
-            if not any([_drop(values, place) for place in error.places]):
+            # From the end, so that the indexes of a list stay right.
+            dropped = [_drop(values, place) for place in reversed(dict.fromkeys(error.places))]
+            if not any(dropped):
                 return None, problems
 
 
 def _drop(values: Any, place: Place) -> bool:
     """Takes out the innermost part of a place that is there; False where nothing is."""
-    holder, last = None, None
+    holder: Any = None
+    last: Any = None
     for part in place:
-        if isinstance(values, dict) and part in values:
+        try:
             holder, last, values = values, part, values[part]
-        elif isinstance(values, list) and isinstance(part, int) and part < len(values):
-            holder, last, values = values, part, values[part]
-        else:
+        except (KeyError, IndexError, TypeError):
             break
     if holder is None:
         return False
@@ -132,9 +134,7 @@ class _Desk:
     document: Any
     file: Path
 
-    def problem(
-        self, place: Place, message: str, found: str = "", expected: str = "", suggestion: str = ""
-    ) -> Problem:
+    def problem(self, place: Place, message: str, found: str = "", expected: str = "", suggestion: str = "") -> Problem:
         return Problem(str(self.file), line_of(self.document, place) or 1, message, found, expected, suggestion)
 
     def unknown(self, place: Place, what: str, name: str, known: Sequence[str]) -> Problem:

@@ -17,9 +17,10 @@ from pipeline.model.outcome import Rejected
 from pipeline.model.wire import Coordinates, Credential, Record, Request
 from pipeline.rules.adapt import DestinationView, desired, problems_of
 from pipeline.rules.compiled import CompiledRule, compile_rule
-from pipeline.rules.evaluate import Evaluation, RuleSet
+from pipeline.rules.evaluate import RuleSet
+from pipeline.rules.schema import Rules, Sourced
 from pipeline.settings import Settings
-from pipeline.vendors.contract import Situation, Step
+from pipeline.vendors.contract import Situation
 
 MASK = "***"
 IDENTITY = "IDENTITY"
@@ -69,13 +70,10 @@ class Explainer:
 
     def stories(self, body: bytes, topic: str | None = None) -> list[RuleStory]:
         """One for each rule; without a topic, each rule sees the event on its own first one. Raises Undecodable."""
-        return [self._story(rule, body, topic) for rule in self._compiled()]
+        return [self._story(sourced, body, topic) for sourced in self.rules.rules.rules]
 
-    def _compiled(self) -> Iterator[CompiledRule]:
-        for sourced in self.rules.rules.rules:
-            yield compile_rule(sourced, lambda at, fault: None)
-
-    def _story(self, rule: CompiledRule, body: bytes, topic: str | None) -> RuleStory:
+    def _story(self, sourced: Sourced, body: bytes, topic: str | None) -> RuleStory:
+        rule = compile_rule(sourced, lambda at, fault: None)
         first = rule.topics[0]
         here = topic or (first if isinstance(first, str) else first.pattern)
         event = decode(Record(Coordinates(here, 0, 0), None, body, (), self.now))
@@ -86,7 +84,13 @@ class Explainer:
             reason = "it failed" if failures else _why_not(rule, event, topic)
             return RuleStory(rule.name, here, False, reason, failures=failures)
         changes = tuple(self._explained(change) for change in result.changes if change.rule == rule.name)
-        return RuleStory(rule.name, here, True, why, changes, tuple(_links(rule, result)), failures)
+        return RuleStory(rule.name, here, True, why, changes, tuple(self._links(sourced, event)), failures)
+
+    def _links(self, sourced: Sourced, event: DomainEvent) -> Iterator[str]:
+        alone = RuleSet(Rules((sourced,)), self.rules.destinations, self.rules.layers)
+        for link in alone.evaluate(event).links:
+            who = "is unlinked" if link.identity is None else f"is {link.identity}"
+            yield f"{link.destination}: subscriber {link.subscriber} {who}"
 
     def _explained(self, change: Change) -> Explained:
         view = self.rules.destinations[change.destination]
@@ -161,7 +165,8 @@ def shown(unsigned: Request, signed: Request, base_url: str) -> str:
         pairs.append(f"{quote(name, safe='')}={quote(value, safe='') if public else MASK}")
     query = "?" + "&".join(pairs) if pairs else ""
     lines = [f"{signed.method} {base_url.rstrip('/')}{signed.path}{query}"]
-    lines += [f"{name}: {value if (name, value) in unsigned.headers else _masked(value)}" for name, value in signed.headers]
+    for name, value in signed.headers:
+        lines.append(f"{name}: {value if (name, value) in unsigned.headers else _masked(value)}")
     body = signed.body.decode("utf-8", "replace")
     return "\n".join([*lines, *(["", _readable(body)] if body else [])])
 
@@ -189,10 +194,3 @@ def _why_not(rule: CompiledRule, event: DomainEvent, asked: str | None) -> str:
     if not any(fnmatchcase(event.type, glob) for glob in rule.types):
         return f"type: {event.type} is not {' or '.join(rule.types)}"
     return "when: false"
-
-
-def _links(rule: CompiledRule, result: Evaluation) -> Iterator[str]:
-    for link in result.links:
-        if any(link.destination == own.destination for own in rule.links):
-            who = "is unlinked" if link.identity is None else f"is {link.identity}"
-            yield f"{link.destination}: subscriber {link.subscriber} {who}"

@@ -1,0 +1,75 @@
+"""`calends explain`: one event, the rules, and the requests."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.options import CANNOT_GO_ON, HERE, PROBLEMS, USAGE, Config, give_up, tell
+from pipeline.model.event import Undecodable
+from pipeline.operate.check import check
+from pipeline.operate.explain import Explained, Explainer, RuleStory
+
+Event = Annotated[
+    str, typer.Argument(help="A CloudEvent or plain JSON with a type; - reads standard input.", metavar="EVENT.json")
+]
+Topic = Annotated[str | None, typer.Option(help="Where the event was published. Default: each rule's first topic.")]
+Identity = Annotated[str | None, typer.Option(help="The subscriber at the vendor, as the directory would give it.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
+
+
+def explain(
+    event: Event, config: Config = HERE, topic: Topic = None, identity: Identity = None, as_json: AsJson = False
+) -> None:
+    """Show which rules match an event and why, each change, and each vendor's exact request. Sends nothing."""
+    report = check(config, secrets=False, tests=False)
+    if report.problems or report.settings is None:
+        tell(report.problems)
+        raise typer.Exit(CANNOT_GO_ON)
+    explainer = Explainer(report.settings, report.rule_set(), datetime.now(UTC), identity)
+    try:
+        stories = explainer.stories(_body(event), topic)
+    except Undecodable as error:
+        give_up(f"{event}: {error.explanation} ({error.reason_code})", USAGE)
+    if as_json:
+        typer.echo(json.dumps([asdict(story) for story in stories], ensure_ascii=False, indent=2))
+    else:
+        typer.echo("\n".join(line for story in stories for line in _story(story)))
+    wrong = any(story.failures or any(change.cannot_say for change in story.changes) for story in stories)
+    raise typer.Exit(PROBLEMS if wrong else 0)
+
+
+def _body(event: str) -> bytes:
+    if event == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(event).read_bytes()
+    except OSError as error:
+        give_up(f"{event}: {error.strerror}", USAGE)
+
+
+def _story(story: RuleStory) -> Iterator[str]:
+    yield f"{'✔' if story.matched else '·'} {story.rule}: {'' if story.matched else 'no: '}{story.why}"
+    yield from (f"    FAILS at {failure}" for failure in story.failures)
+    yield from (f"    link {link}" for link in story.links)
+    for change in story.changes:
+        yield from (f"    {line}" if line else "" for line in _change(change))
+
+
+def _change(change: Explained) -> Iterator[str]:
+    layer = f", layer {change.layer}" if change.kind == "upsert" else ""
+    yield f"{change.kind} {change.key} at {change.destination} ({change.vendor}{layer})"
+    yield from (f"    {name}: {json.dumps(value, ensure_ascii=False)}" for name, value in change.content.items())
+    yield from (f"  CANNOT SAY: {words}" for words in change.cannot_say)
+    yield from (f"  note: {words}" for words in change.notes)
+    if change.request:
+        yield ""
+        yield from (f"    {line}" if line else "" for line in change.request.split("\n"))
+        yield ""

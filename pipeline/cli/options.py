@@ -1,0 +1,41 @@
+"""What several commands share: where the configuration is, and how problems are printed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from pipeline.rules.schema import Problem
+
+FINE, PROBLEMS, USAGE, CANNOT_GO_ON = 0, 1, 2, 3
+
+Config = Annotated[
+    Path,
+    typer.Option(
+        "--config",
+        "-c",
+        envvar="CALENDS_CONFIG",
+        help="The settings file, or the folder of calends.yaml.",
+        metavar="PATH",
+    ),
+]
+HERE = Path("configs")
+
+
+def tell(problems: Sequence[Problem]) -> None:
+    """One block for each problem: where and what, then what was found, expected and may have been meant."""
+    for problem in problems:
+        typer.echo(f"{problem.file}:{problem.line}: {problem.message}", err=True)
+        for name in ("found", "expected", "suggestion"):
+            words = getattr(problem, name)
+            if words:
+                typer.echo(f"    {words}" if name == "suggestion" else f"    {name} {words}", err=True)
+    typer.echo(f"{len(problems)} problem{'s' if len(problems) > 1 else ''}", err=True)
+
+
+def give_up(words: str, code: int = CANNOT_GO_ON) -> NoReturn:
+    typer.echo(f"calends: {words}", err=True)
+    raise typer.Exit(code)

@@ -1,0 +1,72 @@
+"""`calends run`: the worker."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from typing import Annotated
+
+import typer
+import uvloop
+
+from pipeline.app import Worker, ledger_of, run_until_signal
+from pipeline.cli.options import CANNOT_GO_ON, HERE, USAGE, Config, give_up, tell
+from pipeline.intake import LedgerLost
+from pipeline.ledger import Ledger, LedgerUnavailable
+from pipeline.operate.check import check
+from pipeline.settings import Settings
+from pipeline.stream import StreamError
+from pipeline.telemetry import Telemetry, configure_logging
+
+FromCommitted = Annotated[
+    bool, typer.Option("--from-committed", help="Where the ledger has lost its offsets, go on from the group's.")
+]
+Rebuild = Annotated[
+    bool, typer.Option("--rebuild", help="Where the ledger has lost its offsets, read the topics from the start.")
+]
+
+
+def run(config: Config = HERE, from_committed: FromCommitted = False, rebuild: Rebuild = False) -> None:
+    """Read events from Kafka and keep the calendars in step, until SIGTERM or Ctrl-C."""
+    if from_committed and rebuild:
+        give_up("--from-committed and --rebuild exclude each other", USAGE)
+    report = check(config)
+    if report.problems or report.settings is None:
+        tell(report.problems)
+        raise typer.Exit(CANNOT_GO_ON)
+    settings = report.settings
+    configure_logging(settings.log_level)
+    ledger = _ledger(settings)
+    telemetry = Telemetry(_hash_key())
+    missing = "committed" if from_committed else "rebuild" if rebuild else "refuse"
+    worker = Worker(settings, report.rule_set(), ledger, telemetry, missing)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(run_until_signal(worker))
+    except LedgerLost as error:
+        give_up(str(error))
+    except StreamError as error:
+        give_up(f"Kafka: {error}")
+    except OSError as error:
+        give_up(error.strerror or str(error))
+
+
+def _ledger(settings: Settings) -> Ledger:
+    """The ledger, whose tables are there. One that does not answer yet is waited for by the worker."""
+    try:
+        ledger = ledger_of(settings)
+    except Exception as error:  # whatever a database driver says of a URL, which may hold a password
+        give_up(f"ledger.url cannot be used ({type(error).__name__})")
+    try:
+        if not ledger.automatic and ledger.behind():
+            give_up("the ledger's tables are missing or old: run calends migrate")
+    except LedgerUnavailable:
+        pass
+    return ledger
+
+
+def _hash_key() -> bytes:
+    """What log lines name entries by. A random one cannot be compared between restarts and replicas."""
+    given = os.environ.get("CALENDS_HASH_KEY")
+    return given.encode() if given else secrets.token_bytes(32)

@@ -1,0 +1,143 @@
+"""`calends explain`: what the rules make of one event, and the exact requests, without sending or reading a secret."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from pipeline.cli import app
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+BOOKING = {
+    "specversion": "1.0",
+    "id": "b-1",
+    "source": "/travel",
+    "type": "com.acme.booking.made",
+    "time": "2026-11-01T10:00:00Z",
+    "data": {
+        "booking": 7,
+        "customer_id": "C-17",
+        "service": "Haircut",
+        "location": "Main St 1",
+        "starts": "2026-12-01T09:00",
+        "zone": "Europe/Berlin",
+    },
+}
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_args: Any, **_kwargs: Any) -> None:
+        raise AssertionError("a socket was opened")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    for name in ("ECAL_API_KEY", "ECAL_API_SECRET", "CALREPLY_CLIENT_ID", "CALREPLY_CLIENT_SECRET"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def explain(event: Any, *arguments: str) -> Result:
+    body = event if isinstance(event, str) else json.dumps(event)
+    return CliRunner().invoke(app, ["explain", "-", "-c", str(CONFIGS), *arguments], input=body)
+
+
+def story(event: Any, rule: str, *arguments: str) -> dict[str, Any]:
+    told = json.loads(explain(event, "--json", *arguments).stdout)
+    return next(one for one in told if one["rule"] == rule)
+
+
+def requests(event: Any, rule: str, *arguments: str) -> dict[str, str]:
+    return {change["destination"]: change["request"] for change in story(event, rule, *arguments)["changes"]}
+
+
+def test_each_vendor_gets_its_own_request() -> None:
+    sent = requests(BOOKING, "booking-made", "--identity", "fcaf2d43")
+
+    first, header, _, *body = sent["acme-ecal"].split("\n")
+    assert first == ("POST http://127.0.0.1:8900/ecal/acme-ecal/apiv2/event?ecal_id=fcaf2d43&apiKey=***&apiSign=***")
+    assert header == "content-type: application/json"
+    assert json.loads("\n".join(body))["startTime"] == "09:00"
+    calreply = sent["acme-calreply"]
+    assert calreply.startswith("POST http://127.0.0.1:8900/calreply/acme-calreply/v1/subscriptionevent/acme\n")
+    assert "authorization: Bearer ***" in calreply
+    assert '"fcaf2d43"' in calreply
+
+
+def test_a_rule_that_does_not_match_says_why() -> None:
+    other = {**BOOKING, "type": "com.acme.invoice.due", "data": {"amount": 0}}
+
+    assert story(BOOKING, "invoice-due")["why"].startswith("type: com.acme.booking.made is not")
+    assert story(BOOKING, "invoice-due", "--topic", "elsewhere")["why"] == "topic: elsewhere is not billing.invoices"
+    assert story(other, "invoice-due")["why"] == "when: false"
+
+
+def test_a_rule_that_matches_says_why() -> None:
+    assert story(BOOKING, "booking-made")["why"] == "from travel.bookings, on com.acme.booking.made"
+
+
+def test_a_cancel_is_a_delete() -> None:
+    cancelled = {**BOOKING, "type": "com.acme.booking.cancelled"}
+
+    sent = requests(cancelled, "booking-cancelled")
+
+    assert {name: request.split()[0] for name, request in sent.items()} == {
+        "acme-ecal": "DELETE",
+        "acme-calreply": "DELETE",
+    }
+
+
+def test_a_layer_alone_sends_nothing() -> None:
+    paid = {"type": "com.acme.invoice.paid", "data": {"number": 45009}}
+
+    (change,) = story(paid, "invoice-paid")["changes"]
+
+    assert change["request"] is None
+    assert change["notes"][0].startswith("writes the layer payment only")
+
+
+def test_a_link_is_told() -> None:
+    data = {"vendor": "ecal", "customer_id": "C-17", "identity": "fcaf2d43"}
+
+    told = story({"type": "com.acme.customer.linked", "data": data}, "customer-linked-ecal")
+
+    assert told["links"] == ["acme-ecal: subscriber C-17 is fcaf2d43"]
+
+
+def test_what_fails_is_named_and_ends_with_1() -> None:
+    broken = {**BOOKING, "data": {"booking": 7}}
+
+    result = explain(broken)
+
+    assert (result.exit_code, "FAILS at send[0].subscriber" in result.stdout) == (1, True)
+
+
+def test_what_a_vendor_cannot_say_is_told() -> None:
+    three = {**BOOKING, "data": {**BOOKING["data"], "starts": "2026-12-01T09:00:30"}}  # type: ignore[dict-item]
+
+    ecal = next(c for c in story(three, "booking-made")["changes"] if c["destination"] == "acme-ecal")
+
+    assert (ecal["request"], ecal["cannot_say"][0]) == (None, "start has seconds: ECAL's times are HH:MM")
+
+
+def test_people_get_text() -> None:
+    result = explain(BOOKING)
+
+    assert result.exit_code == 0
+    assert "✔ booking-made: from travel.bookings" in result.stdout
+    assert "· invoice-due: no: type:" in result.stdout
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"no": "type"}'])
+def test_what_is_no_event_is_wrong_usage(text: str) -> None:
+    assert explain(text).exit_code == 2
+
+
+def test_a_missing_file_is_wrong_usage() -> None:
+    result = CliRunner().invoke(app, ["explain", "no-such.json", "-c", str(CONFIGS)])
+
+    assert (result.exit_code, result.stderr) == (2, "calends: no-such.json: No such file or directory\n")

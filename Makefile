@@ -10,7 +10,7 @@ IMAGE ?= calends:dev
 # Extra words for pytest: make test ARGS="-k ledger -x"
 ARGS  ?=
 
-.PHONY: help setup demo services test lint format check bench image lock clean
+.PHONY: help setup demo services test acceptance lint format check bench image lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ services: setup # fetches the real Kafka and PostgreSQL once, so that no test pa
 
 test: setup services ## every test, on a real Kafka and a real PostgreSQL
 	@$(BIN)/python -m pytest $(ARGS)
+
+acceptance: setup services ## the promises at size, with figures: a quarter of an hour
+	@$(BIN)/python -m pytest -s tests/acceptance $(ARGS)
 
 lint: setup ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check .

@@ -58,12 +58,17 @@ def _ledger(settings: Settings) -> Ledger:
         ledger = ledger_of(settings)
     except Exception as error:  # whatever a database driver says of a URL, which may hold a password
         give_up(f"ledger.url cannot be used ({type(error).__name__})")
-    try:
-        if not ledger.automatic and ledger.behind():
-            give_up("the ledger's tables are missing or old: run calends migrate")
-    except LedgerUnavailable:
-        pass
+    if not ledger.automatic and _behind(ledger):
+        ledger.close()
+        give_up("the ledger's tables are missing or old: run calends migrate")
     return ledger
+
+
+def _behind(ledger: Ledger) -> bool:
+    try:
+        return ledger.behind()
+    except LedgerUnavailable:
+        return False  # the worker waits for it
 
 
 def _hash_key() -> bytes:

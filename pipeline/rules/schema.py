@@ -206,9 +206,14 @@ def load_inline(rules: Sequence[Any], file: str, line: int, vendor_names: Collec
 
 
 def line_of(lines: Mapping[Where, int], at: Where) -> int:
-    while at not in lines:
-        at = at[:-1]
-    return lines[at]
+    """The line of a place, or of what encloses it. A lone item where a list may stand is the list's first."""
+    known: Where = ()
+    for part in at:
+        if (*known, part) in lines:
+            known = (*known, part)
+        elif part != 0:
+            break
+    return lines[known]
 
 
 def _files(path: Path) -> list[Path]:

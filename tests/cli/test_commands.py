@@ -1,0 +1,74 @@
+"""The other commands: what they print and how they end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from pipeline import __version__
+from pipeline.cli import app
+
+SETTINGS = """\
+ledger: {url: "URL"}
+destinations:
+  ecal: {vendor: ecal, credential: {api_key: {env: X_KEY}, api_secret: {env: X_KEY}}}
+rules:
+  - name: r
+    from: t
+    send: {to: ecal, identity: x, entry: {title: a, location: b, start: "2026-12-24", all_day: true}}
+"""
+
+
+def configured(folder: Path, url: str) -> Path:
+    file = folder / "calends.yaml"
+    file.write_text(SETTINGS.replace("URL", url))
+    return file
+
+
+def calends(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, arguments)
+    return result.exit_code, result.output
+
+
+def test_the_version() -> None:
+    assert calends("--version") == (0, f"calends {__version__}\n")
+
+
+def test_help_tells_the_exit_codes() -> None:
+    assert "Exit codes:" in calends("run", "--help")[1]
+
+
+def test_migrating_twice_does_nothing_more(tmp_path: Path) -> None:
+    file = configured(tmp_path, f"sqlite:///{tmp_path}/ledger.db")
+
+    assert calends("migrate", "-c", str(file)) == (0, "the ledger's tables are now up to date\n")
+    assert calends("migrate", "-c", str(file)) == (0, "the ledger's tables were up to date\n")
+
+
+def test_run_says_when_the_tables_are_missing(
+    tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("X_KEY", "x")
+    file = configured(tmp_path, postgres_url)
+
+    told = "calends: the ledger's tables are missing or old: run calends migrate\n"
+    assert calends("run", "-c", str(file)) == (3, told)
+
+
+def test_a_ledger_that_cannot_be_used_is_told_without_its_password(tmp_path: Path) -> None:
+    code, output = calends("migrate", "-c", str(configured(tmp_path, "nosuch://me:hidden@host/x")))
+
+    assert (code, "hidden" in output) == (3, False)
+
+
+def test_both_ways_to_start_anew_exclude_each_other() -> None:
+    assert calends("run", "--from-committed", "--rebuild")[0] == 2
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"accounts": [{}]}'])
+def test_sandbox_accounts_that_are_none_are_wrong_usage(tmp_path: Path, text: str) -> None:
+    (tmp_path / "accounts.json").write_text(text)
+
+    assert calends("sandbox", "--config", str(tmp_path / "accounts.json"))[0] == 2

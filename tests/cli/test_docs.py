@@ -1,0 +1,47 @@
+"""What the pages say of settings and commands is all there is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from pipeline.cli import app
+from pipeline.settings import Account, Admin, Destination, Kafka, LedgerSettings, Settings
+from pipeline.vendors import vendors
+
+ROOT = Path(__file__).parents[2]
+GROUPS = {"kafka": Kafka, "ledger": LedgerSettings, "admin": Admin}
+NAMES = [
+    *(name for name in Settings.model_fields if name not in GROUPS),
+    *(f"{group}.{name}" for group, model in GROUPS.items() for name in model.model_fields),
+    *Account.model_fields,
+    *Destination.model_fields,
+    *(option.name for vendor in vendors().values() for option in vendor.options),
+    *(secret.name for vendor in vendors().values() for secret in vendor.secrets),
+]
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES)))
+def test_every_setting_is_explained(name: str) -> None:
+    assert f"`{name}`" in (ROOT / "docs" / "configuration.md").read_text()
+
+
+@pytest.mark.parametrize("name", get_command(app).commands)  # type: ignore[attr-defined]
+def test_every_command_is_explained(name: str) -> None:
+    assert f"\n## `calends {name}" in (ROOT / "docs" / "commands.md").read_text()
+    assert f"| `calends {name}" in (ROOT / "README.md").read_text()
+
+
+def test_the_readme_shows_the_relay_as_it_is() -> None:
+    assert (ROOT / "configs" / "relay.yaml").read_text() in (ROOT / "README.md").read_text()
+
+
+def test_every_guard_that_is_named_exists() -> None:
+    tests = ROOT / "tests"
+    page = (tests / "README.md").read_text()
+    defined = "\n".join(file.read_text() for file in tests.rglob("test_*.py"))
+
+    assert [name for name in re.findall(r"`(test_\w+)`", page) if f"def {name}(" not in defined] == []

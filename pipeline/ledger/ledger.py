@@ -118,7 +118,7 @@ class Result:
     sent: bool = True
     retry_after: float | None = None
     renewable: bool = False
-    """Unauthorized, but a fresh token may do."""
+    """Unauthorized, but a fresh token may do; where it does not, there is no token and the lane holds the account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -863,10 +863,10 @@ def _judged(held: dict[str, Any], result: Result, now: float, skew: float) -> No
             held["paused_until"] = max(held["paused_until"] or 0.0, at + (result.retry_after or 1.0))
         case Unauthorized() if not result.renewable:
             _hold(held, "unauthorized", now)
-        case Unknown() | Retry() | Rejected() | Unauthorized():
+        case Unknown() | Retry() | Rejected():
             held["failures"] += 1
             if held["failures"] >= HOLD_AFTER:
-                _hold(held, "unauthorized" if isinstance(result.answer.outcome, Unauthorized) else "failing", now)
+                _hold(held, "failing", now)
         case _:
             pass
 

@@ -1,0 +1,59 @@
+"""`python -m bench [throughput|latency|all]`: figures on standard output, progress on standard error."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from bench import latency, throughput
+from bench.report import machine
+from tests.services import ServiceUnavailable
+
+DESCRIPTION = "Measures Calends; real Kafka and PostgreSQL: CALENDS_TEST_KAFKA and CALENDS_TEST_POSTGRES, or its own."
+
+
+def main() -> int:
+    asked = _asked()
+    parts: dict[str, Any] = {}
+    try:
+        if asked.what in ("throughput", "all"):
+            parts["throughput"] = throughput.measure(asked.events, asked.bound)
+            _show(throughput.table(parts["throughput"]), asked.json)
+        if asked.what in ("latency", "all"):
+            parts["latency"] = latency.measure(asked.samples, asked.bound)
+            _show(latency.table(parts["latency"]), asked.json)
+    except ServiceUnavailable as reason:
+        print(reason, file=sys.stderr)
+        return 3
+    if asked.json:
+        print(json.dumps({"machine": machine(), **parts}, indent=2))
+    else:
+        print(f"Measured on {machine()}.")
+    return 0 if all(run["completed"] for runs in parts.values() for run in runs) else 1
+
+
+def _asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=DESCRIPTION)
+    parser.add_argument("what", nargs="?", default="all", choices=("throughput", "latency", "all"))
+    parser.add_argument("--events", type=_count, default=20_000, help="events of a throughput run (default 20000)")
+    parser.add_argument("--samples", type=_count, default=200, help="events of a latency run (default 200)")
+    parser.add_argument("--bound", type=float, default=300.0, help="seconds after which a run is ended (default 300)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object in the place of the tables")
+    return parser.parse_args()
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def _show(lines: str, as_json: bool) -> None:
+    if not as_json:
+        print(lines, end="\n\n", flush=True)
+
+
+sys.exit(main())

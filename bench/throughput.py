@@ -89,9 +89,9 @@ def _run(name: str, assembly: Assembly, start: Callable[[], subprocess.Popen[byt
     try:
         worker = psutil.Process(process.pid)
         first = _until(assembly, worker, 1, LOOK_FIRST, started + bound, Progress(name, events))
-        last = _until(assembly, worker, events, LOOK, started + bound, Progress(name, events))
+        _until(assembly, worker, events, LOOK, started + bound, Progress(name, events))
         time.sleep(AFTERWARDS)
-        return _judged(name, assembly, worker, events, (started, first, last))
+        return _judged(name, assembly, worker, events, (started, first))
     finally:
         process.kill()
         process.wait()
@@ -129,10 +129,8 @@ def _runs(worker: psutil.Process) -> bool:
     return bool(worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE)
 
 
-def _judged(
-    name: str, assembly: Assembly, worker: psutil.Process, events: int, seen: tuple[float, Reading, Reading]
-) -> Run:
-    started, first, last = seen
+def _judged(name: str, assembly: Assembly, worker: psutil.Process, events: int, seen: tuple[float, Reading]) -> Run:
+    started, first = seen
     counters = assembly.sandbox.counters(ACCOUNT)
     began, ended = counters["first_arrival"] or started, counters["last_arrival"] or started
     accepted = counters["by_status"].get("200", 0)

@@ -84,9 +84,10 @@ class Housekeeping:
 
     async def _probe(self) -> None:
         for name, account in self.accounts.items():
-            if account.obstacle not in (None, "throttled") and await self.in_threads(self.ledger.probe_due, name):
-                if await probe(account):
-                    await self.in_threads(self.ledger.lift, name)
+            if account.obstacle in (None, "throttled") or not await self.in_threads(self.ledger.probe_due, name):
+                continue
+            if await probe(account):
+                await self.in_threads(self.ledger.lift, name)
 
     async def post(self) -> None:
         """Hands what the outbox holds to Kafka, in order, until it is empty or Kafka refuses."""

@@ -1,4 +1,4 @@
-"""Kafka to ledger: decode, run the rules, write changes and next offsets in one transaction. It never waits for a vendor."""
+"""Kafka to ledger: decode, run the rules, write changes and next offsets in one transaction. No vendor is waited for."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec, Protocol, TypeVar
 
-from pipeline.calls import CallFailed, Caller
+from pipeline.calls import Caller, CallFailed
 from pipeline.ledger import MARGIN, SLACK, Grant, Ledger, LedgerUnavailable, Result, Settled
 from pipeline.model.facts import NOTHING, UNSURE, Answer, Facts
 from pipeline.model.outcome import (

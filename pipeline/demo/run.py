@@ -246,7 +246,7 @@ def _last_line(log: Path) -> str:
 def quiet() -> Iterator[None]:
     """librdkafka writes to stderr when its own broker goes away: nothing that concerns anybody."""
     kept = os.dup(2)
-    with open(os.devnull, "wb") as sink:
+    with Path(os.devnull).open("wb") as sink:
         os.dup2(sink.fileno(), 2)
         try:
             yield

@@ -25,7 +25,7 @@ class Scenario:
 
 
 def scenario(now: datetime, seed: int = 1) -> Scenario:
-    """Some 350 events: invoices that are corrected and paid, bookings that move and are cancelled, in no fixed order."""
+    """Some 350 events: invoices that are corrected and paid, bookings that move and are cancelled, in no order."""
     chance = random.Random(seed)
     made = Scenario()
     clock = _clock(now)

@@ -15,7 +15,7 @@ Content = Mapping[str, Any]
 """Neutral content as JSON values:
 
     title, description, location   str
-    start, end                     "2026-12-24" when all_day, else local "2026-12-24T09:00:00"; an all-day end is exclusive
+    start, end                     "2026-12-24" when all_day (end exclusive), else local "2026-12-24T09:00:00"
     time_zone, end_time_zone       IANA name
     all_day                        bool
     alerts                         list of int, minutes before the start, in the user's order

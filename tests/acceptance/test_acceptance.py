@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections import defaultdict
+from itertools import pairwise
 from typing import Any
 
 from tests.flow.assembly import Assembly, appointment, until
@@ -35,7 +36,7 @@ def older_after_newer(assembly: Assembly, vendor: str) -> int:
     found = 0
     for writes in assembly.sandbox.get(f"/_writes?account={vendor}").values():
         versions = [int(title[1:]) for _, _, title in writes if title.startswith("v")]
-        found += sum(later < earlier for earlier, later in zip(versions, versions[1:], strict=False))
+        found += sum(later < earlier for earlier, later in pairwise(versions))
     return found
 
 

@@ -1,6 +1,7 @@
 """Alembic's entry: runs on the connection that `Ledger.migrate` hands over."""
 
 from alembic import context
+
 from pipeline.ledger.tables import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)

@@ -1,4 +1,4 @@
-"""Kafka to ledger: decode, run the rules, write changes and next offsets in one transaction. No vendor is waited for."""
+"""Kafka to ledger: decode, run the rules, write changes and offsets in one transaction. No vendor is waited for."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """The durable ledger: what should be at each vendor, what is, and what may be called when."""
 
-from pipeline.ledger.ledger import (
+from pipeline.ledger.ledger import Ledger
+from pipeline.ledger.values import (
     MARGIN,
     SLACK,
     Applied,
@@ -8,7 +9,6 @@ from pipeline.ledger.ledger import (
     Claim,
     DataRefused,
     Grant,
-    Ledger,
     LedgerUnavailable,
     Message,
     Quota,
@@ -17,6 +17,17 @@ from pipeline.ledger.ledger import (
 )
 
 __all__ = [
-    "MARGIN", "SLACK", "Applied", "Backlog", "Claim", "DataRefused", "Grant", "Ledger", "LedgerUnavailable", "Message", "Quota", "Result",
+    "MARGIN",
+    "SLACK",
+    "Applied",
+    "Backlog",
+    "Claim",
+    "DataRefused",
+    "Grant",
+    "Ledger",
+    "LedgerUnavailable",
+    "Message",
+    "Quota",
+    "Result",
     "Settled",
-]  # fmt: skip
+]

@@ -46,7 +46,7 @@ def result(grant: Grant, outcome: Outcome, **more: Any) -> Result:
 
 def test_the_migrations_make_the_tables_that_the_code_uses(opened: Open) -> None:
     ledger = opened()
-    with ledger._engine.connect() as connection:
+    with ledger._database.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 

@@ -1,0 +1,123 @@
+"""An account's own facts: paused, held, failing, good since. One row, obeyed by every worker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from pipeline.ledger import tables as t
+from pipeline.ledger.quota import free_tokens, take_tokens
+from pipeline.ledger.values import SLACK, Grant, Quota, Result
+from pipeline.model.facts import Facts
+from pipeline.model.outcome import Accepted, Rejected, Retry, Throttled, Unauthorized, Unconfirmed, Unknown
+
+HOLD_AFTER = 5
+"""Failures in a row, with nothing accepted between, that hold an account."""
+PROBE_EVERY = 15.0
+"""Seconds between probes at the most."""
+
+
+def judge(connection: Connection, account: str, results: Sequence[Result], now: float, skew: float) -> None:
+    """What the answers say of the account: good, failing, throttled, or no longer authorized."""
+    answers = sorted((r for r in results if r.answer and not r.answer.certain), key=lambda r: answered(r, skew))
+    if not answers:
+        return
+    row = connection.execute(select(t.accounts).where(t.accounts.c.name == account).with_for_update())
+    held = dict(row.mappings().one())
+    before = dict(held)
+    for result in answers:
+        _judged(held, result, now, skew)
+    if held["good_since"] is not None and before["good_since"] is not None:
+        held["good_since"] = max(held["good_since"], before["good_since"])
+    changed = {name: value for name, value in held.items() if value != before[name]}
+    if changed:
+        connection.execute(update(t.accounts).where(t.accounts.c.name == account).values(**changed))
+
+
+def obstacles(connection: Connection, now: float) -> dict[str, tuple[str, float]]:
+    """Accounts that must not be called now: the reason, and the seconds for which it holds (probing: unknown)."""
+    found = {}
+    for row in connection.execute(select(t.accounts)).mappings():
+        if row["held"] is not None:
+            found[row["name"]] = (row["held"], now - (row["held_since"] or now))
+        elif row["paused_until"] is not None and row["paused_until"] > now:
+            found[row["name"]] = ("throttled", row["paused_until"] - now)
+    return found
+
+
+def wait(connection: Connection, account: str, now: float) -> float | None:
+    """Seconds to wait before the account may be called, None where it may be now."""
+    row = connection.execute(select(t.accounts).where(t.accounts.c.name == account)).mappings().one()
+    if row["held"] is not None:
+        return PROBE_EVERY
+    paused = row["paused_until"] is not None and row["paused_until"] > now
+    return row["paused_until"] - now if paused else None
+
+
+def good_since(connection: Connection) -> dict[str, float | None]:
+    """Account → when it last accepted something."""
+    return dict(connection.execute(select(t.accounts.c.name, t.accounts.c.good_since)).all())
+
+
+def hold(connection: Connection, account: str, reason: str, now: float) -> None:
+    """Nobody calls this account until a probe succeeds."""
+    connection.execute(
+        update(t.accounts)
+        .where(t.accounts.c.name == account, t.accounts.c.held.is_(None))
+        .values(held=reason, held_since=now, probe_at=now + 1.0)
+    )
+
+
+def probe_due(connection: Connection, quota: Quota, now: float) -> bool:
+    """Whether this worker is the one to probe a held account now; the next turn comes later each time."""
+    account = quota.account
+    query = select(t.accounts).where(t.accounts.c.name == account).with_for_update(skip_locked=True)
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None or row["held"] is None or (row["probe_at"] or 0.0) > now:
+        return False
+    tokens, _ = free_tokens(connection, quota, 1, now, SLACK + 10.0)
+    if not tokens:
+        return False
+    take_tokens(connection, account, [Grant(Facts("", ""), tokens[0])])
+    later = now + min(PROBE_EVERY, 1.0 * 2.0 ** min(row["probes"], 10))
+    values = {"probe_at": later, "probes": row["probes"] + 1}
+    connection.execute(update(t.accounts).where(t.accounts.c.name == account).values(**values))
+    return True
+
+
+def lift(connection: Connection, account: str, now: float) -> None:
+    """A probe succeeded: the account is known good from now on. How often it had to be probed is kept until an
+    entry is accepted, so that a key which passes probes and nothing else is not tried ever faster."""
+    values = {"held": None, "held_since": None, "probe_at": None, "failures": 0}
+    connection.execute(update(t.accounts).where(t.accounts.c.name == account).values(**values, good_since=now))
+
+
+def answered(result: Result, skew: float) -> float:
+    """When the answer came, by the database's clock; 0.0 where nothing was sent."""
+    return result.answer.at + skew if result.answer is not None and result.sent else 0.0
+
+
+def _judged(held: dict[str, Any], result: Result, now: float, skew: float) -> None:
+    assert result.answer is not None
+    at = result.answer.at + skew
+    match result.answer.outcome:
+        case Accepted() | Unconfirmed():
+            held.update(failures=0, good_since=at, probes=0)
+        case Throttled():
+            held["paused_until"] = max(held["paused_until"] or 0.0, at + (result.retry_after or 1.0))
+        case Unauthorized() if not result.renewable:
+            _hold(held, "unauthorized", now)
+        case Unknown() | Retry() | Rejected():
+            held["failures"] += 1
+            if held["failures"] >= HOLD_AFTER:
+                _hold(held, "failing", now)
+        case _:
+            pass
+
+
+def _hold(held: dict[str, Any], reason: str, now: float) -> None:
+    if held["held"] is None:
+        wait = min(PROBE_EVERY, 2.0 ** min(held["probes"], 10))
+        held.update(held=reason, held_since=now, probe_at=now + wait)

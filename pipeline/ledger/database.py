@@ -1,0 +1,90 @@
+"""The connection: one code path for SQLite and PostgreSQL, one clock, and transactions that may be run again whole."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
+
+from pipeline.ledger.values import DataRefused, LedgerUnavailable
+
+T = TypeVar("T")
+
+_NOW_SQLITE = text("select (julianday('now') - 2440587.5) * 86400.0")
+_NOW_POSTGRESQL = text("select extract(epoch from clock_timestamp())")
+
+
+class Database:
+    """A database by its SQLAlchemy URL; `postgresql://` means psycopg."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = _engine(url)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._writing = threading.Lock()
+
+    def transaction(self, work: Callable[[Connection], T]) -> T:
+        """Runs `work` in one transaction, again where another was in its way.
+
+        Raises LedgerUnavailable and DataRefused; either way nothing is left behind.
+        """
+        for attempt in range(5):
+            try:
+                if not self.is_sqlite:
+                    with self.engine.begin() as connection:
+                        return work(connection)
+                with self._writing, self.engine.begin() as connection:
+                    return work(connection)
+            except (DataError, IntegrityError) as error:
+                raise DataRefused(_code(error)) from None
+            except DBAPIError as error:
+                if not _passing(error) or attempt == 4:
+                    raise LedgerUnavailable(_code(error)) from None
+                time.sleep(0.02 * 2**attempt)
+        raise AssertionError("unreachable")
+
+
+def insert_into(connection: Connection, table: Any) -> Any:
+    """The dialect's own insert, which knows `on conflict`."""
+    return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+
+
+def clock(connection: Connection) -> float:
+    """Seconds since 1970 by the database's clock: read once in a transaction and passed on."""
+    statement = _NOW_SQLITE if connection.dialect.name == "sqlite" else _NOW_POSTGRESQL
+    return float(connection.execute(statement).scalar_one())
+
+
+def _engine(url: str) -> Engine:
+    if url.startswith("postgresql://"):
+        url = "postgresql+psycopg://" + url.removeprefix("postgresql://")
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=False, connect_args={"connect_timeout": 5})
+    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 30.0})
+
+    @event.listens_for(engine, "connect")
+    def _settings(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        connection.execute("pragma journal_mode = wal")
+        connection.execute("pragma synchronous = full")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("begin immediate")
+
+    return engine
+
+
+def _passing(error: DBAPIError) -> bool:
+    """Worth running the transaction again: a deadlock, a serialization failure, a lost connection, a busy file."""
+    state = getattr(error.orig, "sqlstate", None)
+    return state in ("40001", "40P01") or error.connection_invalidated or isinstance(error, OperationalError)
+
+
+def _code(error: DBAPIError) -> str:
+    """What may be said of it: never its text, which quotes the data."""
+    return f"{type(error.orig).__name__}_{getattr(error.orig, 'sqlstate', None) or ''}".strip("_")

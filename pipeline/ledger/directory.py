@@ -1,0 +1,60 @@
+"""The directory: who a subscriber is at a destination.
+
+Its rows are locked before the entries', a placeholder for a subscriber nobody knows yet, so that an entry and its link
+cannot pass each other.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, select, tuple_, update
+
+from pipeline.ledger import tables as t
+from pipeline.ledger.database import insert_into
+from pipeline.ledger.values import Raw
+from pipeline.model.change import Change, Link
+from pipeline.model.entry import canonical
+
+
+def link(
+    connection: Connection, links: Sequence[Link], changes: Sequence[tuple[Change, Raw]]
+) -> tuple[dict[tuple[str, str], str | None], set[tuple[str, str]]]:
+    """Locks the directory rows of all subscribers at hand, writes the links, and says who is who now."""
+    people = {(change.destination, change.subscriber) for change, _ in changes if change.subscriber is not None}
+    people |= {(link.destination, link.subscriber) for link in links}
+    if not people:
+        return {}, set()
+    names = [{"destination": d, "subscriber": s} for d, s in sorted(people)]
+    connection.execute(insert_into(connection, t.directory).on_conflict_do_nothing(), names)
+    key = tuple_(t.directory.c.destination, t.directory.c.subscriber)
+    query = select(t.directory).where(key.in_(sorted(people))).order_by(*key.clauses)
+    rows = connection.execute(query.with_for_update(read=not links)).all()
+    known = {(d, s): (identity, json.loads(version) if version else []) for d, s, identity, version in rows}
+    written = _newest_links(links, known)
+    if written:
+        statement = (
+            update(t.directory)
+            .where(t.directory.c.destination == bindparam("d"), t.directory.c.subscriber == bindparam("s"))
+            .values(identity=bindparam("i"), version=bindparam("v"))
+        )
+        connection.execute(
+            statement,
+            [{"d": d, "s": s, "i": i, "v": canonical(v)} for (d, s), (i, v) in sorted(written.items())],
+        )
+    identities = {name: identity for name, (identity, _) in {**known, **written}.items()}
+    return identities, set(written)
+
+
+def _newest_links(
+    links: Sequence[Link], known: Mapping[tuple[str, str], tuple[str | None, list[Any]]]
+) -> dict[tuple[str, str], tuple[str | None, list[Any]]]:
+    written: dict[tuple[str, str], tuple[str | None, list[Any]]] = {}
+    for link in links:
+        name = (link.destination, link.subscriber)
+        _, version = written.get(name, known.get(name, (None, [])))
+        if not version or tuple(link.version) > tuple(version):
+            written[name] = (link.identity, list(link.version))
+    return written

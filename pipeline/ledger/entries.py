@@ -1,0 +1,112 @@
+"""Rows of `entries` as facts, and back. Documents are JSON; only the columns that a step may change are written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, or_, select, text, tuple_, update
+
+from pipeline.ledger import tables as t
+from pipeline.ledger.database import insert_into
+from pipeline.model.entry import canonical
+from pipeline.model.facts import Facts
+
+Key = tuple[str, str]
+"""(destination, key)."""
+
+ALL = tuple(column.name for column in t.entries.columns)
+CLAIM = ("state", "wake_at", "epoch", "lease_owner", "lease_until", "sent_hash")
+_DOCUMENTS = ("layers", "raws", "desired", "observed")
+SETTLE = tuple(
+    name
+    for name in ALL
+    if name not in ("destination", "key", "layers", "desired", "desired_hash", "subscriber", "identity", "rank")
+)
+
+
+def locked(connection: Connection, keys: Sequence[Key], subscribers: Sequence[Key] = ()) -> dict[Key, Facts]:
+    """The rows of these keys and of these (destination, subscriber), locked in the order of their keys."""
+    if not keys and not subscribers:
+        return {}
+    key = tuple_(t.entries.c.destination, t.entries.c.key)
+    subscriber = tuple_(t.entries.c.destination, t.entries.c.subscriber)
+    condition = or_(key.in_(keys), subscriber.in_(subscribers)) if subscribers else key.in_(keys)
+    query = select(t.entries).where(condition).order_by(*key.clauses).with_for_update()
+    rows = [_facts(row) for row in connection.execute(query).mappings()]
+    return {(row.destination, row.key): row for row in rows}
+
+
+def make(connection: Connection, keys: Sequence[Key]) -> None:
+    """Blank rows where there are none, so that every key can be locked."""
+    if keys:
+        blank = [_columns(Facts(destination, key), ALL) for destination, key in keys]
+        connection.execute(insert_into(connection, t.entries).on_conflict_do_nothing(), blank)
+
+
+def ready(connection: Connection, destination: str, limit: int) -> list[Facts]:
+    query = (
+        select(t.entries)
+        .where(t.entries.c.destination == destination, text("state = 'ready'"))
+        .order_by(t.entries.c.rank)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return [_facts(row) for row in connection.execute(query).mappings()]
+
+
+def due(connection: Connection, destinations: Sequence[str], now: float, limit: int) -> list[Facts]:
+    """Rows whose time has come, that nobody else is at."""
+    query = (
+        select(t.entries)
+        .where(t.entries.c.destination.in_(destinations), t.entries.c.wake_at.is_not(None), t.entries.c.wake_at <= now)
+        .order_by(t.entries.c.wake_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return [_facts(row) for row in connection.execute(query).mappings()]
+
+
+def of_key(connection: Connection, key: str) -> list[Facts]:
+    query = select(t.entries).where(t.entries.c.key == key).order_by(t.entries.c.destination)
+    return [_facts(row) for row in connection.execute(query).mappings()]
+
+
+def write(connection: Connection, rows: Sequence[Facts], columns: tuple[str, ...]) -> None:
+    if rows:
+        names = {f"_{name}": name for name in columns}
+        statement = (
+            update(t.entries)
+            .where(t.entries.c.destination == bindparam("_d"), t.entries.c.key == bindparam("_k"))
+            .values({name: bindparam(bound) for bound, name in names.items()})
+        )
+        connection.execute(
+            statement,
+            [
+                {"_d": row.destination, "_k": row.key}
+                | {f"_{name}": value for name, value in _columns(row, columns).items()}
+                for row in sorted(rows, key=lambda row: (row.destination, row.key))
+            ],
+        )
+
+
+def died(before: Facts, after: Facts) -> bool:
+    return after.state == "dead" and (before.state != "dead" or before.rejected_hash != after.rejected_hash)
+
+
+def _facts(row: Mapping[str, Any] | Any) -> Facts:
+    values = dict(row)
+    for name in _DOCUMENTS:
+        values[name] = None if values[name] is None else json.loads(values[name])
+    for name in ("linked", "skip_unsent", "absent"):
+        values[name] = bool(values[name])
+    return Facts(**values)
+
+
+def _columns(row: Facts, names: Iterable[str]) -> dict[str, Any]:
+    values = {name: getattr(row, name) for name in names}
+    for name in _DOCUMENTS:
+        if values.get(name) is not None:
+            values[name] = canonical(values[name])
+    return values

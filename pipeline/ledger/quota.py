@@ -1,0 +1,130 @@
+"""The quota: N tokens an account and window, each held by a call from its claim to a window after its answer.
+
+An arrival at the vendor lies between claim and answer, so no window ever holds more than N, whatever the network does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import Connection, bindparam, delete, func, select, text, update
+
+from pipeline.ledger import tables as t
+from pipeline.ledger.database import insert_into
+from pipeline.ledger.values import Grant, Quota
+
+_TAKE = (
+    update(t.tokens)
+    .where(
+        t.tokens.c.account == bindparam("a"),
+        t.tokens.c.quota_window == bindparam("w"),
+        t.tokens.c.slot == bindparam("s"),
+    )
+    .values(free_at=bindparam("until"))
+)
+_FREE = (
+    update(t.tokens)
+    .where(
+        t.tokens.c.account == bindparam("a"),
+        t.tokens.c.quota_window == bindparam("w"),
+        t.tokens.c.slot == bindparam("s"),
+        t.tokens.c.free_at == bindparam("until"),
+    )
+    .values(free_at=bindparam("free"))
+)
+
+
+def declare(connection: Connection, quota: Quota) -> None:
+    insert = insert_into(connection, t.accounts).on_conflict_do_nothing()
+    connection.execute(insert, [{"name": quota.account, "probes": 0, "failures": 0}])
+    kept = [_window_name(calls_seconds) for calls_seconds in quota.windows]
+    connection.execute(
+        delete(t.tokens).where(t.tokens.c.account == quota.account, t.tokens.c.quota_window.not_in(kept))
+    )
+    known: dict[str, int] = dict(
+        connection.execute(
+            select(t.tokens.c.quota_window, func.count())
+            .where(t.tokens.c.account == quota.account)
+            .group_by(t.tokens.c.quota_window)
+        ).all()
+    )
+    for (calls, _seconds), name in zip(quota.windows, kept, strict=True):
+        rows = [
+            {"account": quota.account, "quota_window": name, "slot": slot, "free_at": 0.0}
+            for slot in range(known.get(name, 0), calls)
+        ]
+        if rows:
+            connection.execute(insert_into(connection, t.tokens).on_conflict_do_nothing(), rows)
+        connection.execute(
+            delete(t.tokens).where(
+                t.tokens.c.account == quota.account, t.tokens.c.quota_window == name, t.tokens.c.slot >= calls
+            )
+        )
+
+
+def free_tokens(
+    connection: Connection, quota: Quota, wanted: int, now: float, lease: float
+) -> tuple[list[tuple[tuple[str, int, float], ...]], float | None]:
+    """Up to `wanted` sets of one token of each window, and the seconds until one is free where none is."""
+    columns: list[list[tuple[str, int, float]]] = []
+    wait = 0.0
+    for window in quota.windows:
+        name = _window_name(window)
+        query = (
+            select(t.tokens.c.slot)
+            .where(t.tokens.c.account == quota.account, t.tokens.c.quota_window == name, t.tokens.c.free_at <= now)
+            .limit(wanted)
+            .with_for_update(skip_locked=True)
+        )
+        until = now + window[1] + lease
+        columns.append([(name, slot, until) for slot in connection.execute(query).scalars()])
+        if not columns[-1]:
+            wait = max(wait, _until_token(connection, quota.account, name, now))
+    available = min((len(column) for column in columns), default=wanted)
+    return [tuple(column[i] for column in columns) for i in range(available)], wait or None
+
+
+def _until_token(connection: Connection, account: str, name: str, now: float) -> float:
+    query = select(func.min(t.tokens.c.free_at)).where(t.tokens.c.account == account, t.tokens.c.quota_window == name)
+    return max(0.002, (connection.execute(query).scalar() or now) - now)
+
+
+def take_tokens(connection: Connection, account: str, grants: Sequence[Grant]) -> None:
+    rows = [
+        {"a": account, "w": window, "s": slot, "until": until}
+        for grant in grants
+        for window, slot, until in grant.tokens
+    ]
+    if rows:
+        connection.execute(_TAKE, rows)
+
+
+def give_back(connection: Connection, account: str, held: Iterable[tuple[Grant, float]], now: float) -> None:
+    """Gives tokens back: each free a window after its call was answered (0.0: never sent, free now)."""
+    rows = [
+        {"a": account, "w": name, "s": slot, "until": until, "free": answered + _seconds(name) if answered else now}
+        for grant, answered in held
+        for name, slot, until in grant.tokens
+    ]
+    if rows:
+        connection.execute(_FREE, sorted(rows, key=lambda row: (row["w"], row["s"])))
+
+
+def used(connection: Connection, now: float) -> dict[str, float]:
+    """Account → share of its scarcest window that is taken now."""
+    free = func.sum(text("case when free_at <= :now then 0 else 1 end").bindparams(now=now))
+    query = select(t.tokens.c.account, t.tokens.c.quota_window, free, func.count()).group_by(
+        t.tokens.c.account, t.tokens.c.quota_window
+    )
+    used: dict[str, float] = {}
+    for account, _, taken, total in connection.execute(query):
+        used[account] = max(used.get(account, 0.0), float(taken) / total)
+    return used
+
+
+def _window_name(window: tuple[int, float]) -> str:
+    return f"{window[1]:g}s"
+
+
+def _seconds(name: str) -> float:
+    return float(name.removesuffix("s"))

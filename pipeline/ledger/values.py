@@ -1,0 +1,96 @@
+"""What goes into the ledger and comes out of it: plain values, and the two ways in which it can fail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.model.facts import Answer, Facts
+
+Raw = Mapping[str, Any]
+"""A record as JSON, kept until what it asked for is at the vendor."""
+Partition = tuple[str, int]
+Backlog = dict[tuple[str, str], tuple[int, float | None]]
+"""(destination, state) → entries, and the age in seconds of the oldest event among them."""
+
+SLACK = 2.0
+"""Seconds for which a claim's token and lease are good to start a call."""
+MARGIN = 8.0
+"""Seconds beyond the call's time-out for which the lease still holds: settling and reserve."""
+
+
+class LedgerUnavailable(Exception):
+    """The database cannot be reached, or refuses for now; the transaction left nothing behind."""
+
+
+class DataRefused(Exception):
+    """The database will not take this data, however often it is tried; the transaction left nothing behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A record to be written to Kafka, kept until it is."""
+
+    topic: str
+    key: bytes | None = field(repr=False)
+    value: bytes | None = field(repr=False)
+    headers: tuple[tuple[str, bytes], ...] = field(repr=False)
+    id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """An account's windows: (calls, seconds)."""
+
+    account: str
+    windows: tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One entry to be brought nearer to what is wanted, with its lease and the tokens of its call."""
+
+    facts: Facts
+    tokens: tuple[tuple[str, int, float], ...]
+    """(window, slot, the value that the claim wrote)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    grants: tuple[Grant, ...]
+    wait: float | None = None
+    """Seconds until a token is free or a pause ends, where that is what is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one grant. No answer: it was released. `sent` says whether bytes may have reached the vendor."""
+
+    grant: Grant
+    answer: Answer | None
+    account: str
+    sent: bool = True
+    retry_after: float | None = None
+    renewable: bool = False
+    """Unauthorized, but a fresh token may do; where it does not, there is no token and the lane holds the account."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    before: Facts
+    after: Facts
+    answer: Answer | None
+    good: float | None
+    """The event's time where the entry is now at the vendor as wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    applied: int
+    stale: int
+    saved: Mapping[str, int]
+    """Destination → changes that made an unsent state obsolete: calls that will never be made."""
+    dead: int
+    ready: frozenset[str]
+    """Destinations with new ready work."""

@@ -21,11 +21,16 @@ RUN /opt/tools/bin/python -m hatchling build --target wheel --directory /tmp/dis
 FROM ${BASE}
 LABEL org.opencontainers.image.title="calends" \
       org.opencontainers.image.licenses="Apache-2.0"
-RUN python -m pip uninstall --quiet --yes --root-user-action=ignore setuptools wheel pip || true
+# What could install something goes, the base image's own and the wheels it would come back from included.
+RUN find /usr -depth -regextype posix-extended -regex \
+      '.*/(ensurepip|python-wheels|pip([0-9.]*|-.*)|(setuptools|wheel)(-.*)?|pkg_resources|_distutils_hack|distutils-precedence\.pth)' \
+      -exec rm -rf {} + \
+ && ! python -m pip --version 2>/dev/null && ! python -m ensurepip --version 2>/dev/null
 COPY --from=build /opt/calends /opt/calends
 # Zones come from the locked tzdata wheel, never from the base image: every replica knows the same clock changes.
-# Nothing is written but to /tmp, so the root file system may be read-only.
+# The admin port is for probes and scrapes from outside the container; Calends' own default is loopback.
 ENV PATH=/opt/calends/bin:$PATH \
+    CALENDS_ADMIN__HOST=0.0.0.0 \
     PYTHONTZPATH="" \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1
@@ -33,6 +38,6 @@ USER 65532:65532
 WORKDIR /tmp
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
-  CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8080/livez', timeout=2)"]
+  CMD ["python", "-c", "import http.client as h, sys; c = h.HTTPConnection('127.0.0.1', 8080, timeout=2); c.request('GET', '/livez'); sys.exit(c.getresponse().status != 200)"]
 ENTRYPOINT ["calends"]
 CMD ["run"]

@@ -7,6 +7,7 @@ VENV  := .venv
 BIN   := $(VENV)/bin
 STAMP := $(VENV)/.ready
 IMAGE ?= calends:dev
+ENGINE ?= docker
 # Extra words for pytest: make test ARGS="-k ledger -x"
 ARGS  ?=
 
@@ -66,8 +67,8 @@ check: lint test ## what a pull request must pass
 bench: setup services ## measure; prints its figures and what they were measured on
 	@$(BIN)/python -m bench $(ARGS)
 
-image: ## build the container image
-	docker build --tag $(IMAGE) .
+image: ## build the container image (ENGINE=podman: docs/image.md)
+	$(ENGINE) build --tag $(IMAGE) $(ARGS) .
 
 lock: setup ## remake requirements.lock from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --all-extras --universal --python-version 3.11 --generate-hashes --upgrade \

@@ -178,8 +178,8 @@ def _sixty_seconds_of(assembly: Assembly, fault: dict[str, Any]) -> None:
         40, "the vendor is called again",
     )  # fmt: skip
     until(lambda: converged(assembly, titles), 200, "everything arrived")
-    say(fault=fault, calls_to_the_bad=len(bad), other_rate_before=f"{before:.1f}/s", other_rate_during=f"{during:.1f}/s",
-        first_delivery_after_its_return=f"{back:.1f} s")  # fmt: skip
+    say(fault=fault, calls_to_the_bad=len(bad), first_delivery_after_its_return=f"{back:.1f} s")
+    say(other_rate_before=f"{before:.1f}/s", other_rate_during=f"{during:.1f}/s")
     assert assembly.dead_letters(0, seconds=3) == []
     assert during >= before * 0.95
     _no_attempt_spent(assembly)

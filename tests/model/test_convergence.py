@@ -19,7 +19,7 @@ from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from pipeline.model import facts as f
 from pipeline.model.change import BASE, Change, Kind, Version, merge
@@ -41,15 +41,13 @@ from pipeline.vendors.ecal import VENDOR as ECAL
 
 SLACK, TIMEOUT, LEASE, SETTLE = 2.0, 10.0, 20.0, 30.0
 KEY, NOTE = "k", "note"
+PEOPLE = ("ann", "bob")
 EXTRAS: tuple[Mapping[str, Any], ...] = ({}, {"time_zone": "Europe/Paris"}, {"alerts": [60]}, {"description": "d"})
-REFUSALS: Mapping[str, Outcome] = {
-    "retried": Retry(),
-    "rejected": Rejected("invalid"),
-    "throttled": Throttled(),
-    "unauthorized": Unauthorized(),
-}
-FATES = ("answered", "unheard", "died", "unsent", *REFUSALS)
-SHARE = st.sampled_from((0.0, 0.01, 0.3, 0.6, 0.99))
+REFUSALS: tuple[Outcome, ...] = (Retry(), Rejected("invalid"), Throttled(), Unauthorized())
+FATES = ("answered", "unheard", "died", "answered", "unheard", "died", "refused", "unsent")
+SHARE = st.sampled_from((0.0, 0.3, 0.99))
+Timing = tuple[float, float, float | None, float]
+TIMING = st.tuples(SHARE, SHARE, st.none() | SHARE, st.sampled_from((0.0, 0.0, 25.0)))
 
 
 @dataclass(slots=True)
@@ -163,10 +161,14 @@ class Convergence(RuleBasedStateMachine):
 
     # what happens --------------------------------------------------------------------------------------------------
 
+    @initialize(order=st.integers(1, 12), person=st.sampled_from(PEOPLE), extra=st.sampled_from(EXTRAS))
+    def a_first_change(self, order: int, person: str, extra: Mapping[str, Any]) -> None:
+        self.a_change_arrives(order, BASE, person, extra)
+
     @rule(
         order=st.integers(1, 12),
         what=st.sampled_from((BASE, BASE, BASE, NOTE, "cancel", "delete")),
-        person=st.sampled_from(("ann", "ann", "bob")),
+        person=st.sampled_from(PEOPLE),
         extra=st.sampled_from(EXTRAS),
     )
     def a_change_arrives(self, order: int, what: str, person: str, extra: Mapping[str, Any]) -> None:
@@ -175,47 +177,33 @@ class Convergence(RuleBasedStateMachine):
         known = next((change for change in self.published if change.version == version), None)
         self.publish(known or _change(version, what, person, extra))
 
-    @rule(seconds=st.sampled_from((0.5, 3.0, 11.0, 21.0, 31.0)))
-    def time_passes(self, seconds: float) -> None:
-        self.advance(self.now + seconds)
+    @rule(fate=st.sampled_from(FATES), timing=TIMING, refusal=st.sampled_from(REFUSALS))
+    def a_worker_calls(self, fate: str, timing: Timing, refusal: Outcome) -> None:
+        """As soon as there is something to call for."""
+        for _ in range(3):
+            if self.row.state != "ready" and self.row.wake_at is not None:
+                self.its_time_comes()
+        self.row = f.place(self.row, self.now, self.policy)
+        if self.row.state == "ready":
+            self.claim(fate, timing, refusal)
 
     @rule()
-    def the_sweep_comes_round(self) -> None:
-        if self.row.wake_at is not None and self.row.wake_at <= self.now:
-            self.row = f.expire(self.row, self.now, self.policy)
+    def what_is_next_happens(self) -> None:
+        """The vendor acts, or an answer is settled."""
+        if self.events:
+            self.advance(self.events[0][0])
 
-    @precondition(lambda self: self.row.state in ("held", "sending"))
     @rule()
     def its_time_comes(self) -> None:
-        assert self.row.wake_at is not None
-        self.advance(self.row.wake_at)
-        self.the_sweep_comes_round()
+        """The sweep wakes the row."""
+        if self.row.wake_at is not None:
+            self.advance(max(self.row.wake_at, self.now))
+            self.row = f.expire(self.row, self.now, self.policy)
 
     @rule()
     def another_entry_is_accepted(self) -> None:
         self.good = self.now
 
-    @precondition(lambda self: self.row.state == "ready")
-    @rule(
-        fate=st.sampled_from(FATES),
-        leaves=SHARE,
-        lasts=SHARE,
-        acts=st.none() | SHARE,
-        settles=st.sampled_from((0.0, 1.0, 25.0)),
-    )
-    def a_worker_claims(self, fate: str, leaves: float, lasts: float, acts: float | None, settles: float) -> None:
-        """`leaves`, `lasts`, `acts`: shares of what the call may take, up to the last moment at which it may act."""
-        self.row = f.place(self.row, self.now, self.policy)
-        if self.row.state != "ready":
-            return
-        self.row = f.claim(self.row, "worker", self.now + LEASE, self.now, self.policy)
-        call = self.worded()
-        begun = self.now + leaves * SLACK
-        ended = begun + lasts * TIMEOUT
-        acted = None if acts is None else begun + acts * (ended + SETTLE - begun)
-        self.send(call, fate, begun, ended, acted, ended + settles)
-
-    @rule()
     def all_is_well_again(self) -> None:
         """No fault any more: what is under way ends, what is due is done, and the vendor holds what is wanted."""
         for _ in range(60):
@@ -224,7 +212,7 @@ class Convergence(RuleBasedStateMachine):
                 self.refused = False
                 self.publish(_change(Version(1000 + self.serial, "t", 0, 0, 1), BASE, "ann", {}))
             elif self.row.state == "ready":
-                self.a_worker_claims("answered", 0.0, 0.1, 0.1, 0.0)
+                self.claim("answered", (0.0, 0.1, 0.1, 0.0))
             elif self.row.wake_at is not None:
                 self.its_time_comes()
             elif self.events:
@@ -247,6 +235,21 @@ class Convergence(RuleBasedStateMachine):
             self.serial += after.desired_hash != self.row.desired_hash
             self.row = after
 
+    def claim(self, fate: str, timing: Timing, refusal: Outcome = REFUSALS[0]) -> None:
+        """`timing`: shares of how long the call may take to leave and to end, and of the time in which it may act; and
+        the seconds from the answer to its settling."""
+        self.row = f.claim(self.row, "worker", self.now + LEASE, self.now, self.policy)
+        call = self.worded()
+        leaves, lasts, acts, settles = timing
+        begun = self.now + leaves * SLACK
+        ended = begun + lasts * TIMEOUT
+        acted = None if acts is None else begun + acts * (ended + SETTLE - begun)
+        if fate == "refused":
+            self.refused = True
+            self.settle_at(ended + settles, call, refusal, ended)
+        else:
+            self.send(call, fate, begun, ended, acted, ended + settles)
+
     def worded(self) -> Call:
         """As a lane words it."""
         row = self.row
@@ -265,9 +268,7 @@ class Convergence(RuleBasedStateMachine):
         assert isinstance(step, Step)
         return Call(self.serial, row, situation, step)
 
-    def send(
-        self, call: Call, fate: str, begun: float, ended: float, acted: float | None, settled: float
-    ) -> None:  # fmt: skip
+    def send(self, call: Call, fate: str, begun: float, ended: float, acted: float | None, settled: float) -> None:
         match fate:
             case "unsent":
                 self.at(ended, lambda: self.release(call))
@@ -275,14 +276,11 @@ class Convergence(RuleBasedStateMachine):
                 self.at(begun, lambda: self.promised(call, acted or begun, ended, settled))
             case "answered":
                 self.at(begun, lambda: self.settle_at(settled, call, self.calendar.act(call), ended))
-            case "unheard" | "died":
+            case _:
                 if acted is not None:
                     self.at(acted, lambda: self.late_act(call))
                 if fate == "unheard":
                     self.settle_at(settled, call, Unknown("timeout"), ended)
-            case _:
-                self.refused = True
-                self.settle_at(settled, call, REFUSALS[fate], ended)
 
     def promised(self, call: Call, acted: float, ended: float, settled: float) -> None:
         said = self.calendar.promise(call)
@@ -357,7 +355,7 @@ class RoktLike(Convergence):
     options = {"account_code": "acme", "api": "rokt"}
 
 
-EFFORT = settings(max_examples=150, stateful_step_count=30, deadline=None)
+EFFORT = settings(max_examples=150, stateful_step_count=25, deadline=None)
 TestEcal = Ecal.TestCase
 TestEcal.settings = EFFORT
 TestRoktLike = RoktLike.TestCase

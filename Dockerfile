@@ -28,6 +28,7 @@ RUN find /usr -depth -regextype posix-extended -regex \
  && ! python -m pip --version 2>/dev/null && ! python -m ensurepip --version 2>/dev/null
 COPY --from=build /opt/calends /opt/calends
 # Zones come from the locked tzdata wheel, never from the base image: every replica knows the same clock changes.
+# Nothing is written but to /tmp, so the root file system may be read-only.
 # The admin port is for probes and scrapes from outside the container; Calends' own default is loopback.
 ENV PATH=/opt/calends/bin:$PATH \
     CALENDS_ADMIN__HOST=0.0.0.0 \

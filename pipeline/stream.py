@@ -173,6 +173,8 @@ class Consumer:
             group_id=self._config.group_id,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
+            # Kafka answers as soon as there is a record; librdkafka's embedded broker only when this time is up.
+            fetch_max_wait_ms=100,
             partition_assignment_strategy=(RangePartitionAssignor,),
         )
         client.subscribe(

@@ -190,6 +190,7 @@ def want(facts: Facts, now: float, policy: Policy) -> Facts:
     identity = last["identity"] or (facts.identity if last["subscriber"] == facts.subscriber else None)
     facts = replace(
         facts,
+        observed_identity=facts.observed_identity if facts.lease_until is None else _whose(facts, facts.identity),
         subscriber=last["subscriber"],
         identity=identity,
         skip_unsent=any(layer["skip"] for layer in layers),
@@ -241,11 +242,10 @@ def link(facts: Facts, identity: str | None, now: float, policy: Policy) -> Fact
 
 
 def claim(facts: Facts, owner: str, lease_until: float, now: float, policy: Policy) -> Facts:
-    return place(
-        replace(facts, epoch=facts.epoch + 1, lease_owner=owner, lease_until=lease_until, sent_hash=facts.wanted_hash),
-        now,
-        policy,
-    )
+    # What was not there while a lost call could still act is looked for again once it no longer can.
+    absent = facts.absent and facts.quiet_until is not None and facts.quiet_until > now
+    leased = replace(facts, lease_owner=owner, lease_until=lease_until, absent=absent)
+    return place(replace(leased, epoch=facts.epoch + 1, sent_hash=facts.wanted_hash), now, policy)
 
 
 def release(facts: Facts, epoch: int, now: float, policy: Policy) -> Facts:
@@ -259,25 +259,33 @@ def expire(facts: Facts, now: float, policy: Policy) -> Facts:
     """Wakes a row whose time has come; a lease that ran out is an answer that was lost."""
     if facts.lease_until is None or facts.lease_until > now:
         return place(facts, now, policy)
-    lost = _lost(facts, facts.lease_until, facts.identity, policy)
+    # Which step it was is not known: over something that is there it may have been the delete of a replacement.
+    repeatable = NOTHING in (facts.observed_hash, facts.sent_hash)
+    lost = _lost(facts, facts.lease_until, facts.identity, facts.sent_hash if repeatable else UNSURE, policy)
     return place(replace(_unleased(lost), expiries=facts.expiries + 1), now, policy)
 
 
 def _unleased(f: Facts) -> Facts:
-    return replace(f, lease_owner=None, lease_until=None)
+    observed_identity = None if f.observed_hash == NOTHING else f.observed_identity
+    return replace(f, lease_owner=None, lease_until=None, observed_identity=observed_identity)
 
 
-def _lost(f: Facts, at: float, identity: str | None, policy: Policy) -> Facts:
-    """An answer is missing. `identity`: whose calendar that call was about."""
+def _whose(f: Facts, identity: str | None) -> str | None:
+    """Whose calendar the call under way is about, as far as it is not known: who was wanted when it was claimed."""
+    return f.observed_identity or identity
+
+
+def _lost(f: Facts, at: float, identity: str | None, quiet_hash: str | None, policy: Policy) -> Facts:
+    """An answer is missing. `identity`: whose calendar that call was about. `quiet_hash`: what its late act cannot
+    harm; UNSURE where that is nothing, as the delete of a replacement would take away what replaces."""
     quiet_until = max(at + policy.settle_time, f.quiet_until or 0.0)
-    whose = f.observed_identity or identity
     return replace(
         f,
         observed_hash=UNSURE,
-        observed_identity=whose,
+        observed_identity=_whose(f, identity),
         absent=False,
         quiet_until=quiet_until,
-        quiet_hash=f.sent_hash,
+        quiet_hash=quiet_hash,
     )
 
 
@@ -323,7 +331,7 @@ def settle(facts: Facts, answer: Answer, good_since: float | None, now: float, p
                 settled, observed_hash=UNSURE, absent=False, vendor_id=vendor_id or facts.vendor_id, retry_at=None
             )
         case Unknown(detail=detail):
-            lost = facts if answer.step == "find" else _lost(facts, answer.at, answer.identity, policy)
+            lost = facts if answer.step == "find" else _unheard(facts, answer, policy)
             settled = _failed(lost, answer, good_since, policy, f"unknown {detail}".strip())
         case Retry(after=after):
             settled = _failed(facts, answer, good_since, policy, "retry", after)
@@ -334,6 +342,11 @@ def settle(facts: Facts, answer: Answer, good_since: float | None, now: float, p
         case unreachable:
             assert_never(unreachable)
     return place(settled, now, policy)
+
+
+def _unheard(f: Facts, answer: Answer, policy: Policy) -> Facts:
+    replaces = answer.step == "delete" and answer.sent_hash != NOTHING
+    return _lost(f, answer.at, answer.identity, UNSURE if replaces else answer.sent_hash, policy)
 
 
 def _late(f: Facts, answer: Answer) -> Facts:

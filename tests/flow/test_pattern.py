@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,14 +49,12 @@ def both_are_read(assembly: Assembly) -> None:
 
 
 def _assigned(assembly: Assembly) -> list[str]:
-    import json
-
     lines = [json.loads(line) for line in assembly.log().splitlines() if "partitions assigned" in line]
     return list(lines[-1]["partitions"])
 
 
 def test_a_rule_that_reads_a_pattern_reads_every_topic_of_it(assembly: Assembly) -> None:
-    begin(assembly, rf"/appointments\..*{assembly.suffix}/".replace(assembly.suffix, f"\\{assembly.suffix}"), {})
+    begin(assembly, rf"/appointments\..*\{assembly.suffix}/", {})
     both_are_read(assembly)
 
 

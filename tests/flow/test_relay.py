@@ -16,7 +16,7 @@ from pipeline.embedded import EmbeddedBroker
 from tests.flow.assembly import ECAL, PERSON, Sandbox, free_port, until
 
 RELAY = Path(__file__).parents[2] / "configs" / "relay.yaml"
-HEADERS = [("content-type", b"application/cloudevents+json")]
+HEADERS: dict[str, str | bytes | None] = {"content-type": "application/cloudevents+json"}
 
 
 def event(number: int, title: str, place: str = "Online") -> bytes:

@@ -1,9 +1,9 @@
 """Whatever happens on the way, the vendor ends with exactly the newest state: one entry, many changes, a bad network.
 
 The row goes through its pure transitions only; the clock is a number. The vendor is in memory. It may act late (within
-`settle_time`), lose answers and refuse; workers die, and settle after their lease ran out. Two kinds: ECAL's, whose POST
-of a reference that is there answers 409, and one like Rokt's, which takes a call first, acts later, and would double a
-repeated create.
+`settle_time`), lose answers and refuse; workers die, and settle after their lease ran out. Two kinds: ECAL's, whose
+POST of a reference that is there answers 409, and one like Rokt's, which takes a call first, acts later, and would
+double a repeated create.
 
 MUTANTS
 """
@@ -45,9 +45,9 @@ PEOPLE = ("ann", "bob")
 EXTRAS: tuple[Mapping[str, Any], ...] = ({}, {"time_zone": "Europe/Paris"}, {"alerts": [60]}, {"description": "d"})
 REFUSALS: tuple[Outcome, ...] = (Retry(), Rejected("invalid"), Throttled(), Unauthorized())
 FATES = ("answered", "unheard", "died", "answered", "unheard", "died", "refused", "unsent")
-SHARE = st.sampled_from((0.0, 0.3, 0.99))
+SHARE = st.sampled_from((0.0, 0.5, 0.99))
 Timing = tuple[float, float, float | None, float]
-TIMING = st.tuples(SHARE, SHARE, st.none() | SHARE, st.sampled_from((0.0, 0.0, 25.0)))
+TIMING = st.tuples(SHARE, SHARE, st.sampled_from((None, 0.0, 0.5, 0.99, 0.99)), st.sampled_from((0.0, 0.0, 25.0)))
 
 
 @dataclass(slots=True)
@@ -161,54 +161,58 @@ class Convergence(RuleBasedStateMachine):
 
     # what happens --------------------------------------------------------------------------------------------------
 
-    @initialize(order=st.integers(1, 12), person=st.sampled_from(PEOPLE), extra=st.sampled_from(EXTRAS))
-    def a_first_change(self, order: int, person: str, extra: Mapping[str, Any]) -> None:
-        self.a_change_arrives(order, BASE, person, extra)
+    @initialize(person=st.sampled_from(PEOPLE), extra=st.sampled_from(EXTRAS))
+    def a_first_change(self, person: str, extra: Mapping[str, Any]) -> None:
+        self.a_change_arrives(1, BASE, person, extra)
 
     @rule(
-        order=st.integers(1, 12),
+        newer=st.sampled_from((1, 1, 2, 2, 0, -1, -2)),
         what=st.sampled_from((BASE, BASE, BASE, NOTE, "cancel", "delete")),
         person=st.sampled_from(PEOPLE),
         extra=st.sampled_from(EXTRAS),
     )
-    def a_change_arrives(self, order: int, what: str, person: str, extra: Mapping[str, Any]) -> None:
+    def a_change_arrives(self, newer: int, what: str, person: str, extra: Mapping[str, Any]) -> None:
         """In any order; a version that came before is the same change once more."""
+        order = max((change.version.offset for change in self.published), default=10) + newer
         version = Version(order * 10 + (BASE, NOTE, "cancel", "delete").index(what), "t", 0, order, 1)
         known = next((change for change in self.published if change.version == version), None)
         self.publish(known or _change(version, what, person, extra))
 
-    @rule(fate=st.sampled_from(FATES), timing=TIMING, refusal=st.sampled_from(REFUSALS))
-    def a_worker_calls(self, fate: str, timing: Timing, refusal: Outcome) -> None:
+    @rule(
+        fate=st.sampled_from(FATES),
+        timing=TIMING,
+        refusal=st.sampled_from(REFUSALS),
+        other_accepted=st.booleans(),
+    )
+    def a_worker_calls(self, fate: str, timing: Timing, refusal: Outcome, other_accepted: bool) -> None:
         """As soon as there is something to call for."""
+        if other_accepted:
+            self.good = self.now
         for _ in range(3):
-            if self.row.state != "ready" and self.row.wake_at is not None:
+            if self.row.state != "ready":
                 self.its_time_comes()
         self.row = f.place(self.row, self.now, self.policy)
         if self.row.state == "ready":
             self.claim(fate, timing, refusal)
 
     @rule()
-    def what_is_next_happens(self) -> None:
+    def what_is_under_way_happens(self) -> None:
         """The vendor acts, or an answer is settled."""
         if self.events:
             self.advance(self.events[0][0])
 
-    @rule()
     def its_time_comes(self) -> None:
         """The sweep wakes the row."""
         if self.row.wake_at is not None:
             self.advance(max(self.row.wake_at, self.now))
             self.row = f.expire(self.row, self.now, self.policy)
 
-    @rule()
-    def another_entry_is_accepted(self) -> None:
-        self.good = self.now
-
     def all_is_well_again(self) -> None:
         """No fault any more: what is under way ends, what is due is done, and the vendor holds what is wanted."""
         for _ in range(60):
             if self.row.state == "dead":
-                assert self.refused, "an entry died that nobody refused"
+                spent = self.row.attempts >= self.policy.max_attempts
+                assert spent or self.refused, "an entry died that nobody refused"
                 self.refused = False
                 self.publish(_change(Version(1000 + self.serial, "t", 0, 0, 1), BASE, "ann", {}))
             elif self.row.state == "ready":
@@ -355,7 +359,7 @@ class RoktLike(Convergence):
     options = {"account_code": "acme", "api": "rokt"}
 
 
-EFFORT = settings(max_examples=150, stateful_step_count=25, deadline=None)
+EFFORT = settings(max_examples=200, stateful_step_count=20, deadline=None)
 TestEcal = Ecal.TestCase
 TestEcal.settings = EFFORT
 TestRoktLike = RoktLike.TestCase

@@ -1,0 +1,350 @@
+"""One row of the ledger: where its facts place it, line by line, and what each transition makes of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from pipeline.model import facts as f
+from pipeline.model.change import BASE, Change, Kind, Version
+from pipeline.model.facts import NOTHING, UNSURE, Answer, Facts, Policy
+from pipeline.model.outcome import (
+    Absent,
+    Accepted,
+    Exists,
+    Outcome,
+    Rejected,
+    Retry,
+    Throttled,
+    Unauthorized,
+    Unconfirmed,
+    Unknown,
+)
+
+NOW = 1000.0
+POLICY = Policy("d", "a", layers=(BASE, "note"), settle_time=30.0, max_attempts=3, patience=500.0)
+AT_ONCE = replace(POLICY, recover_at_once=True)
+
+
+def change(order: int = 1, title: str = "t", kind: Kind = "upsert", **more: Any) -> Change:
+    fields: dict[str, Any] = {"content": {"title": title}, "identity": "ann"} if kind == "upsert" else {}
+    return Change("d", "k", kind, Version(order, "topic", 0, order, 1), "rule", **(fields | more))
+
+
+def applied(*changes: Change, policy: Policy = POLICY, now: float = NOW) -> Facts:
+    row = Facts("d", "k")
+    for one in changes:
+        row = f.apply(row, one, {"order": one.version.order}, now, policy) or row
+    return row
+
+
+def claimed(row: Facts, policy: Policy = POLICY, now: float = NOW) -> Facts:
+    return f.claim(row, "worker", now + 20.0, now, policy)
+
+
+def answer(row: Facts, outcome: Outcome, step: str = "create", at: float = NOW, **more: Any) -> Answer:
+    sent_hash = row.sent_hash or NOTHING
+    fields = {"sent": row.desired, "sent_hash": sent_hash, "identity": row.identity, "jitter": 0.5} | more
+    return Answer(epoch=row.epoch, outcome=outcome, step=step, at=at, **fields)
+
+
+def settled(row: Facts, outcome: Outcome, good: float | None = None, policy: Policy = POLICY, **more: Any) -> Facts:
+    return f.settle(row, answer(row, outcome, **more), good, NOW, policy)
+
+
+def there(policy: Policy = POLICY) -> Facts:
+    """The vendor holds what is wanted."""
+    return settled(claimed(applied(change(1, "old"), policy=policy), policy), Accepted("id"), policy=policy)
+
+
+# where the facts place a row, the first line that fits ------------------------------------------------------------
+
+READY = applied(change())
+WANTED = READY.desired_hash
+ALL_AT_ONCE = replace(
+    READY,
+    lease_until=NOW + 20,
+    observed_hash=WANTED,
+    rejected_hash=WANTED,
+    expires_at=NOW,
+    linked=False,
+    retry_at=NOW + 5,
+)
+LINES: list[tuple[str, dict[str, Any], tuple[str, float | None]]] = [
+    ("leased, whatever else", {}, ("sending", NOW + 20)),
+    ("no base yet, nor an end", {"lease_until": None, "layers": {}}, ("waiting", None)),
+    ("observed is wanted", {"layers": READY.layers}, ("idle", None)),
+    ("this very content was rejected", {"observed_hash": NOTHING}, ("dead", None)),
+    ("expired, never created", {"rejected_hash": "other"}, ("expired", None)),
+    ("not linked: until the wait ends", {"expires_at": NOW + 9, "wait_until": NOW + 7}, ("waiting", NOW + 7)),
+    ("not linked: until it no longer matters", {"wait_until": NOW + 11}, ("waiting", NOW + 9)),
+    ("not linked, the wait is over", {"wait_until": NOW}, ("expired", None)),
+    ("to be tried later", {"linked": True}, ("held", NOW + 5)),
+    ("to be delivered later still", {"deliver_at": NOW + 6}, ("held", NOW + 6)),
+    ("quiet for longest", {"quiet_until": NOW + 8, "quiet_hash": "other"}, ("held", NOW + 8)),
+    ("the time has come", {"retry_at": NOW, "deliver_at": NOW, "quiet_until": NOW}, ("ready", None)),
+]
+
+
+def test_place_goes_by_the_first_line_that_fits() -> None:
+    row, found = ALL_AT_ONCE, []
+    for name, facts, _ in LINES:
+        row = replace(row, **facts)
+        placed = f.place(row, NOW, POLICY)
+        found.append((name, (placed.state, placed.wake_at)))
+    assert found == [(name, expected) for name, _, expected in LINES]
+
+
+@pytest.mark.parametrize(
+    ("facts", "policy", "state"),
+    [
+        ({"quiet_hash": WANTED}, AT_ONCE, "ready"),
+        ({"quiet_hash": WANTED}, POLICY, "held"),
+        ({"quiet_hash": UNSURE}, AT_ONCE, "held"),
+        ({"quiet_hash": "other"}, AT_ONCE, "held"),
+    ],
+)
+def test_in_the_quiet_time_only_the_same_content_goes_and_only_where_a_late_twin_fails(
+    facts: dict[str, Any], policy: Policy, state: str
+) -> None:
+    assert f.place(replace(READY, quiet_until=NOW + 8, **facts), NOW, policy).state == state
+
+
+def test_what_exists_does_not_expire_and_is_not_delivered_later() -> None:
+    row = replace(there(), observed_hash="older", expires_at=NOW - 1, deliver_at=NOW + 9)
+    assert f.place(row, NOW, POLICY).state == "ready"
+
+
+# wanted -----------------------------------------------------------------------------------------------------------
+
+
+def test_older_and_repeated_changes_are_none() -> None:
+    row = applied(change(2))
+    assert [f.apply(row, change(order), {}, NOW, POLICY) for order in (1, 2)] == [None, None]
+
+
+def test_a_layer_waits_for_its_base_and_lies_over_it() -> None:
+    note = change(5, "Paid", layer="note", identity=None)
+    assert (applied(note).state, applied(note, change(1)).state) == ("waiting", "ready")
+    assert applied(note, change(1)).desired == applied(change(1), note).desired == {"title": "Paid"}
+
+
+@pytest.mark.parametrize("kind", ["cancel", "delete"])
+def test_an_end_is_lifted_by_a_newer_base_only(kind: Kind) -> None:
+    end = change(5, kind=kind)
+    assert applied(change(1), end).desired is None
+    assert applied(end, change(4)).desired is None
+    assert applied(end, change(1), change(6, layer="note")).desired is None
+    assert applied(end, change(6, "again")).desired == {"title": "again"}
+
+
+def test_a_cancel_is_a_status_where_the_vendor_has_one() -> None:
+    says = replace(POLICY, says_cancelled=True)
+    ended = change(5, kind="cancel"), change(5, kind="delete")
+    assert [applied(change(), end, policy=says).desired for end in ended] == [
+        {"title": "t", "status": "cancelled"},
+        None,
+    ]
+
+
+def test_created_and_ended_before_it_was_sent_is_no_call() -> None:
+    assert applied(change(), change(2, kind="delete")).state == "idle"
+
+
+def test_if_unsent_skip_creates_nothing_and_updates_what_is_there() -> None:
+    note = change(5, "Paid", layer="note", if_unsent="skip")
+    assert applied(change(1), note).state == "idle"
+    after = f.apply(there(), note, {}, NOW, POLICY)
+    assert after is not None
+    assert after.state == "ready"
+
+
+def test_the_rank_is_when_it_matters_but_no_later_than_patience_allows() -> None:
+    def rank(at: float) -> float:
+        return applied(change(matters_at=datetime.fromtimestamp(at, UTC))).rank
+
+    assert [rank(NOW - 50), rank(NOW + 50), rank(NOW + 5000)] == [NOW, NOW + 50, NOW + 500]
+
+
+def test_an_unlinked_entry_waits_and_is_ready_once_it_is_linked() -> None:
+    row = applied(change(subscriber="C1", identity=None, if_unlinked=60.0))
+    assert (row.state, row.wake_at) == ("waiting", NOW + 60)
+    assert f.link(row, "ann", NOW, POLICY).state == "ready"
+    assert f.link(f.link(row, "ann", NOW, POLICY), None, NOW, POLICY).state == "waiting"
+    assert f.expire(row, NOW + 60, POLICY).state == "expired"
+
+
+def test_an_entry_to_drop_where_nobody_is_linked_is_dropped() -> None:
+    assert applied(change(subscriber="C1", identity=None, if_unlinked=None)).state == "expired"
+
+
+def test_what_the_vendor_cannot_say_is_dead_until_a_change_puts_it_right() -> None:
+    picky = replace(POLICY, problems=lambda content: ["title"] if content["title"] == "bad" else [])
+    bad = applied(change(1, "bad"), policy=picky)
+    assert (bad.state, bad.error) == ("dead", "invalid")
+    assert applied(change(1, "bad"), change(2, "good"), policy=picky).state == "ready"
+
+
+def test_a_change_forgets_the_failures_of_what_it_replaces() -> None:
+    failed = settled(claimed(READY), Retry())
+    after = f.apply(failed, change(2, "new"), {}, NOW, POLICY)
+    assert after is not None
+    assert (after.state, after.failures, after.retry_at, after.error) == ("ready", 0, None, None)
+
+
+# under way --------------------------------------------------------------------------------------------------------
+
+
+def test_a_claim_leases_and_says_what_is_sent() -> None:
+    row = claimed(READY)
+    assert (row.state, row.wake_at, row.epoch, row.sent_hash) == ("sending", NOW + 20, 1, WANTED)
+
+
+def test_a_call_that_was_never_made_leaves_no_trace() -> None:
+    row = claimed(READY)
+    assert f.release(row, row.epoch, NOW, POLICY) == replace(READY, epoch=1, sent_hash=WANTED)
+    assert f.release(row, row.epoch - 1, NOW, POLICY) == row
+
+
+def test_a_lease_that_runs_out_is_an_answer_that_was_lost() -> None:
+    row = f.expire(claimed(READY), NOW + 20, POLICY)
+    assert (row.state, row.wake_at, row.observed_hash, row.expiries) == ("held", NOW + 50, UNSURE, 1)
+    assert f.expire(claimed(READY), NOW + 19, POLICY).state == "sending"
+    assert f.expire(row, NOW + 50, POLICY).state == "ready"
+
+
+def test_a_lost_create_is_recovered_at_once_where_a_late_twin_fails_but_a_lost_replacement_is_not() -> None:
+    assert f.expire(claimed(READY), NOW + 20, AT_ONCE).state == "ready"
+    moved = f.apply(there(AT_ONCE), change(2, identity="bob"), {}, NOW, AT_ONCE)
+    assert moved is not None
+    assert f.expire(claimed(moved, AT_ONCE), NOW + 20, AT_ONCE).state == "held"
+    lost = settled(claimed(moved, AT_ONCE), Unknown(), step="delete", policy=AT_ONCE)
+    assert (lost.state, lost.wake_at) == ("held", NOW + 30)
+
+
+def test_a_call_that_nobody_heard_of_again_was_about_whom_it_was_claimed_for() -> None:
+    moved = f.apply(claimed(READY), change(2, identity="bob"), {}, NOW, POLICY)
+    assert moved is not None
+    assert f.expire(moved, NOW + 20, POLICY).observed_identity == "ann"
+    assert f.release(moved, moved.epoch, NOW, POLICY).observed_identity is None
+
+
+# settled ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_accepted_is_there() -> None:
+    row = there()
+    assert (row.state, row.observed, row.observed_identity, row.vendor_id) == ("idle", {"title": "old"}, "ann", "id")
+
+
+def test_what_changed_meanwhile_is_ready_again() -> None:
+    row = f.apply(claimed(READY), change(2, "new"), {}, NOW, POLICY)
+    assert row is not None
+    after = settled(row, Accepted("id"), sent=READY.desired)
+    assert (after.state, after.observed) == ("ready", {"title": "t"})
+
+
+def test_a_delete_leaves_nothing() -> None:
+    row = f.apply(there(), change(2, kind="delete"), {}, NOW, POLICY)
+    assert row is not None
+    after = settled(claimed(row), Accepted(), step="delete")
+    assert (after.state, after.observed_hash, after.vendor_id) == ("idle", NOTHING, None)
+
+
+def test_what_is_not_confirmed_keeps_other_content_quiet() -> None:
+    row = settled(claimed(READY), Unconfirmed("id"))
+    assert (row.state, row.quiet_until) == ("idle", NOW + 30)
+    after = f.apply(row, change(2, "new"), {}, NOW, POLICY)
+    assert after is not None
+    assert (after.state, after.wake_at) == ("held", NOW + 30)
+
+
+def test_absent_is_believed_only_once_nothing_can_act_late() -> None:
+    unsure = f.expire(claimed(READY), NOW + 20, AT_ONCE)
+    early = settled(claimed(unsure, AT_ONCE), Absent(), step="write", at=NOW + 21)
+    assert (early.observed_hash, early.absent) == (UNSURE, True)
+    late = settled(claimed(unsure, AT_ONCE), Absent(), step="write", at=NOW + 50)
+    assert (late.observed_hash, late.absent) == (NOTHING, False)
+
+
+def test_what_was_absent_too_early_is_looked_for_again_before_anything_else_is_created() -> None:
+    early = replace(READY, observed_hash=UNSURE, absent=True, quiet_until=NOW + 8, quiet_hash=WANTED)
+    assert claimed(early, AT_ONCE).absent
+    assert not claimed(early, AT_ONCE, now=NOW + 8).absent
+
+
+def test_a_delete_that_found_nothing_too_early_asks_again_later() -> None:
+    lost = f.expire(claimed(READY), NOW + 20, AT_ONCE)
+    ended = f.apply(lost, change(2, kind="delete"), {}, NOW, AT_ONCE)
+    assert ended is not None
+    row = settled(claimed(ended, AT_ONCE), Absent(), step="delete", at=NOW + 21, policy=AT_ONCE)
+    assert (row.state, row.wake_at) == ("held", NOW + 50)
+
+
+def test_what_exists_already_is_written_over_at_once() -> None:
+    row = settled(claimed(READY), Exists("id"))
+    assert (row.state, row.observed_hash, row.vendor_id) == ("ready", UNSURE, "id")
+
+
+def test_a_lost_look_leaves_what_was_known() -> None:
+    row = settled(claimed(there()), Unknown("timeout"), step="find")
+    assert (row.observed_hash, row.error) == (there().observed_hash, "unknown timeout")
+
+
+@pytest.mark.parametrize("outcome", [Throttled(), Unauthorized()])
+def test_what_concerns_the_account_is_no_failure_of_the_entry(outcome: Outcome) -> None:
+    row = settled(claimed(READY), outcome)
+    assert (row.state, row.failures, row.attempts) == ("ready", 0, 0)
+
+
+def test_a_retry_waits_as_long_as_it_was_told_and_longer_each_time() -> None:
+    assert settled(claimed(READY), Retry(60.0)).wake_at == NOW + 60
+    waits, row = [], READY
+    for _ in range(4):
+        row = settled(claimed(row), Retry())
+        waits.append((row.wake_at or 0) - NOW)
+    assert waits == [0.5, 1.0, 2.0, 4.0]
+
+
+def test_failures_spend_attempts_only_where_the_account_was_good_since() -> None:
+    row = READY
+    for _ in range(9):
+        row = settled(claimed(row), Retry(), good=NOW - 1)
+    assert (row.state, row.attempts) == ("held", 0)
+    for _ in range(3):
+        row = settled(claimed(row), Retry(), good=NOW + 1)
+    assert (row.state, row.attempts) == ("dead", 3)
+
+
+def test_a_refused_entry_dies_once_the_account_was_seen_good_since() -> None:
+    once = settled(claimed(READY), Rejected("invalid", "http_422"), good=NOW - 1)
+    assert (once.state, once.attempts) == ("held", 0)
+    again = settled(claimed(once), Rejected("invalid", "http_422"), good=NOW + 1)
+    assert (again.state, again.attempts, again.error) == ("dead", 1, "invalid http_422")
+    assert f.apply(again, change(2, "new"), {}, NOW, POLICY).state == "ready"  # type: ignore[union-attr]
+
+
+def test_what_cannot_even_be_worded_dies_at_once() -> None:
+    assert settled(claimed(READY), Rejected("unsupported"), certain=True).state == "dead"
+
+
+def test_a_refusal_of_what_is_no_longer_wanted_kills_nothing() -> None:
+    row = f.apply(claimed(READY), change(2, "new"), {}, NOW, POLICY)
+    assert row is not None
+    assert settled(row, Rejected("invalid"), certain=True).state == "ready"
+
+
+def test_an_answer_that_another_claim_has_overtaken_only_raises_a_doubt() -> None:
+    first = claimed(READY)
+    expired = f.expire(first, NOW + 20, AT_ONCE)
+    second = settled(claimed(expired, AT_ONCE), Accepted("new id"), step="write", policy=AT_ONCE)
+    late = f.settle(second, answer(first, Accepted("id")), None, NOW, AT_ONCE)
+    assert (late.state, late.observed_hash, late.vendor_id) == ("ready", UNSURE, "new id")
+    assert f.settle(second, answer(first, Unknown()), None, NOW, AT_ONCE) == second
+
+
+def test_the_backoff_is_bounded_on_both_sides() -> None:
+    assert [f.backoff(0, 0.0), f.backoff(3, 0.5), f.backoff(99, 1.0)] == [0.1, 4.0, 300.0]

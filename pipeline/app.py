@@ -101,7 +101,8 @@ def ledger_of(settings: Settings) -> Ledger:
 def kafka_config(settings: Settings, rules: RuleSet | None) -> KafkaConfig:
     kafka = settings.kafka
     named = kafka.topics or (rules.topics if rules else ())
-    patterns = [topic.strip("/") for topic in named if topic.startswith("/")]
+    # Anchored as the rules read them: aiokafka takes every topic that only begins like the pattern.
+    patterns = [f"^(?:{topic.strip('/')})$" for topic in named if topic.startswith("/")]
     plain = [topic for topic in named if not topic.startswith("/")]
     pattern = kafka.pattern or ("|".join([*patterns, *map(_exactly, plain)]) if patterns else None)
     return KafkaConfig(

@@ -61,10 +61,12 @@ class Intake:
         outside = {part: at for part, at in offsets.items() if not bounds[part].begin <= at <= bounds[part].end}
         if outside and self.missing == "refuse":
             raise LedgerLost(_outside(outside))
-        for part in outside:
-            offsets[part] = committed.get(part, bounds[part].begin)
         starts = committed if self.missing == "committed" else {}
-        return {part: offsets.get(part, starts.get(part, bounds[part].begin)) for part in partitions}
+        chosen = {
+            part: starts.get(part, bounds[part].begin) for part in partitions if part not in offsets or part in outside
+        }
+        await self.in_threads(self.ledger.start_at, chosen)
+        return offsets | chosen
 
     async def run(self, stopping: asyncio.Event) -> None:
         assert self.consumer is not None

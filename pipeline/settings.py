@@ -156,7 +156,7 @@ class Settings(BaseSettings):
     kafka: Kafka = Kafka()
     ledger: LedgerSettings = LedgerSettings()
     admin: Admin = Admin()
-    layers: tuple[str, ...] = ()
+    layers: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")], ...] = ()
     """Names above `base`, lowest first."""
     accounts: dict[str, Account] = {}
     destinations: dict[str, Destination] = Field(min_length=1)

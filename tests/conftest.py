@@ -4,8 +4,12 @@ from collections.abc import Generator, Iterator
 from uuid import uuid4
 
 import pytest
+from hypothesis import settings
 
 from tests.services import KafkaService, PostgresService, fresh_database, kafka, postgres
+
+settings.register_profile("calends", deadline=None)  # a slow machine is no failure
+settings.load_profile("calends")
 
 
 @pytest.fixture(scope="session")

@@ -120,6 +120,10 @@ class Ledger:
 
         return self._transaction(work)
 
+    def start_at(self, offsets: Mapping[Partition, int]) -> None:
+        """Puts these next offsets in the place of whatever there was: somebody decided where to begin."""
+        self._transaction(lambda connection: _write_offsets(connection, offsets, onward=False))
+
     def take(
         self,
         changes: Sequence[tuple[Change, Raw]],
@@ -326,14 +330,15 @@ class _Batch:
     saved: Counter[str] = field(default_factory=Counter)
 
 
-def _write_offsets(connection: Connection, next_offsets: Mapping[Partition, int]) -> None:
+def _write_offsets(connection: Connection, next_offsets: Mapping[Partition, int], onward: bool = True) -> None:
+    """`onward`: never back, so that a late batch of a partition that moved to another worker undoes nothing."""
     if not next_offsets:
         return
     statement = insert_into(connection, t.offsets)
     statement = statement.on_conflict_do_update(
         index_elements=["topic", "partition"],
         set_={"next_offset": statement.excluded.next_offset},
-        where=t.offsets.c.next_offset < statement.excluded.next_offset,
+        where=t.offsets.c.next_offset < statement.excluded.next_offset if onward else None,
     )
     rows = [{"topic": k[0], "partition": k[1], "next_offset": n} for k, n in sorted(next_offsets.items())]
     connection.execute(statement, rows)

@@ -63,6 +63,13 @@ def test_an_offset_never_goes_back(opened: Open) -> None:
     assert ledger.offsets([("topic", 0)]) == {("topic", 0): 7}
 
 
+def test_somebody_may_decide_to_start_elsewhere(opened: Open) -> None:
+    ledger = opened()
+    ledger.take([], [], [], {("topic", 0): 7})
+    ledger.start_at({("topic", 0): 3})
+    assert ledger.offsets([("topic", 0)]) == {("topic", 0): 3}
+
+
 def test_redelivery_is_stale_and_changes_nothing(opened: Open) -> None:
     ledger = opened()
     take(ledger, change("k", 2, "new"))

@@ -5,7 +5,11 @@ The row goes through its pure transitions only; the clock is a number. The vendo
 POST of a reference that is there answers 409, and one like Rokt's, which takes a call first, acts later, and would
 double a repeated create.
 
-MUTANTS
+Broken on purpose in `pipeline.model.facts`, and seen to fail: no quiet time; versions ignored; what was sent compared
+with what was sent, instead of with what is wanted, at settling; an expired lease or a lost answer forgotten; a call
+nobody heard of again taken to be about the person wanted now; an end that no base lifts; a lost create repeated without
+looking (Rokt's kind). Not seen to fail here in 500 schedules: no fence, an absence believed too early, the lost delete
+of a replacement repeated at once. `test_facts.py` holds those.
 """
 
 from __future__ import annotations

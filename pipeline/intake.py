@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,7 +70,8 @@ class Intake:
 
     async def run(self, stopping: asyncio.Event) -> None:
         assert self.consumer is not None
-        await self.consumer.start()
+        if not await _before(stopping, self.consumer.start()):
+            return
         while not stopping.is_set():
             try:
                 records = await self.consumer.batch(max_records=500, timeout_ms=200)
@@ -157,6 +158,19 @@ class Intake:
         for (destination, kind), n in counts.items():
             self.telemetry.change_applied(destination, kind, n, stale=stale)
             stale = 0
+
+
+async def _before(stopping: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Whether the work ended before `stopping`; it may wait for as long as Kafka is away."""
+    working, stopped = asyncio.create_task(work), asyncio.create_task(stopping.wait())
+    await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if not working.done():
+        working.cancel()
+        await asyncio.wait({working})
+        return False
+    await working
+    return True
 
 
 def _explain(committed: dict[Partition, int]) -> str:

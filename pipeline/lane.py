@@ -216,11 +216,13 @@ class Lane:
         if isinstance(outcome, Throttled):
             account.obstacle = "throttled"
         self.telemetry.call_finished(self.destination, account.vendor.name, step.value, label(outcome), now - begun, 1)
-        answer = self._answer(grant, outcome, step.value, situation, now)
+        answer = self._answer(grant, outcome, step.value, situation, begun, now)
         after = outcome.after if isinstance(outcome, Throttled) else None
         return Result(grant, answer, account.name, sent, after, renewable)
 
-    def _answer(self, grant: Grant, outcome: Outcome, step: str, situation: Situation, at: float) -> Answer:
+    def _answer(
+        self, grant: Grant, outcome: Outcome, step: str, situation: Situation, asked: float, at: float
+    ) -> Answer:
         return Answer(
             epoch=grant.facts.epoch,
             outcome=outcome,
@@ -228,6 +230,7 @@ class Lane:
             sent=situation.wanted,
             sent_hash=grant.facts.sent_hash or NOTHING,
             identity=situation.identity,
+            asked=asked,
             at=at,
             jitter=self.random(),
         )
@@ -242,6 +245,7 @@ class Lane:
             sent=None,
             sent_hash=facts.sent_hash or NOTHING,
             identity=facts.identity,
+            asked=time.monotonic(),
             at=time.monotonic(),
             jitter=0.0,
             certain=True,

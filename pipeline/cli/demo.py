@@ -24,13 +24,23 @@ def demo() -> None:
     Exit codes: 0 converged, 1 not.
     """
     console = Console()
-    live = Live(console=console, refresh_per_second=4, transient=False) if console.is_terminal else None
+    live = (
+        Live(console=console, refresh_per_second=4, transient=False)
+        if console.is_terminal and not console.is_dumb_terminal
+        else None
+    )
     seen: list[State] = []
     with live or nullcontext(), quiet():
+        said = ""
 
         def show(state: State) -> None:
+            nonlocal said
             seen[:] = [state]
-            live.update(_table(state)) if live else _print(state)
+            if live:
+                live.update(_table(state))
+            elif (lines := _lines(state)) != said:
+                said = lines
+                typer.echo(f"after {state.seconds:.1f} s\n{lines}")
 
         typer.echo(
             "Starting an embedded broker (it keeps little and forgets all), two simulated vendors and a worker …"
@@ -78,7 +88,11 @@ def _cells(row: Row) -> tuple[str, ...]:
     )
 
 
-def _print(state: State) -> None:
-    for row in state.rows:
-        line = ", ".join(f"{name} {cell}" for name, cell in zip(COLUMNS[1:], _cells(row)[1:], strict=True))
-        typer.echo(f"{state.seconds:5.1f} s  {row.destination}: {line}")
+def _lines(state: State) -> str:
+    if not any(row.calls or row.waiting for row in state.rows):
+        return "  the worker starts and joins the consumer group …"
+    return "\n".join(
+        f"  {row.destination}: "
+        + ", ".join(f"{name} {cell}" for name, cell in zip(COLUMNS[1:], _cells(row)[1:], strict=True))
+        for row in state.rows
+    )

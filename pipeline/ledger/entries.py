@@ -17,7 +17,7 @@ Key = tuple[str, str]
 """(destination, key)."""
 
 ALL = tuple(column.name for column in t.entries.columns)
-CLAIM = ("state", "wake_at", "epoch", "lease_owner", "lease_until", "sent_hash")
+CLAIM = ("state", "absent", "wake_at", "epoch", "lease_owner", "lease_until", "sent_hash")
 _DOCUMENTS = ("layers", "raws", "desired", "observed")
 SETTLE = tuple(
     name

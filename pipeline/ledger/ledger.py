@@ -234,7 +234,7 @@ class Ledger:
         if result.answer is None:
             after = f.release(before, result.grant.facts.epoch, now, policy)
         else:
-            answer = replace(result.answer, at=result.answer.at + skew)
+            answer = replace(result.answer, asked=result.answer.asked + skew, at=result.answer.at + skew)
             after = f.settle(before, answer, goods.get(result.account), now, policy)
         if after.state == "idle":
             after = replace(after, raws={})

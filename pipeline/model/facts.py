@@ -303,6 +303,8 @@ class Answer:
     sent: Content | None = field(repr=False)
     sent_hash: str
     identity: str | None = field(repr=False)
+    asked: float
+    """When the call may have left, at the earliest."""
     at: float
     """When the answer came."""
     jitter: float
@@ -379,7 +381,7 @@ def _held_there(f: Facts, answer: Answer, vendor_id: str | None) -> Facts:
 
 def _not_there(f: Facts, answer: Answer) -> Facts:
     """Not there, asked while a lost call may still act, is not yet *will not be there*."""
-    if f.quiet_until is None or f.quiet_until <= answer.at:
+    if f.quiet_until is None or f.quiet_until <= answer.asked:
         return replace(f, observed=None, observed_hash=NOTHING, observed_identity=None, vendor_id=None, absent=False)
     retry_at = f.quiet_until if answer.sent_hash == NOTHING else f.retry_at
     return replace(f, observed_hash=UNSURE, vendor_id=None, absent=True, retry_at=retry_at)

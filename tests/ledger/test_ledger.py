@@ -39,7 +39,7 @@ def result(grant: Grant, outcome: Outcome, **more: Any) -> Result:
     facts = grant.facts
     answer = Answer(
         epoch=facts.epoch, outcome=outcome, step="create", sent=facts.desired, sent_hash=facts.sent_hash or "",
-        identity=facts.identity, at=time.monotonic(), jitter=0.0,
+        identity=facts.identity, asked=time.monotonic(), at=time.monotonic(), jitter=0.0,
     )  # fmt: skip
     return Result(grant, answer, "a", **more)
 

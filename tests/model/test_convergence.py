@@ -254,7 +254,7 @@ class Convergence(RuleBasedStateMachine):
         acted = None if acts is None else begun + acts * (ended + SETTLE - begun)
         if fate == "refused":
             self.refused = True
-            self.settle_at(ended + settles, call, refusal, ended)
+            self.settle_at(ended + settles, call, refusal, (begun, ended))
         else:
             self.send(call, fate, begun, ended, acted, ended + settles)
 
@@ -281,20 +281,20 @@ class Convergence(RuleBasedStateMachine):
             case "unsent":
                 self.at(ended, lambda: self.release(call))
             case "answered" if self.calendar.late and call.step is not Step.FIND:
-                self.at(begun, lambda: self.promised(call, acted or begun, ended, settled))
+                self.at(begun, lambda: self.promised(call, acted or begun, (begun, ended), settled))
             case "answered":
-                self.at(begun, lambda: self.settle_at(settled, call, self.calendar.act(call), ended))
+                self.at(begun, lambda: self.settle_at(settled, call, self.calendar.act(call), (begun, ended)))
             case _:
                 if acted is not None:
                     self.at(acted, lambda: self.late_act(call))
                 if fate == "unheard":
-                    self.settle_at(settled, call, Unknown("timeout"), ended)
+                    self.settle_at(settled, call, Unknown("timeout"), (begun, ended))
 
-    def promised(self, call: Call, acted: float, ended: float, settled: float) -> None:
+    def promised(self, call: Call, acted: float, lasted: tuple[float, float], settled: float) -> None:
         said = self.calendar.promise(call)
         if isinstance(said, Unconfirmed):
             self.at(acted, lambda: self.late_act(call))
-        self.settle_at(settled, call, said, ended)
+        self.settle_at(settled, call, said, lasted)
 
     def late_act(self, call: Call) -> None:
         self.calendar.act(call)
@@ -302,7 +302,8 @@ class Convergence(RuleBasedStateMachine):
     def release(self, call: Call) -> None:
         self.row = f.release(self.row, call.facts.epoch, self.now, self.policy)
 
-    def settle_at(self, at: float, call: Call, outcome: Outcome, ended: float) -> None:
+    def settle_at(self, at: float, call: Call, outcome: Outcome, lasted: tuple[float, float]) -> None:
+        """`lasted`: when the call left and when its answer came."""
         answer = f.Answer(
             epoch=call.facts.epoch,
             outcome=outcome,
@@ -310,7 +311,8 @@ class Convergence(RuleBasedStateMachine):
             sent=call.situation.wanted,
             sent_hash=call.facts.sent_hash or f.NOTHING,
             identity=call.situation.identity,
-            at=ended,
+            asked=lasted[0],
+            at=lasted[1],
             jitter=0.5,
         )
         self.at(at, lambda: self.settle(answer))

@@ -48,7 +48,7 @@ def claimed(row: Facts, policy: Policy = POLICY, now: float = NOW) -> Facts:
 def answer(row: Facts, outcome: Outcome, step: str = "create", at: float = NOW, **more: Any) -> Answer:
     sent_hash = row.sent_hash or NOTHING
     fields = {"sent": row.desired, "sent_hash": sent_hash, "identity": row.identity, "jitter": 0.5} | more
-    return Answer(epoch=row.epoch, outcome=outcome, step=step, at=at, **fields)
+    return Answer(epoch=row.epoch, outcome=outcome, step=step, asked=fields.pop("asked", at), at=at, **fields)
 
 
 def settled(row: Facts, outcome: Outcome, good: float | None = None, policy: Policy = POLICY, **more: Any) -> Facts:
@@ -266,6 +266,8 @@ def test_absent_is_believed_only_once_nothing_can_act_late() -> None:
     unsure = f.expire(claimed(READY), NOW + 20, AT_ONCE)
     early = settled(claimed(unsure, AT_ONCE), Absent(), step="write", at=NOW + 21)
     assert (early.observed_hash, early.absent) == (UNSURE, True)
+    asked_early = settled(claimed(unsure, AT_ONCE), Absent(), step="write", asked=NOW + 49, at=NOW + 50)
+    assert (asked_early.observed_hash, asked_early.absent) == (UNSURE, True)
     late = settled(claimed(unsure, AT_ONCE), Absent(), step="write", at=NOW + 50)
     assert (late.observed_hash, late.absent) == (NOTHING, False)
 

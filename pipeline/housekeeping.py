@@ -29,7 +29,6 @@ class Housekeeping:
     """Destination → account."""
     producer: Producer
     wake: Callable[[Iterable[str]], None]
-    posted: int = 0
     looped_at: float = field(default_factory=time.monotonic)
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -47,6 +46,9 @@ class Housekeeping:
                 await work()
             except LedgerUnavailable as error:
                 self.telemetry.waiting_for("ledger", str(error))
+                await asyncio.sleep(0.5)
+            except Exception as error:  # what fails for one account or message must not end the worker
+                self.telemetry.loop_failed("housekeeping", error)
                 await asyncio.sleep(0.5)
             try:
                 async with asyncio.timeout(seconds):
@@ -86,8 +88,16 @@ class Housekeeping:
         for name, account in self.accounts.items():
             if account.obstacle in (None, "throttled") or not await self.in_threads(self.ledger.probe_due, name):
                 continue
-            if await probe(account):
+            if await self._is_well(account):
                 await self.in_threads(self.ledger.lift, name)
+
+    async def _is_well(self, account: Account) -> bool:
+        """A probe that cannot even be worded (a secret is missing) is one that failed."""
+        try:
+            return await probe(account)
+        except Exception as error:
+            self.telemetry.loop_failed("probe", error)
+            return False
 
     async def post(self) -> None:
         """Hands what the outbox holds to Kafka, in order, until it is empty or Kafka refuses."""
@@ -104,7 +114,6 @@ class Housekeeping:
         sent = [message for message, done in zip(messages, results, strict=True) if done]
         for topic in {message.topic for message in sent}:
             self.telemetry.outbox_sent(topic, sum(message.topic == topic for message in sent))
-        self.posted += len(sent)
         return [message.id for message in sent]
 
     async def _send_one(self, message: Message) -> bool:

@@ -12,7 +12,7 @@ from pipeline.dead_letters import keep, of_record
 from pipeline.lane import InThreads
 from pipeline.ledger import DataRefused, Ledger, LedgerUnavailable, Message
 from pipeline.model.change import Change, Link
-from pipeline.model.event import Undecodable, decode
+from pipeline.model.event import DomainEvent, Undecodable, decode
 from pipeline.model.wire import Record
 from pipeline.rules.evaluate import RuleSet
 from pipeline.stream import Consumer, StreamError
@@ -138,7 +138,19 @@ class Intake:
         except Undecodable as error:
             self._bury(record, "decode", error.reason_code, None, batch)
             return
-        evaluation = self.rules.evaluate(event)
+        except Exception as error:  # nothing that is in a record may stop its partition
+            self.telemetry.loop_failed("intake", error)
+            self._bury(record, "decode", "unexpected", None, batch)
+            return
+        self._apply_rules(record, event, batch)
+
+    def _apply_rules(self, record: Record, event: DomainEvent, batch: Batch) -> None:
+        try:
+            evaluation = self.rules.evaluate(event)
+        except Exception as error:
+            self.telemetry.loop_failed("intake", error)
+            self._bury(record, "rule", "unexpected", None, batch)
+            return
         for failure in evaluation.failures:
             self._bury(record, "rule", failure.code, failure.rule, batch)
         raw = keep(record) if evaluation.changes else {}

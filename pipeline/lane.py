@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from pipeline.calls import Caller, CallFailed
-from pipeline.ledger import MARGIN, SLACK, Grant, Ledger, LedgerUnavailable, Result, Settled
+from pipeline.ledger import MARGIN, SLACK, DataRefused, Grant, Ledger, LedgerUnavailable, Result, Settled
 from pipeline.model.facts import NOTHING, UNSURE, Answer, Facts
 from pipeline.model.outcome import (
     Accepted,
@@ -97,6 +97,8 @@ class Lane:
         settler = asyncio.create_task(self._settle_all())
         try:
             while not stopping.is_set():
+                if settler.done():
+                    settler.result()  # raises: who cannot settle must not go on calling
                 await self._turn(stopping)
             if self._calls:
                 await asyncio.wait(self._calls)
@@ -126,7 +128,7 @@ class Lane:
         lease = SLACK + self.timeout + MARGIN
         claim = await self.in_threads(self.ledger.claim, self.destination, self.owner, room, lease)
         if not claim.grants:
-            return IDLE_WAIT if claim.wait is None else min(max(claim.wait, 0.005), TOKEN_WAIT)
+            return IDLE_WAIT if claim.wait is None else min(max(claim.wait, 0.002), TOKEN_WAIT)
         self.telemetry.claim(len(claim.grants), time.monotonic() - started)
         for grant in claim.grants:
             call = asyncio.create_task(self._bring(grant, started))
@@ -150,26 +152,47 @@ class Lane:
         """One grant, from the claim to its result."""
         try:
             result = await self._attempt(grant, claimed)
-        except Exception as error:  # a vendor's folder that fails on one entry must not stop the others
+        except LedgerUnavailable as error:
+            self.telemetry.waiting_for("ledger", str(error))
+            result = Result(grant, None, self.account.name, sent=False)
+        except Exception as error:  # whether it left is not known: its lease will run out, which makes it Unknown
             self.telemetry.loop_failed("lane", error)
-            result = self._refused_here(grant, Rejected("unreadable", type(error).__name__))
+            return
         self._results.put_nowait(result)
 
     async def _attempt(self, grant: Grant, claimed: float) -> Result:
         situation = self._situation(grant.facts)
-        step = self.account.vendor.plan(situation)
-        if isinstance(step, Rejected):
-            return self._refused_here(grant, step)
+        worded = self._worded(situation)
+        if isinstance(worded, Rejected):
+            return self._refused_here(grant, worded)
+        step, request = worded
         await self.account.pace.turn()
         access = await self.account.access()
         if isinstance(access, TokenUnavailable):
-            reason = "unauthorized" if access.reason == "refused" else "token_server"
-            await self.in_threads(self.ledger.hold, self.account.name, reason)
-            return Result(grant, None, self.account.name, sent=False)
-        request = self.account.signed(self.account.vendor.request(step, [situation]), access)
+            return await self._held(grant, "unauthorized" if access.reason == "refused" else "token_server")
+        try:
+            signed = self.account.signed(request, access)
+        except Exception as error:  # a secret is missing or no text, as while somebody replaces it
+            self.telemetry.loop_failed("signing", error)
+            return await self._held(grant, "unauthorized")
         begun = time.monotonic()
-        answered = await self.account.caller.send(request, lambda: self._may_go(claimed))
+        answered = await self.account.caller.send(signed, lambda: self._may_go(claimed))
         return self._result(grant, situation, step, answered, access, begun)
+
+    def _worded(self, situation: Situation) -> tuple[Step, Request] | Rejected:
+        """The call, unsigned. A vendor's folder that fails on one entry must not stop the others."""
+        try:
+            step = self.account.vendor.plan(situation)
+            if isinstance(step, Rejected):
+                return step
+            return step, self.account.vendor.request(step, [situation])
+        except Exception as error:
+            self.telemetry.loop_failed("wording", error)
+            return Rejected("invalid", type(error).__name__)
+
+    async def _held(self, grant: Grant, reason: str) -> Result:
+        await self.in_threads(self.ledger.hold, self.account.name, reason)
+        return Result(grant, None, self.account.name, sent=False)
 
     def _may_go(self, claimed: float) -> bool:
         """Asked right before the bytes go out: a claim is good for a while only, and void once the account pauses."""
@@ -209,7 +232,7 @@ class Lane:
             case CallFailed():
                 outcome = Unknown(answered.code)
             case Response():
-                outcome = account.vendor.read(step, [situation], answered, self.wall())[0]
+                outcome = self._read(step, situation, answered)
         renewable = isinstance(outcome, Unauthorized) and account.tokens is not None
         if renewable and account.tokens is not None and access is not None:
             account.tokens.invalidate(access)
@@ -219,6 +242,13 @@ class Lane:
         answer = self._answer(grant, outcome, step.value, situation, begun, now)
         after = outcome.after if isinstance(outcome, Throttled) else None
         return Result(grant, answer, account.name, sent, after, renewable)
+
+    def _read(self, step: Step, situation: Situation, response: Response) -> Outcome:
+        try:
+            return self.account.vendor.read(step, [situation], response, self.wall())[0]
+        except Exception as error:
+            self.telemetry.loop_failed("reading", error)
+            return Unknown("unreadable")
 
     def _answer(
         self, grant: Grant, outcome: Outcome, step: str, situation: Situation, asked: float, at: float
@@ -274,6 +304,12 @@ class Lane:
             except LedgerUnavailable as error:
                 self.telemetry.waiting_for("ledger", str(error))
                 await asyncio.sleep(1.0)
+            except DataRefused as error:
+                # Left to its lease, which makes it Unknown; the others of the batch are settled one by one.
+                self.telemetry.loop_failed("settling", error)
+                for result in batch if len(batch) > 1 else ():
+                    await self._settle([result])
+                return
 
     def _tell(self, one: Settled) -> None:
         if one.answer is None:

@@ -238,6 +238,8 @@ class Producer:
         self, topic: str, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]] = ()
     ) -> None:
         """Returns once the record is durable. After a StreamError it may or may not be there."""
+        if self._client is None:
+            raise StreamError("not_started")
         try:
             async with asyncio.timeout(SEND_TIMEOUT):
                 await self._client.send_and_wait(topic, value, key=key, headers=list(headers))

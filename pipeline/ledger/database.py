@@ -18,6 +18,17 @@ T = TypeVar("T")
 _NOW_SQLITE = text("select (julianday('now') - 2440587.5) * 86400.0")
 _NOW_POSTGRESQL = text("select extract(epoch from clock_timestamp())")
 
+# A worker that is frozen or cut off inside a transaction must not keep the others waiting for its locks; the outbox's
+# transaction may itself wait half a minute for Kafka.
+_POSTGRESQL = {
+    "connect_timeout": 5,
+    "options": "-c statement_timeout=15s -c lock_timeout=5s -c idle_in_transaction_session_timeout=45s",
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15000,
+}
+
 
 class Database:
     """A database by its SQLAlchemy URL; `postgresql://` means psycopg."""
@@ -39,9 +50,13 @@ class Database:
                         return work(connection)
                 with self._writing, self.engine.begin() as connection:
                     return work(connection)
+            except UnicodeEncodeError:
+                raise DataRefused("encoding") from None
             except (DataError, IntegrityError) as error:
                 raise DataRefused(_code(error)) from None
             except DBAPIError as error:
+                if (getattr(error.orig, "sqlstate", None) or "").startswith("54"):  # beyond the database's limits
+                    raise DataRefused(_code(error)) from None
                 if not _passing(error) or attempt == 4:
                     raise LedgerUnavailable(_code(error)) from None
                 time.sleep(0.02 * 2**attempt)
@@ -63,8 +78,10 @@ def _engine(url: str) -> Engine:
     if url.startswith("postgresql://"):
         url = "postgresql+psycopg://" + url.removeprefix("postgresql://")
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=False, connect_args={"connect_timeout": 5})
-    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 30.0})
+        return create_engine(
+            url, pool_size=8, max_overflow=8, hide_parameters=True, connect_args=_POSTGRESQL if "psycopg" in url else {}
+        )
+    engine = create_engine(url, hide_parameters=True, connect_args={"check_same_thread": False, "timeout": 30.0})
 
     @event.listens_for(engine, "connect")
     def _settings(connection: Any, _record: Any) -> None:

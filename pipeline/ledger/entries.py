@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, or_, select, text, tuple_, update
+from sqlalchemy import Connection, bindparam, select, text, tuple_, update
 
 from pipeline.ledger import tables as t
 from pipeline.ledger.database import insert_into
@@ -16,6 +16,9 @@ from pipeline.model.facts import Facts
 Key = tuple[str, str]
 """(destination, key)."""
 
+CHUNK = 1000
+"""Keys in one statement: databases limit its parameters and its depth."""
+_KEY = tuple_(t.entries.c.destination, t.entries.c.key)
 ALL = tuple(column.name for column in t.entries.columns)
 CLAIM = ("state", "absent", "wake_at", "epoch", "lease_owner", "lease_until", "sent_hash")
 _DOCUMENTS = ("layers", "raws", "desired", "observed")
@@ -28,14 +31,17 @@ SETTLE = tuple(
 
 def locked(connection: Connection, keys: Sequence[Key], subscribers: Sequence[Key] = ()) -> dict[Key, Facts]:
     """The rows of these keys and of these (destination, subscriber), locked in the order of their keys."""
-    if not keys and not subscribers:
-        return {}
-    key = tuple_(t.entries.c.destination, t.entries.c.key)
     subscriber = tuple_(t.entries.c.destination, t.entries.c.subscriber)
-    condition = or_(key.in_(keys), subscriber.in_(subscribers)) if subscribers else key.in_(keys)
-    query = select(t.entries).where(condition).order_by(*key.clauses).with_for_update()
-    rows = [_facts(row) for row in connection.execute(query).mappings()]
-    return {(row.destination, row.key): row for row in rows}
+    if subscribers:
+        theirs = connection.execute(select(*_KEY.clauses).where(subscriber.in_(subscribers)))
+        keys = sorted({*keys, *((destination, key) for destination, key in theirs)})
+    found: dict[Key, Facts] = {}
+    for start in range(0, len(keys), CHUNK):
+        query = select(t.entries).where(_KEY.in_(keys[start : start + CHUNK])).order_by(*_KEY.clauses)
+        for row in connection.execute(query.with_for_update()).mappings():
+            facts = _facts(row)
+            found[facts.destination, facts.key] = facts
+    return found
 
 
 def make(connection: Connection, keys: Sequence[Key]) -> None:

@@ -171,7 +171,7 @@ class Ledger:
             batch.stale += 1
             return
         if after.subscriber is not None and after.identity is None:
-            identity = identities.get((after.destination, after.subscriber)) or before.identity
+            identity = identities.get((after.destination, after.subscriber))
             after = f.link(after, identity, now, policy) if identity else after
         batch.applied += 1
         if before.state in ("ready", "held") and before.desired_hash != after.desired_hash:
@@ -200,7 +200,8 @@ class Ledger:
             pairs = zip(leased, tokens, strict=True)
             grants = tuple(Grant(row, held) for row, held in pairs if row.state == "sending")
             quota.take_tokens(connection, policy.account, grants)
-            return Claim(grants, None if grants else wait)
+            # Only expired ones were found: there is more to look at, at once.
+            return Claim(grants, None if grants else wait or 0.0)
 
         return self._transaction(work)
 
@@ -213,7 +214,8 @@ class Ledger:
             keys = sorted({(result.grant.facts.destination, result.grant.facts.key) for result in results})
             rows = entries.locked(connection, keys)
             goods = accounts.good_since(connection)
-            settled = [self._settled(rows, result, goods, now, skew) for result in results]
+            there = [r for r in results if (r.grant.facts.destination, r.grant.facts.key) in rows]
+            settled = [self._settled(rows, result, goods, now, skew) for result in there]
             entries.write(connection, list(rows.values()), entries.SETTLE)
             died = [one.after for one in settled if entries.died(one.before, one.after)]
             outbox.post(connection, [message for row in died for message in self._dead_letters(row)])
@@ -271,6 +273,8 @@ class Ledger:
             rows = entries.due(connection, sorted(self.policies), now, limit)
             woken = [f.expire(row, now, self.policies[row.destination]) for row in rows]
             entries.write(connection, woken, entries.SETTLE)
+            died = [after for before, after in zip(rows, woken, strict=True) if entries.died(before, after)]
+            outbox.post(connection, [message for row in died for message in self._dead_letters(row)])
             return len(rows), Counter(row.destination for row in rows if row.lease_until is not None)
 
         return self._transaction(work)

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
 
-from pipeline.model.change import BASE, Change, Version, merge
-from pipeline.model.entry import Content, canonical, content_hash
+from pipeline.model.change import BASE, Change, merge
+from pipeline.model.entry import Content, content_hash
 from pipeline.model.outcome import (
     Absent,
     Accepted,
@@ -57,7 +57,7 @@ class Facts:
     """A row of `entries`. Field names are column names."""
 
     destination: str
-    key: str
+    key: str = field(repr=False)
     # wanted
     layers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     raws: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
@@ -179,7 +179,7 @@ def _layer(change: Change, now: float) -> dict[str, Any]:
         "matters_at": seconds(change.matters_at),
         "deliver_at": seconds(change.deliver_at),
         "expires_at": seconds(change.expires_at),
-        "at": change.version.order / 1e6,
+        "at": seconds(change.event_time),
     }
 
 
@@ -197,7 +197,7 @@ def want(facts: Facts, now: float, policy: Policy) -> Facts:
         wait_until=last["wait_until"],
         deliver_at=last["deliver_at"],
         expires_at=last["expires_at"],
-        event_time=max((layer["at"] for layer in facts.layers.values()), default=None),
+        event_time=max((layer["at"] for layer in facts.layers.values() if layer["at"] is not None), default=None),
         rank=min(max(last["matters_at"] or now, now), now + policy.patience),
     )
     return place(_with_desired(facts, layers, policy), now, policy)
@@ -431,10 +431,3 @@ def backoff(failures: int, jitter: float, base: float = 1.0, cap: float = 300.0)
 def unsettled(facts: Facts) -> list[tuple[str, Mapping[str, Any]]]:
     """The layers whose record has not reached the vendor, with that record."""
     return list(facts.raws.items())
-
-
-def version_of(layer: Mapping[str, Any]) -> Version:
-    return Version(*layer["version"])
-
-
-__all__ = ["END", "NOTHING", "UNSURE", "Answer", "Facts", "Policy", "canonical"]

@@ -31,7 +31,7 @@ class Step(StrEnum):
 class Situation:
     """All that a vendor may know of one entry when it words a call or reads an answer."""
 
-    key: str
+    key: str = field(repr=False)
     """The key at the vendor, already unique in the account."""
     wanted: Content | None = field(repr=False)
     """What should be there; None: nothing."""

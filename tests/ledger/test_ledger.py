@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -270,3 +272,45 @@ def test_an_answer_keeps_the_quota_counted(opened: Open, outcome: Outcome) -> No
     take(ledger, change("k"), change("l"))
     ledger.settle([result(claim(ledger).grants[0], outcome)])
     assert claim(ledger).grants == ()
+
+
+def test_an_entry_that_changes_hands_never_goes_to_whom_it_was(opened: Open) -> None:
+    ledger = opened(LINKED)
+    take(ledger, change("k", subscriber="one"), links=[Link("d", "one", "vendor-one", Version(1, "t", 0, 0, 1))])
+    take(ledger, change("k", 2, subscriber="two"))
+    assert (ledger.entry("k")[0].state, ledger.entry("k")[0].identity) == ("waiting", None)
+
+
+def test_an_entry_that_dies_in_the_sweep_leaves_a_dead_letter(opened: Open) -> None:
+    policy = Policy("d", "a", needs_identity=False, problems=lambda content: [] if content["title"] == "t" else ["bad"])
+    ledger = opened({"d": policy})
+    take(ledger, change("k"))
+    claim(ledger, lease=0.05)
+    take(ledger, change("k", 2, "unsayable"))
+    time.sleep(0.1)
+    ledger.sweep()
+    assert (ledger.entry("k")[0].state, ledger.outbox_size()) == ("dead", 1)
+
+
+def test_a_large_batch_is_taken_whole(opened: Open) -> None:
+    ledger = opened()
+    assert take(ledger, *(change(f"k{number:05}") for number in range(12_000))).applied == 12_000
+
+
+def test_a_result_whose_row_is_gone_gives_its_token_back(opened: Open) -> None:
+    ledger = opened(windows=((1, 0.05),))
+    take(ledger, change("k"))
+    (grant,) = claim(ledger).grants
+    gone = Grant(replace(grant.facts, key="gone"), grant.tokens)
+    assert ledger.settle([result(gone, Accepted())]) == []
+    take(ledger, change("l"))
+    time.sleep(0.1)
+    assert len(claim(ledger).grants) == 1
+
+
+def test_a_claim_that_finds_only_expired_entries_asks_again_at_once(opened: Open) -> None:
+    ledger = opened()
+    soon = datetime.now(UTC) + timedelta(seconds=0.1)
+    take(ledger, change("k", expires_at=soon))
+    time.sleep(0.2)
+    assert claim(ledger).wait == 0.0

@@ -70,7 +70,7 @@ class SecretRef(Strict):
 
 
 class Kafka(Strict):
-    bootstrap_servers: str = "localhost:9092"
+    bootstrap_servers: str = Field(default="localhost:9092", pattern=r"^[^\s,:]+:\d{1,5}(,[^\s,:]+:\d{1,5})*$")
     group_id: str = "calends"
     topics: tuple[str, ...] = ()
     """Default: the topics that the rules name."""
@@ -96,7 +96,7 @@ class Kafka(Strict):
 
 
 class LedgerSettings(Strict):
-    url: str = "sqlite:///calends.db"
+    url: str = Field(default="sqlite:///calends.db", pattern=r"^(sqlite:///|postgresql://|postgresql\+psycopg://)")
     """`sqlite:///file` or `postgresql://user@host/database`; `CALENDS_LEDGER__URL` keeps a password out of the file."""
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipeline.vendors import vendors
+
 RETRY_AFTER = ("none", "seconds", "date")
 
 Windows = tuple[tuple[int, float], ...]
@@ -29,6 +31,10 @@ class Account:
     """Faults from the start, named as for `POST /_faults`."""
 
     def __post_init__(self) -> None:
+        if self.vendor not in vendors():
+            raise ValueError(
+                f"account {self.name}: unknown vendor {self.vendor}; one of {', '.join(sorted(vendors()))}"
+            )
         if self.retry_after not in RETRY_AFTER:
             raise ValueError(f"account {self.name}: retry_after is one of {', '.join(RETRY_AFTER)}")
 

@@ -13,7 +13,8 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 from pipeline.calls import Caller, CallFailed
 from pipeline.ledger import MARGIN, SLACK, DataRefused, Grant, Ledger, LedgerUnavailable, Result, Settled
-from pipeline.model.facts import NOTHING, UNSURE, Answer, Facts
+from pipeline.model.blame import Answer
+from pipeline.model.facts import NOTHING, UNSURE, Facts
 from pipeline.model.outcome import (
     Accepted,
     Outcome,

@@ -35,6 +35,7 @@ from pipeline.ledger.values import (
     Settled,
 )
 from pipeline.model import facts as f
+from pipeline.model.blame import settle
 from pipeline.model.change import Change, Link
 from pipeline.model.facts import Facts, Policy
 
@@ -237,7 +238,7 @@ class Ledger:
             after = f.release(before, result.grant.facts.epoch, now, policy)
         else:
             answer = replace(result.answer, asked=result.answer.asked + skew, at=result.answer.at + skew)
-            after = f.settle(before, answer, goods.get(result.account), now, policy)
+            after = settle(before, answer, goods.get(result.account), now, policy)
         if after.state == "idle":
             after = replace(after, raws={})
         rows[name] = after

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.model.facts import Answer, Facts
+from pipeline.model.blame import Answer
+from pipeline.model.facts import Facts
 
 Raw = Mapping[str, Any]
 """A record as JSON, kept until what it asked for is at the vendor."""

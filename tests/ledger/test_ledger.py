@@ -15,8 +15,9 @@ from alembic.migration import MigrationContext
 
 from pipeline.ledger import Claim, Grant, Ledger, Message, Result
 from pipeline.ledger.tables import metadata
+from pipeline.model.blame import Answer
 from pipeline.model.change import Change, Link, Version
-from pipeline.model.facts import Answer, Policy
+from pipeline.model.facts import Policy
 from pipeline.model.outcome import Accepted, Outcome, Rejected, Retry, Throttled, Unauthorized, Unknown
 from tests.ledger.conftest import Open
 

@@ -25,6 +25,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
+from pipeline.model import blame
 from pipeline.model import facts as f
 from pipeline.model.change import BASE, Change, Kind, Version, merge
 from pipeline.model.outcome import (
@@ -304,7 +305,7 @@ class Convergence(RuleBasedStateMachine):
 
     def settle_at(self, at: float, call: Call, outcome: Outcome, lasted: tuple[float, float]) -> None:
         """`lasted`: when the call left and when its answer came."""
-        answer = f.Answer(
+        answer = blame.Answer(
             epoch=call.facts.epoch,
             outcome=outcome,
             step=call.step.value,
@@ -317,8 +318,8 @@ class Convergence(RuleBasedStateMachine):
         )
         self.at(at, lambda: self.settle(answer))
 
-    def settle(self, answer: f.Answer) -> None:
-        self.row = f.settle(self.row, answer, self.good, self.now, self.policy)
+    def settle(self, answer: blame.Answer) -> None:
+        self.row = blame.settle(self.row, answer, self.good, self.now, self.policy)
         if isinstance(answer.outcome, Accepted | Unconfirmed):
             self.good = max(self.good or 0.0, answer.at)
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from pipeline.model import facts as f
+from pipeline.model.blame import Answer, backoff, settle
 from pipeline.model.change import BASE, Change, Kind, Version
-from pipeline.model.facts import NOTHING, UNSURE, Answer, Facts, Policy
+from pipeline.model.facts import NOTHING, UNSURE, Facts, Policy
 from pipeline.model.outcome import (
     Absent,
     Accepted,
@@ -52,7 +53,7 @@ def answer(row: Facts, outcome: Outcome, step: str = "create", at: float = NOW, 
 
 
 def settled(row: Facts, outcome: Outcome, good: float | None = None, policy: Policy = POLICY, **more: Any) -> Facts:
-    return f.settle(row, answer(row, outcome, **more), good, NOW, policy)
+    return settle(row, answer(row, outcome, **more), good, NOW, policy)
 
 
 def there(policy: Policy = POLICY) -> Facts:
@@ -343,10 +344,10 @@ def test_an_answer_that_another_claim_has_overtaken_only_raises_a_doubt() -> Non
     first = claimed(READY)
     expired = f.expire(first, NOW + 20, AT_ONCE)
     second = settled(claimed(expired, AT_ONCE), Accepted("new id"), step="write", policy=AT_ONCE)
-    late = f.settle(second, answer(first, Accepted("id")), None, NOW, AT_ONCE)
+    late = settle(second, answer(first, Accepted("id")), None, NOW, AT_ONCE)
     assert (late.state, late.observed_hash, late.vendor_id) == ("ready", UNSURE, "new id")
-    assert f.settle(second, answer(first, Unknown()), None, NOW, AT_ONCE) == second
+    assert settle(second, answer(first, Unknown()), None, NOW, AT_ONCE) == second
 
 
 def test_the_backoff_is_bounded_on_both_sides() -> None:
-    assert [f.backoff(0, 0.0), f.backoff(3, 0.5), f.backoff(99, 1.0)] == [0.1, 4.0, 300.0]
+    assert [backoff(0, 0.0), backoff(3, 0.5), backoff(99, 1.0)] == [0.1, 4.0, 300.0]

@@ -41,7 +41,7 @@ def scenario(now: datetime, seed: int = 1) -> Scenario:
 
 
 def _clock(now: datetime) -> Iterator[datetime]:
-    at = now - timedelta(seconds=60)
+    at = now - timedelta(seconds=1)
     while True:
         at += timedelta(milliseconds=1)
         yield at

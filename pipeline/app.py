@@ -24,9 +24,10 @@ from pipeline.housekeeping import Housekeeping
 from pipeline.intake import Intake
 from pipeline.lane import Account, Lane
 from pipeline.ledger import Ledger, LedgerUnavailable, Quota
+from pipeline.model.entry import Content
 from pipeline.model.facts import Policy
 from pipeline.pacing import Pace
-from pipeline.rules.adapt import desired, problems_of
+from pipeline.rules.adapt import DestinationView, desired, problems_of
 from pipeline.rules.evaluate import RuleSet
 from pipeline.settings import Settings, credential_of, rules_of, views_of, windows_of
 from pipeline.stream import Consumer, KafkaConfig, Producer
@@ -71,12 +72,16 @@ def policies_of(settings: Settings) -> dict[str, Policy]:
             desired=functools.partial(desired, view=view),
             problems=functools.partial(problems_of, view=view),
             says_cancelled="status" in expression.fields,
-            needs_identity=expression.needs_identity,
+            needs_identity=functools.partial(_needs_identity, view),
             recover_at_once=view.vendor.defaults.recover_at_once,
             settle_time=account.settle_time or view.vendor.defaults.settle_time,
             max_attempts=settings.destinations[name].max_attempts,
         )
     return policies
+
+
+def _needs_identity(view: DestinationView, content: Content) -> bool:
+    return view.expression(content.get("kind")).needs_identity
 
 
 def quotas_of(settings: Settings) -> dict[str, Quota]:

@@ -14,9 +14,11 @@ from pipeline.model.outcome import (
     Absent,
     Accepted,
     Exists,
+    Look,
     Outcome,
     Rejected,
     Retry,
+    Split,
     Throttled,
     Unauthorized,
     Unconfirmed,
@@ -43,6 +45,8 @@ class Answer:
     """A random number in [0, 1) for the backoff."""
     certain: bool = False
     """Refused before anything was sent: no vendor's health is in question."""
+    together: int = 1
+    """Entries in the call."""
 
 
 def settle(facts: Facts, answer: Answer, good_since: float | None, now: float, policy: Policy) -> Facts:
@@ -59,28 +63,53 @@ def settle(facts: Facts, answer: Answer, good_since: float | None, now: float, p
             settled = replace(settled, quiet_until=quiet_until, quiet_hash=answer.sent_hash)
         case Absent():
             settled = _not_there(facts, answer)
-        case Exists(vendor_id=vendor_id):
-            settled = _failed(facts, answer, good_since, policy, "exists", after=0.0)
-            settled = replace(
-                settled, observed_hash=UNSURE, absent=False, vendor_id=vendor_id or facts.vendor_id, retry_at=None
-            )
-        case Unknown(detail=detail):
-            unsure = facts if answer.step == "find" else _unheard(facts, answer, policy)
-            settled = _failed(unsure, answer, good_since, policy, f"unknown {detail}".strip())
-        case Retry(after=after):
-            settled = _failed(facts, answer, good_since, policy, "retry", after)
-        case Rejected(reason=reason, detail=detail):
-            settled = _refused(facts, answer, good_since, f"{reason} {detail}".strip())
+        case Look(candidates=candidates):
+            settled = replace(facts, candidates=list(candidates))
+        case Split():
+            settled = replace(facts, batch_limit=fewer(answer))
         case Throttled() | Unauthorized():
             settled = facts  # facts of the account, not of the entry
+        case Exists() | Unknown() | Retry() | Rejected() as failure:
+            settled = _failure(facts, answer, failure, good_since, policy)
         case unreachable:
             assert_never(unreachable)
     return place(settled, now, policy)
 
 
+def _failure(
+    facts: Facts,
+    answer: Answer,
+    outcome: Exists | Unknown | Retry | Rejected,
+    good_since: float | None,
+    policy: Policy,
+) -> Facts:
+    match outcome:
+        case Exists(vendor_id=vendor_id):
+            failed = _failed(facts, answer, good_since, policy, "exists", after=0.0)
+            there = vendor_id or facts.vendor_id
+            return replace(
+                failed, observed_hash=UNSURE, absent=False, vendor_id=there, retry_at=None, candidates=None
+            )  # fmt: skip
+        case Unknown(detail=detail):
+            unsure = facts if answer.step == "find" else _unheard(facts, answer, policy)
+            return _failed(unsure, answer, good_since, policy, f"unknown {detail}".strip())
+        case Retry(after=after):
+            return _failed(facts, answer, good_since, policy, "retry", after)
+        case Rejected(reason=reason, detail=detail):
+            return _refused(facts, answer, good_since, f"{reason} {detail}".strip())
+
+
+def fewer(answer: Answer) -> int:
+    """Half of the call's entries: the one at fault is alone after a few halvings, the others are through."""
+    return max(1, answer.together // 2)
+
+
 def _unheard(f: Facts, answer: Answer, policy: Policy) -> Facts:
     replaces = answer.step == "delete" and answer.sent_hash != NOTHING
-    return lost(f, answer.at, answer.identity, UNSURE if replaces else answer.sent_hash, policy)
+    # A call that a server breaks down under may be too large for it.
+    limit = fewer(answer) if answer.together > 1 else f.batch_limit
+    quiet_hash = UNSURE if replaces else answer.sent_hash
+    return lost(replace(f, batch_limit=limit), answer.at, answer.identity, answer.sent, quiet_hash, policy)
 
 
 def _late(f: Facts, answer: Answer) -> Facts:
@@ -92,7 +121,10 @@ def _late(f: Facts, answer: Answer) -> Facts:
 
 
 def _healed(f: Facts) -> Facts:
-    return replace(f, attempts=0, failures=0, failed_at=None, first_failed_at=None, retry_at=None, error=None)
+    return replace(
+        f, attempts=0, failures=0, failed_at=None, first_failed_at=None, retry_at=None, error=None,
+        batch_limit=None, candidates=None,
+    )  # fmt: skip
 
 
 def _held_there(f: Facts, answer: Answer, vendor_id: str | None) -> Facts:
@@ -114,9 +146,10 @@ def _held_there(f: Facts, answer: Answer, vendor_id: str | None) -> Facts:
 def _not_there(f: Facts, answer: Answer) -> Facts:
     """Not there, asked while a lost call may still act, is not yet *will not be there*."""
     if f.quiet_until is None or f.quiet_until <= answer.asked:
-        return replace(f, observed=None, observed_hash=NOTHING, observed_identity=None, vendor_id=None, absent=False)
+        return replace(f, observed=None, observed_hash=NOTHING, observed_identity=None, vendor_id=None, absent=False,
+                       candidates=None)  # fmt: skip
     retry_at = f.quiet_until if answer.sent_hash == NOTHING else f.retry_at
-    return replace(f, observed_hash=UNSURE, vendor_id=None, absent=True, retry_at=retry_at)
+    return replace(f, observed_hash=UNSURE, vendor_id=None, absent=True, retry_at=retry_at, candidates=None)
 
 
 def blamed(f: Facts, good_since: float | None) -> bool:

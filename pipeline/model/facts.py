@@ -31,7 +31,7 @@ class Policy:
     """Layers in order → content as this destination can say it."""
     problems: Callable[[Content], Sequence[str]] = lambda content: ()
     says_cancelled: bool = False
-    needs_identity: bool = True
+    needs_identity: Callable[[Content], bool] = lambda content: True
     recover_at_once: bool = False
     """A call that a late twin makes fail exists, so recovery need not wait for the quiet time."""
     settle_time: float = 30.0
@@ -69,11 +69,13 @@ class Facts:
     quiet_until: float | None = None
     quiet_hash: str | None = None
     absent: bool = False
+    candidates: list[str] | None = None
     # under way
     epoch: int = 0
     lease_owner: str | None = None
     lease_until: float | None = None
     sent_hash: str | None = None
+    batch_limit: int | None = None
     # failing
     attempts: int = 0
     failures: int = 0
@@ -179,6 +181,8 @@ def want(facts: Facts, now: float, policy: Policy) -> Facts:
     facts = replace(
         facts,
         observed_identity=facts.observed_identity if facts.lease_until is None else _whose(facts, facts.identity),
+        # What the call under way carries would be forgotten here; should its answer be lost, it is what may be there.
+        observed=facts.observed if facts.lease_until is None else facts.observed or facts.desired,
         subscriber=last["subscriber"],
         identity=identity,
         skip_unsent=any(layer["skip"] for layer in layers),
@@ -199,7 +203,7 @@ def _last_of(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _with_desired(facts: Facts, layers: Sequence[Mapping[str, Any]], policy: Policy) -> Facts:
     desired = _desired(facts, layers, policy)
-    linked = facts.identity is not None or not policy.needs_identity or desired is None
+    linked = facts.identity is not None or desired is None or not policy.needs_identity(desired)
     digest = NOTHING if desired is None else content_hash([desired, facts.identity])
     rejected = facts.rejected_hash
     if desired is not None and policy.problems(desired):
@@ -249,13 +253,14 @@ def expire(facts: Facts, now: float, policy: Policy) -> Facts:
         return place(facts, now, policy)
     # Which step it was is not known: over something that is there it may have been the delete of a replacement.
     repeatable = NOTHING in (facts.observed_hash, facts.sent_hash)
-    unsure = lost(facts, facts.lease_until, facts.identity, facts.sent_hash if repeatable else UNSURE, policy)
+    quiet_hash = facts.sent_hash if repeatable else UNSURE
+    unsure = lost(facts, facts.lease_until, facts.identity, facts.desired, quiet_hash, policy)
     return place(replace(unleased(unsure), expiries=facts.expiries + 1), now, policy)
 
 
 def unleased(f: Facts) -> Facts:
-    observed_identity = None if f.observed_hash == NOTHING else f.observed_identity
-    return replace(f, lease_owner=None, lease_until=None, observed_identity=observed_identity)
+    f = replace(f, lease_owner=None, lease_until=None)
+    return replace(f, observed=None, observed_identity=None) if f.observed_hash == NOTHING else f
 
 
 def _whose(f: Facts, identity: str | None) -> str | None:
@@ -263,12 +268,16 @@ def _whose(f: Facts, identity: str | None) -> str | None:
     return f.observed_identity or identity
 
 
-def lost(f: Facts, at: float, identity: str | None, quiet_hash: str | None, policy: Policy) -> Facts:
-    """An answer is missing. `identity`: whose calendar that call was about. `quiet_hash`: what its late act cannot
-    harm; UNSURE where that is nothing, as the delete of a replacement would take away what replaces."""
+def lost(
+    f: Facts, at: float, identity: str | None, sent: Content | None, quiet_hash: str | None, policy: Policy
+) -> Facts:
+    """An answer is missing. `identity`: whose calendar that call was about. `sent`: what it carried. `quiet_hash`:
+    what its late act cannot harm; UNSURE where that is nothing, as the delete of a replacement would take away what
+    replaces."""
     quiet_until = max(at + policy.settle_time, f.quiet_until or 0.0)
     return replace(
         f,
+        observed=merge([f.observed or {}, sent or {}]) or None,  # whatever may be there of either
         observed_hash=UNSURE,
         observed_identity=_whose(f, identity),
         absent=False,

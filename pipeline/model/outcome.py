@@ -79,7 +79,21 @@ class Exists:
     vendor_id: str | None = None
 
 
-Outcome = Accepted | Unconfirmed | Retry | Throttled | Unauthorized | Rejected | Unknown | Absent | Exists
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Refused with the others of its call, and which of them is at fault is not known: to be sent with fewer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """May be there: these of the vendor's ids are to be looked at one by one, the next one first."""
+
+    candidates: tuple[str, ...]
+
+
+Outcome = (
+    Accepted | Unconfirmed | Retry | Throttled | Unauthorized | Rejected | Unknown | Absent | Exists | Split | Look
+)
 
 
 def label(outcome: Outcome) -> str:

@@ -144,7 +144,11 @@ class Explainer:
         if change.kind == "upsert" and change.layer != BASE:
             skip = "; an entry that was never sent is not created any more" if change.if_unsent == "skip" else ""
             yield f"writes the layer {change.layer} only: sent as an update once the entry has a base{skip}"
-        if view.expression().needs_identity and self._identity(change) == IDENTITY and change.kind == "upsert":
+        if (
+            view.expression(change.content.get("kind")).needs_identity
+            and self._identity(change) == IDENTITY
+            and change.kind == "upsert"
+        ):
             who = "the subscriber" if change.subscriber else "nobody that the event names"
             yield f"{IDENTITY} stands for {who}, as the directory knows them; give --identity to see a real one"
         if request and VENDOR_ID in request:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline.model.change import BASE
 from pipeline.rules import slots
-from pipeline.rules.adapt import DestinationView
+from pipeline.rules.adapt import NOTHING, DestinationView
 from pipeline.rules.compiled import CompiledRule, CompiledSend
 from pipeline.rules.evaluate import RuleSet, compile_rules
 from pipeline.rules.language import suggest
@@ -79,11 +79,14 @@ def _sections(sourced: Sourced, send: Send, at: Where, views: Sequence[Destinati
 
 
 def _destination(sourced: Sourced, compiled: CompiledSend, at: Where, view: DestinationView) -> Iterator[Problem]:
-    send, expression = compiled.send, view.expression()
+    send, expression = compiled.send, view.expression(compiled.send.kind)
+    if expression is NOTHING:
+        yield _at(sourced, (*at, "kind"), f"{view.name} has no subscriptions", str(send.kind), "a destination that has")
+        return
     if (send.cancel or send.delete) and not expression.can_delete:
         yield _at(sourced, at, f"{view.name} cannot delete", "cancel or delete", "a destination that can")
         return
-    sayable = view.sayable()
+    sayable = view.sayable(send.kind)
     for name in compiled.entry:
         if name not in sayable:
             hint = f"let the destination say omit: [{name}]" + (" or links: in_description" if name == "links" else "")
@@ -99,7 +102,7 @@ def _destination(sourced: Sourced, compiled: CompiledSend, at: Where, view: Dest
 
 
 def _missing(sourced: Sourced, compiled: CompiledSend, at: Where, view: DestinationView) -> Iterator[Problem]:
-    expression = view.expression()
+    expression = view.expression(compiled.send.kind)
     given = {*(name for name, node in compiled.entry.items() if node is not None), *view.defaults}
     if "links" in given and "links" in view.in_description:
         given.add("description")

@@ -189,9 +189,12 @@ def _change(
     all_day = content.get("all_day", view.defaults.get("all_day"))
     if common.layer == BASE and len(content.get("start") or "") == 10 and not all_day:
         raise _Failed(f"{at}.entry.start", "format", "a date as start needs all_day: true")
+    if send.send.kind is not None:
+        content["kind"] = send.send.kind
     section = send.own.get(view.vendor.name)
     if section:
-        content[view.vendor.name] = _own(section, scope, view, f"{at}.{view.vendor.name}")
+        declared = view.expression(send.send.kind).own
+        content[view.vendor.name] = _own(section, scope, declared, f"{at}.{view.vendor.name}")
     known = {**view.defaults, **{name: value for name, value in content.items() if value is not None}}
     zone = known.get("time_zone") or "UTC"
     return replace(
@@ -215,8 +218,7 @@ def _fields(send: CompiledSend, scope: Mapping[str, Any], at: str) -> dict[str, 
     return fields
 
 
-def _own(section: Mapping[str, Any], scope: Mapping[str, Any], view: DestinationView, at: str) -> dict[str, Any]:
-    declared = view.expression().own
+def _own(section: Mapping[str, Any], scope: Mapping[str, Any], declared: Mapping[str, str], at: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, node in section.items():
         value = _slot(f"{at}.{name}", lambda node=node: slots.rendered(node, scope))  # type: ignore[misc]

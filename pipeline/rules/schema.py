@@ -70,6 +70,9 @@ class Entry(Shape):
     participants: Any = None
     busy: Any = None
     status: Any = None
+    collection: Any = None
+    recurrence: Any = None
+    dates: Any = None
 
     def said(self) -> dict[str, Any]:
         """The fields that the rule names, null included."""
@@ -87,6 +90,7 @@ class Send(Shape):
     key: str | int | None = None
     subscriber: str | int | None = None
     identity: str | int | None = None
+    kind: Literal["subscription"] | None = None
     layer: str = "base"
     if_unsent: Literal["create", "skip"] = "create"
     if_unlinked: Wait | str | None = None

@@ -102,10 +102,36 @@ def moment_text(value: Any) -> str:
     return found
 
 
+def recurrence(value: Any) -> str:
+    """An RFC 5545 recurrence rule, with or without its name; the vendor judges what it means."""
+    found = text(value).removeprefix("RRULE:")
+    if not re.fullmatch(r"FREQ=[A-Z]+(;[A-Z]+=[A-Za-z0-9,+:-]+)*", found, re.ASCII):
+        raise RenderError("format", "expected a recurrence rule such as FREQ=WEEKLY;COUNT=10")
+    return found
+
+
+DATE_SLOTS: dict[str, Callable[[Any], Any]] = {
+    "title": text, "description": text, "location": text, "start": moment_text, "end": moment_text,
+    "time_zone": zone, "all_day": flag, "busy": flag, "status": status,
+}  # fmt: skip
+
+
+def dates(value: Any) -> list[dict[str, Any]]:
+    """Each date says what differs from the entry; its start and end stand as in an entry."""
+    return [_date(member) for member in _list(value)]
+
+
+def _date(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict) or not set(value) <= set(DATE_SLOTS) or not value.get("start"):
+        raise RenderError("type", f"a date is a map with a start, of {', '.join(DATE_SLOTS)}")
+    return timed({name: DATE_SLOTS[name](member) for name, member in value.items() if member is not None}, {})
+
+
 FIELD_SLOTS: dict[str, Callable[[Any], Any]] = {
     "title": text, "description": text, "location": text, "start": moment_text, "end": moment_text,
     "time_zone": zone, "end_time_zone": zone, "all_day": flag, "alerts": alerts, "links": links,
-    "participants": participants, "busy": flag, "status": status,
+    "participants": participants, "busy": flag, "status": status, "collection": text, "recurrence": recurrence,
+    "dates": dates,
 }  # fmt: skip
 
 

@@ -6,11 +6,11 @@ its `simulator` shares no code with the rest of its folder.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from pipeline.model.entry import Content
 from pipeline.model.outcome import Outcome, Rejected
@@ -36,7 +36,7 @@ class Situation:
     wanted: Content | None = field(repr=False)
     """What should be there; None: nothing."""
     observed: Content | None = field(repr=False)
-    """What the vendor last acknowledged; None: nothing, or not known."""
+    """What the vendor last acknowledged; while unsure and never acknowledged: what the lost call carried."""
     identity: str | None = field(repr=False)
     """The subscriber at the vendor (ECAL `ecalId`, CalReply `subscriptionId`), for the wanted content."""
     observed_identity: str | None = field(default=None, repr=False)
@@ -45,6 +45,8 @@ class Situation:
     """What is there is not known: an answer was lost."""
     absent: bool = False
     """While unsure: the vendor said that nothing is there, but a late act may still come."""
+    candidates: tuple[str, ...] = ()
+    """While unsure: the vendor's ids that an earlier FIND left to be looked at, the next one first (see `Look`)."""
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """The destination's own settings for this vendor, as its `Option`s declare them (e.g. account code, api)."""
 
@@ -88,6 +90,7 @@ class Defaults:
     settle_time: float = 30.0
     """How long after an unanswered call the vendor may still act on it."""
     batch: int = 1
+    """Entries in one call at most."""
     recover_at_once: bool = False
     """A call that a late twin makes fail exists: after Unknown there is no need to wait for `settle_time`."""
 
@@ -104,6 +107,8 @@ class Expression:
     needs_identity: bool = True
     can_update: bool = True
     can_delete: bool = True
+    subscription: Expression | None = None
+    """What it can say of a `kind: subscription`; None: it has no such thing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +120,34 @@ class TokenFlow:
     """The string is the refresh token; it is used once."""
     read: Callable[[Response], Token | Rejected | None]
     """A token; Rejected when the credential or the refresh token is refused; None when unreadable or a 5xx."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing that a vendor tells by webhook. Nothing is linked by it but by `subscriber`, the caller's own id."""
+
+    kind: Literal["linked", "unlinked", "seen", "accepted", "changed", "deleted", "answered", "test"]
+    """`linked`/`unlinked`: a subscriber has an identity, or none any more. `seen`: somebody of whom only the vendor's
+    id, or an address, is known. `accepted`, `changed`, `deleted`: an entry at the vendor. `answered`: an RSVP."""
+    subscriber: str | None = field(default=None, repr=False)
+    """The caller's own id of the person."""
+    identity: str | None = field(default=None, repr=False)
+    """The vendor's id of the person."""
+    entry: str | None = field(default=None, repr=False)
+    """The vendor's id, or our key, of the entry."""
+    id: str | None = None
+    """The vendor's id of this notification, where it has one; else repeats are known by the body."""
+    data: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The notification as it came."""
+
+
+def alone(_step: Step, _situation: Situation) -> None:
+    """Every entry is a call of its own."""
+
+
+def free(_step: Step, _situation: Situation) -> float:
+    """No call costs credits."""
+    return 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +170,14 @@ class Vendor:
     sign: Callable[[Request, Credential, str | None], Request]
     """Adds what authenticates; the string is the access token where there is a token flow."""
     read: Callable[[Step, Sequence[Situation], Response, datetime], Sequence[Outcome]]
-    """One outcome for each situation. A 5xx to a write is Unknown; `now` is for Retry-After's HTTP dates."""
+    """One outcome for each situation. A 5xx to a write is Unknown; `now` is for Retry-After's HTTP dates. Several
+    situations refused as one, without a word on which is at fault, are each `Split`."""
     probe: Callable[[Mapping[str, Any]], Request]
     """A cheap GET, unsigned, that a healthy vendor with a good credential answers with anything but 401, 403 or 5xx."""
     tokens: TokenFlow | None = None
+    together: Callable[[Step, Situation], Hashable | None] = alone
+    """Situations of one step with equal values may share a call, up to `defaults.batch`; None: alone."""
+    cost: Callable[[Step, Situation], float] = free
+    """Credits of the account's budget that the call uses up."""
+    inbound: Callable[[bytes], Sequence[Notice] | None] | None = None
+    """What a webhook's body tells; None: it cannot be read. A vendor without webhooks has no such function."""

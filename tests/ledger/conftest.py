@@ -33,7 +33,7 @@ def opened(url: str) -> Iterator[Open]:
     def open_(
         policies: Mapping[str, Policy] | None = None, windows: tuple[tuple[int, float], ...] = ((5, 1.0),)
     ) -> Ledger:
-        policies = policies or {"d": Policy("d", "a", needs_identity=False, settle_time=0.2)}
+        policies = policies or {"d": Policy("d", "a", needs_identity=lambda content: False, settle_time=0.2)}
         ledger = Ledger(url, policies, {"a": Quota("a", windows)}, buried)
         if not made:
             ledger.migrate()

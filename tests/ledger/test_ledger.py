@@ -283,7 +283,12 @@ def test_an_entry_that_changes_hands_never_goes_to_whom_it_was(opened: Open) -> 
 
 
 def test_an_entry_that_dies_in_the_sweep_leaves_a_dead_letter(opened: Open) -> None:
-    policy = Policy("d", "a", needs_identity=False, problems=lambda content: [] if content["title"] == "t" else ["bad"])
+    policy = Policy(
+        "d",
+        "a",
+        needs_identity=lambda content: False,
+        problems=lambda content: [] if content["title"] == "t" else ["bad"],
+    )
     ledger = opened({"d": policy})
     take(ledger, change("k"))
     claim(ledger, lease=0.05)

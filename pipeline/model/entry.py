@@ -25,9 +25,9 @@ Content = Mapping[str, Any]
     status                         "confirmed" | "tentative" | "cancelled"
     collection                     str: the vendor's calendar or group that holds it (an id, or a name where it has one)
     recurrence                     str: an RFC 5545 recurrence rule without its name, e.g. "FREQ=WEEKLY;COUNT=10"
-    dates                          list of mappings of title, description, location, start, end, time_zone, all_day, busy
-                                   and status (as above): the dates of an entry that has several; what one does not say
-                                   the entry says
+    dates                          list of mappings of title, description, location, start, end, time_zone, all_day,
+                                   busy and status (as above): the dates of an entry that has several; what one
+                                   does not say the entry says
     kind                           "subscription", or absent: a calendar item
     <vendor name>                  mapping of that vendor's own fields, e.g. "ecal": {"objective": "payment_reminder"}
 """

@@ -9,7 +9,7 @@ import random
 import signal
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,7 +25,8 @@ from pipeline.intake import Intake
 from pipeline.lane import Account, Lane
 from pipeline.ledger import Ledger, LedgerUnavailable, Quota
 from pipeline.model.entry import Content
-from pipeline.model.facts import Policy
+from pipeline.model.facts import Facts, Policy
+from pipeline.model.outcome import Rejected
 from pipeline.pacing import Pace
 from pipeline.rules.adapt import DestinationView, desired, problems_of
 from pipeline.rules.evaluate import RuleSet
@@ -33,6 +34,7 @@ from pipeline.settings import Settings, credential_of, rules_of, views_of, windo
 from pipeline.stream import Consumer, KafkaConfig, Producer
 from pipeline.telemetry import Telemetry
 from pipeline.tokens import Tokens
+from pipeline.vendors.contract import Situation, Vendor
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -74,6 +76,8 @@ def policies_of(settings: Settings) -> dict[str, Policy]:
             says_cancelled="status" in expression.fields,
             needs_identity=functools.partial(_needs_identity, view),
             recover_at_once=view.vendor.defaults.recover_at_once,
+            together=functools.partial(_together, view.vendor, settings.options_of(name), _vendor_keys(settings, name)),
+            batch=view.vendor.defaults.batch,
             settle_time=account.settle_time or view.vendor.defaults.settle_time,
             max_attempts=settings.destinations[name].max_attempts,
         )
@@ -307,7 +311,7 @@ def _lanes(
             destination=name,
             account=accounts[account_name],
             options=settings.options_of(name),
-            vendor_key=functools.partial(_vendor_key, name if settings.shares_account(name) else ""),
+            vendor_key=_vendor_keys(settings, name),
             ledger=ledger,
             in_threads=threads,
             telemetry=telemetry,
@@ -321,8 +325,23 @@ def _lanes(
     return lanes
 
 
-def _vendor_key(prefix: str, key: str) -> str:
-    return f"{prefix}.{key}" if prefix else key
+def _vendor_keys(settings: Settings, name: str) -> Callable[[str], str]:
+    """Our key → the vendor's, unique in the account."""
+    prefix = f"{name}." if settings.shares_account(name) else ""
+    return prefix.__add__
+
+
+def _together(
+    vendor: Vendor, options: Mapping[str, Any], vendor_key: Callable[[str], str], facts: Facts
+) -> Hashable | None:
+    """What entries must have in common to share a call. One that cannot be planned is alone, and fails alone."""
+    given = Situation.of(facts, vendor_key(facts.key), options)
+    try:
+        step = vendor.plan(given)
+        shared = None if isinstance(step, Rejected) else vendor.together(step, given)
+    except Exception:
+        return None
+    return None if shared is None else (step, shared)
 
 
 async def run_until_signal(worker: Worker) -> None:

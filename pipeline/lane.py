@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from pipeline.calls import Caller, CallFailed
-from pipeline.ledger import MARGIN, SLACK, DataRefused, Grant, Ledger, LedgerUnavailable, Result, Settled
+from pipeline.ledger import MARGIN, SLACK, DataRefused, Grant, Ledger, LedgerUnavailable, Result, Settled, verdict
 from pipeline.model.blame import Answer
-from pipeline.model.facts import NOTHING, UNSURE, Facts
+from pipeline.model.facts import NOTHING, Facts
 from pipeline.model.outcome import (
     Accepted,
     Outcome,
@@ -30,7 +30,8 @@ from pipeline.model.wire import Credential, Request, Response
 from pipeline.pacing import Pace
 from pipeline.telemetry import Telemetry
 from pipeline.tokens import Tokens, TokenUnavailable
-from pipeline.vendors.contract import Situation, Step, Vendor
+from pipeline.vendors.contract import Situation, Vendor
+from pipeline.wording import Worded, worded
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -155,133 +156,113 @@ class Lane:
             result = await self._attempt(grant, claimed)
         except LedgerUnavailable as error:
             self.telemetry.waiting_for("ledger", str(error))
-            result = Result(grant, None, self.account.name, sent=False)
+            result = Result(grant, (), self.account.name, sent=False)
         except Exception as error:  # whether it left is not known: its lease will run out, which makes it Unknown
             self.telemetry.loop_failed("lane", error)
             return
         self._results.put_nowait(result)
 
     async def _attempt(self, grant: Grant, claimed: float) -> Result:
-        situation = self._situation(grant.facts)
-        worded = self._worded(situation)
-        if isinstance(worded, Rejected):
-            return self._refused_here(grant, worded)
-        step, request = worded
+        situations = [Situation.of(facts, self.vendor_key(facts.key), self.options) for facts in grant.entries]
+        call = worded(self.account.vendor, situations, lambda error: self.telemetry.loop_failed("wording", error))
+        if call.request is None:
+            return self._result(grant, call, (), time.monotonic(), sent=False)
         await self.account.pace.turn()
         access = await self.account.access()
         if isinstance(access, TokenUnavailable):
             return await self._held(grant, "unauthorized" if access.reason == "refused" else "token_server")
         try:
-            signed = self.account.signed(request, access)
+            signed = self.account.signed(call.request, access)
         except Exception as error:  # a secret is missing or no text, as while somebody replaces it
             self.telemetry.loop_failed("signing", error)
             return await self._held(grant, "unauthorized")
         begun = time.monotonic()
         answered = await self.account.caller.send(signed, lambda: self._may_go(claimed))
-        return self._result(grant, situation, step, answered, access, begun)
-
-    def _worded(self, situation: Situation) -> tuple[Step, Request] | Rejected:
-        """The call, unsigned. A vendor's folder that fails on one entry must not stop the others."""
-        try:
-            step = self.account.vendor.plan(situation)
-            if isinstance(step, Rejected):
-                return step
-            return step, self.account.vendor.request(step, [situation])
-        except Exception as error:
-            self.telemetry.loop_failed("wording", error)
-            return Rejected("invalid", type(error).__name__)
+        return self._answered(grant, call, answered, access, begun)
 
     async def _held(self, grant: Grant, reason: str) -> Result:
         await self.in_threads(self.ledger.hold, self.account.name, reason)
-        return Result(grant, None, self.account.name, sent=False)
+        return Result(grant, (), self.account.name, sent=False)
 
     def _may_go(self, claimed: float) -> bool:
         """Asked right before the bytes go out: a claim is good for a while only, and void once the account pauses."""
         return self.account.obstacle is None and time.monotonic() - claimed < SLACK
 
-    def _situation(self, facts: Facts) -> Situation:
-        wanted = None if facts.wanted_hash == NOTHING else facts.desired
-        return Situation(
-            key=self.vendor_key(facts.key),
-            wanted=wanted,
-            observed=facts.observed,
-            identity=facts.identity,
-            observed_identity=facts.observed_identity,
-            vendor_id=facts.vendor_id,
-            unsure=facts.observed_hash == UNSURE,
-            absent=facts.absent,
-            options=self.options,
-        )
-
-    def _result(
-        self,
-        grant: Grant,
-        situation: Situation,
-        step: Step,
-        answered: Response | CallFailed,
-        access: str | None,
-        begun: float,
+    def _answered(
+        self, grant: Grant, call: Worded, answered: Response | CallFailed, access: str | None, begun: float
     ) -> Result:
-        account, now = self.account, time.monotonic()
-        outcome: Outcome
-        sent = not (isinstance(answered, CallFailed) and answered.kind == "not_sent")
         match answered:
             case CallFailed(kind="too_late"):
-                return Result(grant, None, account.name, sent=False)
+                return Result(grant, (), self.account.name, sent=False)
             case CallFailed(kind="not_sent"):
-                outcome = Retry()
-            case CallFailed():
-                outcome = Unknown(answered.code)
+                return self._result(grant, call, [Retry()] * len(call.situations), begun, sent=False)
+            case CallFailed(code=code):
+                return self._result(grant, call, [Unknown(code)] * len(call.situations), begun)
             case Response():
-                outcome = self._read(step, situation, answered)
-        renewable = isinstance(outcome, Unauthorized) and account.tokens is not None
-        if renewable and account.tokens is not None and access is not None:
-            account.tokens.invalidate(access)
-        if isinstance(outcome, Throttled):
-            account.obstacle = "throttled"
-        self.telemetry.call_finished(self.destination, account.vendor.name, step.value, label(outcome), now - begun, 1)
-        answer = self._answer(grant, outcome, step.value, situation, begun, now)
-        after = outcome.after if isinstance(outcome, Throttled) else None
-        return Result(grant, answer, account.name, sent, after, renewable)
+                return self._judged(self._result(grant, call, self._read(call, answered), begun), access)
 
-    def _read(self, step: Step, situation: Situation, response: Response) -> Outcome:
+    def _read(self, call: Worded, response: Response) -> Sequence[Outcome]:
+        situations = list(call.situations.values())
         try:
-            return self.account.vendor.read(step, [situation], response, self.wall())[0]
+            outcomes = list(self.account.vendor.read(call.step, situations, response, self.wall()))
+            if len(outcomes) == len(situations):
+                return outcomes
+            raise ValueError("an outcome is missing")
         except Exception as error:
             self.telemetry.loop_failed("reading", error)
-            return Unknown("unreadable")
+            return [Unknown("unreadable")] * len(situations)
+
+    def _judged(self, result: Result, access: str | None) -> Result:
+        """What the answer says of the account, at once in this process; the others read it in the ledger."""
+        account, answer = self.account, verdict(result.answers)
+        match answer and answer.outcome:
+            case Unauthorized() if account.tokens is not None:
+                if access is not None:
+                    account.tokens.invalidate(access)
+                return replace(result, renewable=True)
+            case Throttled(after=after):
+                account.obstacle = "throttled"
+                return replace(result, retry_after=after)
+            case _:
+                return result
+
+    def _result(
+        self, grant: Grant, call: Worded, outcomes: Sequence[Outcome], begun: float, sent: bool = True
+    ) -> Result:
+        """One answer for each entry; None for one that the call did not speak for."""
+        now = time.monotonic()
+        came = dict(zip(call.situations, outcomes, strict=True))
+        answers = tuple(
+            self._answer(facts, call, came.get(place), call.refused.get(place), begun, now)
+            for place, facts in enumerate(grant.entries)
+        )
+        result = Result(grant, answers, self.account.name, sent)
+        spoken = verdict(answers)
+        if spoken is not None:
+            vendor, came_to = self.account.vendor.name, label(spoken.outcome)
+            self.telemetry.call_finished(self.destination, vendor, call.step.value, came_to, now - begun, len(came))
+        return result
 
     def _answer(
-        self, grant: Grant, outcome: Outcome, step: str, situation: Situation, asked: float, at: float
-    ) -> Answer:
+        self, facts: Facts, call: Worded, came: Outcome | None, refused: Rejected | None, asked: float, at: float
+    ) -> Answer | None:
+        outcome = refused or came
+        if outcome is None:
+            return None
         return Answer(
-            epoch=grant.facts.epoch,
+            epoch=facts.epoch,
             outcome=outcome,
-            step=step,
-            sent=situation.wanted,
-            sent_hash=grant.facts.sent_hash or NOTHING,
-            identity=situation.identity,
+            step="find" if refused else call.step.value,
+            sent=None if facts.wanted_hash == NOTHING else facts.desired,
+            sent_hash=facts.sent_hash or NOTHING,
+            identity=facts.identity,
             asked=asked,
             at=at,
             jitter=self.random(),
+            # The vendor's folder cannot word it: nothing was sent.
+            certain=refused is not None,
+            together=len(call.situations),
         )
-
-    def _refused_here(self, grant: Grant, outcome: Rejected) -> Result:
-        """The vendor's folder cannot word it: certain, and nothing was sent."""
-        facts = grant.facts
-        answer = Answer(
-            epoch=facts.epoch,
-            outcome=outcome,
-            step="find",
-            sent=None,
-            sent_hash=facts.sent_hash or NOTHING,
-            identity=facts.identity,
-            asked=time.monotonic(),
-            at=time.monotonic(),
-            jitter=0.0,
-            certain=True,
-        )
-        return Result(grant, answer, self.account.name, sent=False)
 
     # settling ------------------------------------------------------------------------------------------------------
 

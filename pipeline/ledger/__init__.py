@@ -14,6 +14,7 @@ from pipeline.ledger.values import (
     Quota,
     Result,
     Settled,
+    verdict,
 )
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "Quota",
     "Result",
     "Settled",
+    "verdict",
 ]

@@ -9,8 +9,7 @@ from sqlalchemy import Connection, select, update
 
 from pipeline.ledger import tables as t
 from pipeline.ledger.quota import free_tokens, take_tokens
-from pipeline.ledger.values import SLACK, Grant, Quota, Result
-from pipeline.model.facts import Facts
+from pipeline.ledger.values import SLACK, Grant, Quota, Result, verdict
 from pipeline.model.outcome import Accepted, Rejected, Retry, Throttled, Unauthorized, Unconfirmed, Unknown
 
 HOLD_AFTER = 5
@@ -21,7 +20,7 @@ PROBE_EVERY = 15.0
 
 def judge(connection: Connection, account: str, results: Sequence[Result], now: float, skew: float) -> None:
     """What the answers say of the account: good, failing, throttled, or no longer authorized."""
-    answers = sorted((r for r in results if r.answer and not r.answer.certain), key=lambda r: answered(r, skew))
+    answers = sorted((r for r in results if verdict(r.answers)), key=lambda r: answered(r, skew))
     if not answers:
         return
     row = connection.execute(select(t.accounts).where(t.accounts.c.name == account).with_for_update())
@@ -80,7 +79,7 @@ def probe_due(connection: Connection, quota: Quota, now: float) -> bool:
     tokens, _ = free_tokens(connection, quota, 1, now, SLACK + 10.0)
     if not tokens:
         return False
-    take_tokens(connection, account, [Grant(Facts("", ""), tokens[0])])
+    take_tokens(connection, account, [Grant((), tokens[0])])
     later = now + min(PROBE_EVERY, 1.0 * 2.0 ** min(row["probes"], 10))
     values = {"probe_at": later, "probes": row["probes"] + 1}
     connection.execute(update(t.accounts).where(t.accounts.c.name == account).values(**values))
@@ -96,13 +95,15 @@ def lift(connection: Connection, account: str, now: float) -> None:
 
 def answered(result: Result, skew: float) -> float:
     """When the answer came, by the database's clock; 0.0 where nothing was sent."""
-    return result.answer.at + skew if result.answer is not None and result.sent else 0.0
+    times = [answer.at for answer in result.answers if answer is not None]
+    return max(times) + skew if times and result.sent else 0.0
 
 
 def _judged(held: dict[str, Any], result: Result, now: float, skew: float) -> None:
-    assert result.answer is not None
-    at = result.answer.at + skew
-    match result.answer.outcome:
+    answer = verdict(result.answers)
+    assert answer is not None
+    at = answer.at + skew
+    match answer.outcome:
         case Accepted() | Unconfirmed():
             held.update(failures=0, good_since=at, probes=0)
         case Throttled():

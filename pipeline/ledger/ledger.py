@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain, zip_longest
 from pathlib import Path
 
 from alembic import command
@@ -35,7 +36,7 @@ from pipeline.ledger.values import (
     Settled,
 )
 from pipeline.model import facts as f
-from pipeline.model.blame import settle
+from pipeline.model.blame import Answer, settle
 from pipeline.model.change import Change, Link
 from pipeline.model.facts import Facts, Policy
 
@@ -182,7 +183,8 @@ class Ledger:
     # lane ----------------------------------------------------------------------------------------------------------
 
     def claim(self, destination: str, owner: str, limit: int, lease: float) -> Claim:
-        """The most urgent ready entries of a destination, as many as there are tokens, leased for `lease` seconds."""
+        """The most urgent ready entries of a destination, in at most `limit` calls and no more than there are tokens,
+        leased for `lease` seconds."""
         policy = self.policies[destination]
         mine = self.quotas[policy.account]
 
@@ -191,15 +193,18 @@ class Ledger:
             wait = accounts.wait(connection, policy.account, now)
             if wait is not None:
                 return Claim((), wait)
-            rows = entries.ready(connection, destination, limit)
+            rows = entries.ready(connection, destination, limit * policy.batch)
             if not rows:
                 return Claim(())
-            tokens, wait = quota.free_tokens(connection, mine, len(rows), now, lease)
-            placed = [f.place(row, now, policy) for row in rows[: len(tokens)]]
-            leased = [f.claim(row, owner, now + lease, now, policy) if row.state == "ready" else row for row in placed]
-            entries.write(connection, leased, entries.CLAIM)
-            pairs = zip(leased, tokens, strict=True)
-            grants = tuple(Grant(row, held) for row, held in pairs if row.state == "sending")
+            tokens, wait = quota.free_tokens(connection, mine, min(limit, len(rows)), now, lease)
+            if not tokens:
+                return Claim((), wait)
+            placed = [f.place(row, now, policy) for row in rows]
+            ended = [row for row in placed if row.state != "ready"]
+            leased = (f.claim(row, owner, now + lease, now, policy) for row in placed if row.state == "ready")
+            calls = _calls(leased, len(tokens), policy)
+            entries.write(connection, [*ended, *chain(*calls)], entries.CLAIM)
+            grants = tuple(Grant(tuple(call), held) for call, held in zip(calls, tokens, strict=False))
             quota.take_tokens(connection, policy.account, grants)
             # Only expired ones were found: there is more to look at, at once.
             return Claim(grants, None if grants else wait or 0.0)
@@ -212,11 +217,15 @@ class Ledger:
         def work(connection: Connection) -> list[Settled]:
             now = clock(connection)
             skew = now - monotonic()
-            keys = sorted({(result.grant.facts.destination, result.grant.facts.key) for result in results})
+            keys = sorted({(row.destination, row.key) for result in results for row in result.grant.entries})
             rows = entries.locked(connection, keys)
             goods = accounts.good_since(connection)
-            there = [r for r in results if (r.grant.facts.destination, r.grant.facts.key) in rows]
-            settled = [self._settled(rows, result, goods, now, skew) for result in there]
+            settled = [
+                self._settled(rows, facts, answer, goods.get(result.account), now, skew)
+                for result in results
+                for facts, answer in zip_longest(result.grant.entries, result.answers)
+                if (facts.destination, facts.key) in rows
+            ]
             entries.write(connection, list(rows.values()), entries.SETTLE)
             died = [one.after for one in settled if entries.died(one.before, one.after)]
             outbox.post(connection, [message for row in died for message in self._dead_letters(row)])
@@ -230,20 +239,26 @@ class Ledger:
         return self._transaction(work) if results else []
 
     def _settled(
-        self, rows: dict[Key, Facts], result: Result, goods: Mapping[str, float | None], now: float, skew: float
+        self,
+        rows: dict[Key, Facts],
+        claimed: Facts,
+        answer: Answer | None,
+        good_since: float | None,
+        now: float,
+        skew: float,
     ) -> Settled:
-        name = (result.grant.facts.destination, result.grant.facts.key)
+        name = (claimed.destination, claimed.key)
         before, policy = rows[name], self.policies[name[0]]
-        if result.answer is None:
-            after = f.release(before, result.grant.facts.epoch, now, policy)
+        if answer is None:
+            after = f.release(before, claimed.epoch, now, policy)
         else:
-            answer = replace(result.answer, asked=result.answer.asked + skew, at=result.answer.at + skew)
-            after = settle(before, answer, goods.get(result.account), now, policy)
+            timed = replace(answer, asked=answer.asked + skew, at=answer.at + skew)
+            after = settle(before, timed, good_since, now, policy)
         if after.state == "idle":
             after = replace(after, raws={})
         rows[name] = after
         good = after.event_time if after.state == "idle" and after.observed_hash != before.observed_hash else None
-        return Settled(before, after, result.answer, good)
+        return Settled(before, after, answer, good)
 
     # holds and pauses ----------------------------------------------------------------------------------------------
 
@@ -333,6 +348,23 @@ class _Batch:
     applied: int = 0
     stale: int = 0
     saved: Counter[str] = field(default_factory=Counter)
+
+
+def _calls(leased: Iterable[Facts], most: int, policy: Policy) -> list[list[Facts]]:
+    """Entries in the order of their urgency → calls, at most so many; who finds no place is not claimed."""
+    calls: list[list[Facts]] = []
+    filling: dict[Hashable, list[Facts]] = {}
+    for row in leased:
+        size = min(policy.batch, row.batch_limit or policy.batch)
+        shared = policy.together(row) if size > 1 else None
+        call = filling.get((shared, size)) if shared is not None else None
+        if call is None or len(call) >= size:
+            if len(calls) == most:
+                continue
+            call = filling[shared, size] = []
+            calls.append(call)
+        call.append(row)
+    return calls
 
 
 def _write_offsets(connection: Connection, next_offsets: Mapping[Partition, int], onward: bool = True) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.model.blame import Answer
 from pipeline.model.facts import Facts
+from pipeline.model.outcome import Accepted, Unconfirmed
 
 Raw = Mapping[str, Any]
 """A record as JSON, kept until what it asked for is at the vendor."""
@@ -50,9 +51,9 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One entry to be brought nearer to what is wanted, with its lease and the tokens of its call."""
+    """One call: the entries that it is to bring nearer to what is wanted, each with its lease, and its tokens."""
 
-    facts: Facts
+    entries: tuple[Facts, ...]
     tokens: tuple[tuple[str, int, float], ...]
     """(window, slot, the value that the claim wrote)."""
 
@@ -66,15 +67,23 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of one grant. No answer: it was released. `sent` says whether bytes may have reached the vendor."""
+    """What came of one grant. `sent` says whether bytes may have reached the vendor."""
 
     grant: Grant
-    answer: Answer | None
+    answers: tuple[Answer | None, ...]
+    """One for each entry of the grant; None, or none at all: it was released."""
     account: str
     sent: bool = True
     retry_after: float | None = None
     renewable: bool = False
     """Unauthorized, but a fresh token may do; where it does not, there is no token and the lane holds the account."""
+
+
+def verdict(answers: Sequence[Answer | None]) -> Answer | None:
+    """The answer that speaks for the whole call: who accepts one entry is well. None: nobody was asked."""
+    asked = [answer for answer in answers if answer is not None and not answer.certain]
+    good = [answer for answer in asked if isinstance(answer.outcome, Accepted | Unconfirmed)]
+    return next(iter(good or asked), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,8 +65,10 @@ def settle(facts: Facts, answer: Answer, good_since: float | None, now: float, p
             settled = _not_there(facts, answer)
         case Look(candidates=candidates):
             settled = replace(facts, candidates=list(candidates))
-        case Split():
+        case Split() if answer.together > 1:
             settled = replace(facts, batch_limit=fewer(answer))
+        case Split():
+            settled = _refused(facts, answer, good_since, "invalid")
         case Throttled() | Unauthorized():
             settled = facts  # facts of the account, not of the entry
         case Exists() | Unknown() | Retry() | Rejected() as failure:

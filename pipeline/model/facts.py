@@ -5,7 +5,7 @@ Nothing else ever assigns a state. Times are seconds since 1970 by the database'
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -34,6 +34,10 @@ class Policy:
     needs_identity: Callable[[Content], bool] = lambda content: True
     recover_at_once: bool = False
     """A call that a late twin makes fail exists, so recovery need not wait for the quiet time."""
+    together: Callable[[Facts], Hashable | None] = lambda facts: None
+    """Entries with equal values may share a call; None: alone."""
+    batch: int = 1
+    """Entries in one call at most."""
     settle_time: float = 30.0
     max_attempts: int = 8
     patience: float = 86_400.0
@@ -254,7 +258,8 @@ def expire(facts: Facts, now: float, policy: Policy) -> Facts:
     # Which step it was is not known: over something that is there it may have been the delete of a replacement.
     repeatable = NOTHING in (facts.observed_hash, facts.sent_hash)
     quiet_hash = facts.sent_hash if repeatable else UNSURE
-    unsure = lost(facts, facts.lease_until, facts.identity, facts.desired, quiet_hash, policy)
+    sent = facts.desired if facts.sent_hash == facts.wanted_hash else None
+    unsure = lost(facts, facts.lease_until, facts.identity, sent, quiet_hash, policy)
     return place(replace(unleased(unsure), expiries=facts.expiries + 1), now, policy)
 
 

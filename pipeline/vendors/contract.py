@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from pipeline.model.entry import Content
+from pipeline.model.facts import NOTHING, UNSURE, Facts
 from pipeline.model.outcome import Outcome, Rejected
 from pipeline.model.wire import Credential, Request, Response, Token
 
@@ -49,6 +50,22 @@ class Situation:
     """While unsure: the vendor's ids that an earlier FIND left to be looked at, the next one first (see `Look`)."""
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """The destination's own settings for this vendor, as its `Option`s declare them (e.g. account code, api)."""
+
+    @classmethod
+    def of(cls, facts: Facts, key: str, options: Mapping[str, Any]) -> Situation:
+        """What the ledger's row says; `key` is the one at the vendor."""
+        return cls(
+            key=key,
+            wanted=None if facts.wanted_hash == NOTHING else facts.desired,
+            observed=facts.observed,
+            identity=facts.identity,
+            observed_identity=facts.observed_identity,
+            vendor_id=facts.vendor_id,
+            unsure=facts.observed_hash == UNSURE,
+            absent=facts.absent,
+            candidates=tuple(facts.candidates or ()),
+            options=options,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from pipeline.ledger import Claim, Grant, Ledger, Message, Result
 from pipeline.ledger.tables import metadata
 from pipeline.model.blame import Answer
 from pipeline.model.change import Change, Link, Version
-from pipeline.model.facts import Policy
-from pipeline.model.outcome import Accepted, Outcome, Rejected, Retry, Throttled, Unauthorized, Unknown
+from pipeline.model.facts import Facts, Policy
+from pipeline.model.outcome import Accepted, Outcome, Rejected, Retry, Split, Throttled, Unauthorized, Unknown
 from tests.ledger.conftest import Open
 
 RAW: dict[str, Any] = {"value": "x"}
@@ -39,12 +39,12 @@ def claim(ledger: Ledger, limit: int = 10, lease: float = 20.0) -> Claim:
 
 
 def result(grant: Grant, outcome: Outcome, **more: Any) -> Result:
-    facts = grant.facts
+    facts = grant.entries[0]
     answer = Answer(
         epoch=facts.epoch, outcome=outcome, step="create", sent=facts.desired, sent_hash=facts.sent_hash or "",
         identity=facts.identity, asked=time.monotonic(), at=time.monotonic(), jitter=0.0,
     )  # fmt: skip
-    return Result(grant, answer, "a", **more)
+    return Result(grant, (answer,), "a", **more)
 
 
 def test_the_migrations_make_the_tables_that_the_code_uses(opened: Open) -> None:
@@ -77,7 +77,7 @@ def test_redelivery_is_stale_and_changes_nothing(opened: Open) -> None:
     ledger = opened()
     take(ledger, change("k", 2, "new"))
     assert take(ledger, change("k", 1, "old"), change("k", 2, "new")).stale == 2
-    assert claim(ledger).grants[0].facts.desired == {"title": "new"}
+    assert claim(ledger).grants[0].entries[0].desired == {"title": "new"}
 
 
 def test_a_claim_takes_no_more_than_there_are_tokens_and_nobody_else_gets_them(opened: Open) -> None:
@@ -102,7 +102,7 @@ def test_a_call_that_was_never_sent_frees_its_token_at_once(opened: Open) -> Non
     ledger = opened(windows=((1, 60.0),))
     take(ledger, change("k"))
     (grant,) = claim(ledger).grants
-    ledger.settle([Result(grant, None, "a", sent=False)])
+    ledger.settle([Result(grant, (), "a", sent=False)])
     assert len(claim(ledger).grants) == 1
 
 
@@ -113,7 +113,7 @@ def test_two_claims_at_once_never_share_an_entry(opened: Open) -> None:
 
     def work(ledger: Ledger) -> None:
         while grants := claim(ledger, 7).grants:
-            got.extend(grant.facts.key for grant in grants)
+            got.extend(grant.entries[0].key for grant in grants)
 
     threads = [threading.Thread(target=work, args=(ledger,)) for ledger in ledgers]
     for thread in threads:
@@ -168,14 +168,14 @@ def test_an_entry_waits_for_its_link_and_is_ready_when_it_comes(opened: Open) ->
     take(ledger, change("k", subscriber="person"))
     assert claim(ledger).grants == ()
     take(ledger, links=[Link("d", "person", "vendor-person", Version(1, "t", 0, 0, 1))])
-    assert claim(ledger).grants[0].facts.identity == "vendor-person"
+    assert claim(ledger).grants[0].entries[0].identity == "vendor-person"
 
 
 def test_a_link_that_came_first_is_found(opened: Open) -> None:
     ledger = opened(LINKED)
     take(ledger, links=[Link("d", "person", "vendor-person", Version(1, "t", 0, 0, 1))])
     take(ledger, change("k", subscriber="person"))
-    assert claim(ledger).grants[0].facts.identity == "vendor-person"
+    assert claim(ledger).grants[0].entries[0].identity == "vendor-person"
 
 
 def test_a_link_and_its_entry_never_pass_each_other(opened: Open) -> None:
@@ -198,10 +198,10 @@ def test_a_pause_and_a_hold_stop_every_worker(opened: Open) -> None:
     ledger, other = opened(), opened()
     take(ledger, change("k1"), change("k2"))
     (grant,) = claim(ledger, 1).grants
-    ledger.settle([result(grant, Throttled(0.3), retry_after=0.3)])
+    ledger.settle([result(grant, Throttled(1.0), retry_after=1.0)])
     assert claim(other).grants == ()
     assert other.obstacles()["a"][0] == "throttled"
-    time.sleep(0.35)
+    time.sleep(1.05)
     assert len(claim(other).grants) == 2
     ledger.hold("a", "unauthorized")
     take(ledger, change("k3"))
@@ -239,7 +239,7 @@ def test_a_refused_entry_dies_only_once_the_destination_was_seen_good(opened: Op
     take(ledger, change("good"))
     time.sleep(0.15)
     ledger.sweep()
-    grants = {grant.facts.key: grant for grant in claim(ledger).grants}
+    grants = {grant.entries[0].key: grant for grant in claim(ledger).grants}
     ledger.settle([result(grants["good"], Accepted())])
     (settled,) = ledger.settle([result(grants["bad"], Rejected("invalid"))])
     assert settled.after.state == "dead"
@@ -307,7 +307,7 @@ def test_a_result_whose_row_is_gone_gives_its_token_back(opened: Open) -> None:
     ledger = opened(windows=((1, 0.05),))
     take(ledger, change("k"))
     (grant,) = claim(ledger).grants
-    gone = Grant(replace(grant.facts, key="gone"), grant.tokens)
+    gone = Grant((replace(grant.entries[0], key="gone"),), grant.tokens)
     assert ledger.settle([result(gone, Accepted())]) == []
     take(ledger, change("l"))
     time.sleep(0.1)
@@ -320,3 +320,96 @@ def test_a_claim_that_finds_only_expired_entries_asks_again_at_once(opened: Open
     take(ledger, change("k", expires_at=soon))
     time.sleep(0.2)
     assert claim(ledger).wait == 0.0
+
+
+BATCHED = {"d": Policy("d", "a", needs_identity=lambda content: False, settle_time=0.2, batch=4,
+                       together=lambda facts: (facts.desired or {}).get("title"))}  # fmt: skip
+
+
+def answer(facts: Facts, outcome: Outcome, together: int) -> Answer:
+    now = time.monotonic()
+    return Answer(
+        epoch=facts.epoch, outcome=outcome, step="create", sent=facts.desired, sent_hash=facts.sent_hash or "",
+        identity=None, asked=now, at=now, jitter=0.0, together=together,
+    )  # fmt: skip
+
+
+def told(grant: Grant, outcome: Outcome) -> Result:
+    entries = grant.entries
+    return Result(grant, tuple(answer(facts, outcome, len(entries)) for facts in entries), "a")
+
+
+def sizes(found: Claim) -> list[int]:
+    return [len(grant.entries) for grant in found.grants]
+
+
+def test_entries_share_a_call_and_its_one_token(opened: Open) -> None:
+    ledger = opened(BATCHED, windows=((3, 60.0),))
+    take(ledger, *(change(f"k{number}") for number in range(9)))
+    assert sizes(claim(ledger)) == [4, 4, 1]
+    take(ledger, change("l"))
+    assert sizes(claim(ledger)) == []
+
+
+def test_entries_that_cannot_share_a_call_have_their_own(opened: Open) -> None:
+    ledger = opened(BATCHED, windows=((9, 60.0),))
+    take(ledger, *(change(f"k{number}", title="ab"[number % 2]) for number in range(6)))
+    found = claim(ledger)
+    assert sorted(sizes(found)) == [3, 3]
+    assert all(len({str(facts.desired) for facts in grant.entries}) == 1 for grant in found.grants)
+
+
+def test_who_finds_no_place_in_a_call_is_not_claimed(opened: Open) -> None:
+    ledger = opened(BATCHED, windows=((1, 60.0),))
+    take(ledger, *(change(f"k{number}", title="ab"[number % 2]) for number in range(6)))
+    assert sizes(claim(ledger)) == [3]
+    assert ledger.backlog()["d", "ready"][0] == 3
+
+
+def test_a_call_refused_as_one_is_halved_until_the_one_at_fault_is_alone(opened: Open) -> None:
+    """Of eight entries one is bad: the others get through, and it dies alone."""
+    ledger = opened({"d": replace(BATCHED["d"], batch=8)}, windows=((99, 60.0),))
+    take(ledger, *(change(f"k{number}") for number in range(8)))
+    calls = []
+    while ledger.entry("k5")[0].state != "dead":
+        for grant in claim(ledger).grants:
+            calls.append(len(grant.entries))
+            bad = any(facts.key == "k5" for facts in grant.entries)
+            refused = Rejected("invalid") if len(grant.entries) == 1 else Split()
+            ledger.settle([told(grant, refused if bad else Accepted())])
+        take(ledger, change(f"other{len(calls)}", title="other"))  # what shows that the account is good
+        time.sleep(0.11)
+        ledger.sweep()
+    assert [size for size in calls if size > 1] == [8, 4, 4, 2, 2]
+    assert {ledger.entry(f"k{number}")[0].state for number in range(8) if number != 5} == {"idle"}
+
+
+def test_a_call_that_breaks_a_server_down_is_halved_too(opened: Open) -> None:
+    ledger = opened(BATCHED, windows=((99, 60.0),))
+    take(ledger, *(change(f"k{number}") for number in range(4)))
+    ledger.settle([told(grant, Unknown("http_502")) for grant in claim(ledger).grants])
+    time.sleep(1.2)
+    ledger.sweep()
+    assert sizes(claim(ledger)) == [2, 2]
+
+
+def test_each_entry_of_a_call_has_an_answer_of_its_own(opened: Open) -> None:
+    ledger = opened(BATCHED, windows=((99, 60.0),))
+    take(ledger, *(change(f"k{number}") for number in range(3)))
+    (grant,) = claim(ledger).grants
+    first, second, third = grant.entries
+    answers = (answer(first, Accepted("v1"), 3), answer(second, Rejected("invalid"), 3), None)
+    ledger.settle([Result(grant, answers, "a")])
+    rows = [ledger.entry(facts.key)[0] for facts in (first, second, third)]
+    assert [row.state for row in rows] == ["idle", "held", "ready"]
+
+
+def test_what_a_lost_call_carried_is_known_even_if_something_else_is_wanted_by_then(opened: Open) -> None:
+    ledger = opened()
+    take(ledger, change("k", 1, "old"))
+    claim(ledger, lease=0.1)
+    take(ledger, change("k", 2, "new"))
+    time.sleep(0.2)
+    ledger.sweep()
+    row = ledger.entry("k")[0]
+    assert (row.observed_hash, row.observed, row.desired) == ("?", {"title": "old"}, {"title": "new"})

@@ -17,13 +17,13 @@ from math import ceil
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from pipeline import __version__, admin
+from pipeline import __version__, admin, dead_letters, outcomes
 from pipeline.calls import Caller
-from pipeline.dead_letters import of_entry
 from pipeline.housekeeping import Housekeeping
 from pipeline.intake import Intake
 from pipeline.lane import Account, Lane
-from pipeline.ledger import Ledger, LedgerUnavailable, Quota
+from pipeline.ledger import Ledger, LedgerUnavailable, Message, Quota
+from pipeline.model.blame import Answer
 from pipeline.model.entry import Content
 from pipeline.model.facts import Facts, Policy
 from pipeline.model.outcome import Rejected
@@ -35,6 +35,9 @@ from pipeline.stream import Consumer, KafkaConfig, Producer
 from pipeline.telemetry import Telemetry
 from pipeline.tokens import Tokens
 from pipeline.vendors.contract import Situation, Vendor
+
+EVENTS_REMEMBERED = 100
+"""Of one entry, while they await an outcome: an entry that changes for ever must not grow for ever."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -73,6 +76,7 @@ def policies_of(settings: Settings) -> dict[str, Policy]:
             layers=settings.all_layers,
             desired=functools.partial(desired, view=view),
             problems=functools.partial(problems_of, view=view),
+            answers_for=EVENTS_REMEMBERED if settings.kafka.outcome_topic else 0,
             says_cancelled="status" in expression.fields,
             needs_identity=functools.partial(_needs_identity, view),
             recover_at_once=view.vendor.defaults.recover_at_once,
@@ -98,12 +102,17 @@ def quotas_of(settings: Settings) -> dict[str, Quota]:
 
 
 def ledger_of(settings: Settings) -> Ledger:
-    topic = settings.kafka.dead_letter_topic
+    dead, outcome = settings.kafka.dead_letter_topic, settings.kafka.outcome_topic
+
+    def told(facts: Facts, answer: Answer | None) -> Message:
+        return outcomes.of_entry(outcome or "", facts, answer, time.time())
+
     return Ledger(
         settings.ledger.url,
         policies_of(settings),
         quotas_of(settings),
-        lambda facts: of_entry(topic, facts, time.time()),
+        lambda facts: dead_letters.of_entry(dead, facts, time.time()),
+        told if outcome else None,
     )
 
 

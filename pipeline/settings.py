@@ -78,6 +78,8 @@ class Kafka(Strict):
     """A regular expression of topic names, in the place of `topics`."""
     client_id: str = "calends"
     dead_letter_topic: str = "calends.dead-letters"
+    outcome_topic: str | None = None
+    """Where what became of each entry is told, with the vendor's id and links; none: nowhere."""
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
     sasl_username: str | None = None

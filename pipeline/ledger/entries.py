@@ -21,7 +21,7 @@ CHUNK = 1000
 _KEY = tuple_(t.entries.c.destination, t.entries.c.key)
 ALL = tuple(column.name for column in t.entries.columns)
 CLAIM = ("state", "absent", "wake_at", "epoch", "lease_owner", "lease_until", "sent_hash")
-_DOCUMENTS = ("layers", "raws", "desired", "observed", "candidates")
+_DOCUMENTS = ("layers", "raws", "desired", "observed", "candidates", "events")
 SETTLE = tuple(
     name
     for name in ALL

@@ -37,25 +37,36 @@ from pipeline.ledger.values import (
 )
 from pipeline.model import facts as f
 from pipeline.model.blame import Answer, settle
-from pipeline.model.change import Change, Link
+from pipeline.model.change import Change, Link, Version
 from pipeline.model.facts import Facts, Policy
+from pipeline.model.outcome import Accepted
 
 DeadLetters = Callable[[Facts], Sequence[Message]]
+Outcomes = Callable[[Facts, Answer | None], Message]
+"""Words what has become of an entry, and of the events that it answers for."""
+ENDED = ("idle", "dead", "expired")
 
 
 class Ledger:
     """One ledger, on SQLite or PostgreSQL, by a SQLAlchemy URL.
 
-    `dead_letters` words the messages of an entry that died; they are written in the transaction that let it die.
+    `dead_letters` words the messages of an entry that died; they are written in the transaction that let it die, and
+    so is what `outcomes` words.
     Every method raises LedgerUnavailable where the database is away, and then has changed nothing.
     """
 
     def __init__(
-        self, url: str, policies: Mapping[str, Policy], quotas: Mapping[str, Quota], dead_letters: DeadLetters
+        self,
+        url: str,
+        policies: Mapping[str, Policy],
+        quotas: Mapping[str, Quota],
+        dead_letters: DeadLetters,
+        outcomes: Outcomes | None = None,
     ) -> None:
         self.policies = policies
         self.quotas = quotas
         self._dead_letters = dead_letters
+        self._outcomes = outcomes
         self._database = Database(url)
         self._transaction = self._database.transaction
 
@@ -149,12 +160,16 @@ class Ledger:
             self._relink(batch, identities, relinked, now)
             for change, raw in changes:
                 self._apply(batch, change, raw, identities, now)
-            changed = [row for key, row in batch.rows.items() if row is not rows[key]]
-            died = [row for row in changed if entries.died(rows[row.destination, row.key], row)]
-            outbox.post(connection, [*dead, *(message for row in died for message in self._dead_letters(row))])
+            messages = list(dead)
+            changed = [
+                self._published(rows[key], row, None, messages)
+                for key, row in batch.rows.items()
+                if row is not rows[key]
+            ]
+            outbox.post(connection, messages)
             entries.write(connection, changed, entries.ALL)
             ready = frozenset(row.destination for row in changed if row.state == "ready")
-            return Applied(batch.applied, batch.stale, batch.saved, len(died), ready)
+            return Applied(batch.applied, batch.stale, batch.saved, ready)
 
         return self._transaction(work)
 
@@ -217,18 +232,23 @@ class Ledger:
         def work(connection: Connection) -> list[Settled]:
             now = clock(connection)
             skew = now - monotonic()
+            identities, relinked = directory.link(connection, _learnt(results, now), [])
             keys = sorted({(row.destination, row.key) for result in results for row in result.grant.entries})
-            rows = entries.locked(connection, keys)
+            rows = entries.locked(connection, keys, sorted(relinked))
             goods = accounts.good_since(connection)
-            settled = [
-                self._settled(rows, facts, answer, goods.get(result.account), now, skew)
-                for result in results
-                for facts, answer in zip_longest(result.grant.entries, result.answers)
-                if (facts.destination, facts.key) in rows
-            ]
-            entries.write(connection, list(rows.values()), entries.SETTLE)
-            died = [one.after for one in settled if entries.died(one.before, one.after)]
-            outbox.post(connection, [message for row in died for message in self._dead_letters(row)])
+            settled: list[Settled] = []
+            messages: list[Message] = []
+            for result in results:
+                for claimed, answer in zip_longest(result.grant.entries, result.answers):
+                    name = (claimed.destination, claimed.key)
+                    if name in rows:
+                        one = self._settled(rows[name], claimed.epoch, answer, goods.get(result.account), now, skew)
+                        rows[name] = self._published(one.before, one.after, answer, messages)
+                        settled.append(one)
+            batch = _Batch(rows)
+            self._relink(batch, identities, relinked, now)
+            outbox.post(connection, messages)
+            entries.write(connection, list(batch.rows.values()), entries.ALL if relinked else entries.SETTLE)
             for account in sorted({result.account for result in results}):
                 mine = [result for result in results if result.account == account]
                 answered = [(result.grant, accounts.answered(result, skew)) for result in mine]
@@ -239,26 +259,27 @@ class Ledger:
         return self._transaction(work) if results else []
 
     def _settled(
-        self,
-        rows: dict[Key, Facts],
-        claimed: Facts,
-        answer: Answer | None,
-        good_since: float | None,
-        now: float,
-        skew: float,
+        self, before: Facts, epoch: int, answer: Answer | None, good_since: float | None, now: float, skew: float
     ) -> Settled:
-        name = (claimed.destination, claimed.key)
-        before, policy = rows[name], self.policies[name[0]]
+        policy = self.policies[before.destination]
         if answer is None:
-            after = f.release(before, claimed.epoch, now, policy)
+            after = f.release(before, epoch, now, policy)
         else:
             timed = replace(answer, asked=answer.asked + skew, at=answer.at + skew)
             after = settle(before, timed, good_since, now, policy)
         if after.state == "idle":
             after = replace(after, raws={})
-        rows[name] = after
         good = after.event_time if after.state == "idle" and after.observed_hash != before.observed_hash else None
         return Settled(before, after, answer, good)
+
+    def _published(self, before: Facts, after: Facts, answer: Answer | None, messages: list[Message]) -> Facts:
+        """Adds what an entry's end has to say to others: its dead letters, and the outcome of its events."""
+        if entries.died(before, after):
+            messages += self._dead_letters(after)
+        if self._outcomes is None or not after.events or after.state not in ENDED:
+            return after
+        messages.append(self._outcomes(after, answer))
+        return replace(after, events=None)
 
     # holds and pauses ----------------------------------------------------------------------------------------------
 
@@ -287,10 +308,12 @@ class Ledger:
         def work(connection: Connection) -> tuple[int, Mapping[str, int]]:
             now = clock(connection)
             rows = entries.due(connection, sorted(self.policies), now, limit)
-            woken = [f.expire(row, now, self.policies[row.destination]) for row in rows]
+            messages: list[Message] = []
+            woken = [
+                self._published(row, f.expire(row, now, self.policies[row.destination]), None, messages) for row in rows
+            ]
+            outbox.post(connection, messages)
             entries.write(connection, woken, entries.SETTLE)
-            died = [after for before, after in zip(rows, woken, strict=True) if entries.died(before, after)]
-            outbox.post(connection, [message for row in died for message in self._dead_letters(row)])
             return len(rows), Counter(row.destination for row in rows if row.lease_until is not None)
 
         return self._transaction(work)
@@ -348,6 +371,27 @@ class _Batch:
     applied: int = 0
     stale: int = 0
     saved: Counter[str] = field(default_factory=Counter)
+
+
+def _learnt(results: Sequence[Result], now: float) -> list[Link]:
+    """Who a subscriber is, where a subscription of theirs was just made or ended: the vendor's id of it."""
+    return [
+        Link(claimed.destination, claimed.subscriber, identity, Version(int(now * 1e6), "", 0, 0, 0))
+        for result in results
+        for claimed, answer in zip_longest(result.grant.entries, result.answers)
+        if claimed.subscriber is not None and (claimed.desired or claimed.observed or {}).get("kind") == "subscription"
+        for identity in _told_of(answer)
+    ]
+
+
+def _told_of(answer: Answer | None) -> list[str | None]:
+    match answer:
+        case Answer(outcome=Accepted(), step="delete"):
+            return [None]
+        case Answer(outcome=Accepted(vendor_id=str() as identity)):
+            return [identity]
+        case _:
+            return []
 
 
 def _calls(leased: Iterable[Facts], most: int, policy: Policy) -> list[list[Facts]]:

@@ -39,6 +39,7 @@ entries = Table(
     Column("key", Name, nullable=False),
     Column("layers", Text, nullable=False),
     Column("raws", Text, nullable=False),
+    Column("events", Text),
     Column("desired", Text),
     Column("desired_hash", String, nullable=False),
     Column("event_time", Double),

@@ -101,6 +101,5 @@ class Applied:
     stale: int
     saved: Mapping[str, int]
     """Destination → changes that made an unsent state obsolete: calls that will never be made."""
-    dead: int
     ready: frozenset[str]
     """Destinations with new ready work."""

@@ -50,6 +50,8 @@ class Change:
     if_unsent: Literal["create", "skip"] = "create"
     if_unlinked: float | None = 30 * 86_400.0
     """Seconds to wait for the link; None: drop at once."""
+    event: tuple[str | None, str | None] = (None, None)
+    """The event's source and id."""
     event_time: datetime | None = None
     """When it happened, by the event, else when its record was written."""
     matters_at: datetime | None = None

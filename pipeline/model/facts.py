@@ -30,6 +30,8 @@ class Policy:
     desired: Callable[[Sequence[Mapping[str, Any]]], Content] = merge
     """Layers in order → content as this destination can say it."""
     problems: Callable[[Content], Sequence[str]] = lambda content: ()
+    answers_for: int = 0
+    """Events of which it is remembered that they await an outcome; 0: nobody is told of outcomes."""
     says_cancelled: bool = False
     needs_identity: Callable[[Content], bool] = lambda content: True
     recover_at_once: bool = False
@@ -53,6 +55,8 @@ class Facts:
     # wanted
     layers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     raws: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    events: list[Mapping[str, Any]] | None = field(default=None, repr=False)
+    """Those that await an outcome, newest last."""
     desired: Content | None = field(default=None, repr=False)
     desired_hash: str = NOTHING
     event_time: float | None = None
@@ -154,7 +158,14 @@ def apply(facts: Facts, change: Change, raw: Mapping[str, Any], now: float, poli
     if held is not None and tuple(change.version) <= tuple(held["version"]):
         return None
     layers = {**facts.layers, name: _layer(change, now)}
-    return want(replace(facts, layers=layers, raws={**facts.raws, name: raw}), now, policy)
+    events = [*(facts.events or ()), _event(change)][-policy.answers_for :] if policy.answers_for else None
+    return want(replace(facts, layers=layers, raws={**facts.raws, name: raw}, events=events), now, policy)
+
+
+def _event(change: Change) -> dict[str, Any]:
+    source, identifier = change.event
+    at = change.version
+    return {"source": source, "id": identifier, "topic": at.topic, "partition": at.partition, "offset": at.offset}
 
 
 def _layer(change: Change, now: float) -> dict[str, Any]:
@@ -207,8 +218,9 @@ def _last_of(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _with_desired(facts: Facts, layers: Sequence[Mapping[str, Any]], policy: Policy) -> Facts:
     desired = _desired(facts, layers, policy)
-    linked = facts.identity is not None or desired is None or not policy.needs_identity(desired)
-    digest = NOTHING if desired is None else content_hash([desired, facts.identity])
+    needed = desired is not None and policy.needs_identity(desired)
+    linked = facts.identity is not None or not needed
+    digest = NOTHING if desired is None else content_hash([desired, facts.identity if needed else None])
     rejected = facts.rejected_hash
     if desired is not None and policy.problems(desired):
         rejected = digest

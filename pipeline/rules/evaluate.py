@@ -173,6 +173,7 @@ def _common(
         identity=_given(send.identity, scope, f"{at}.identity", slots.name),
         if_unsent=spec.if_unsent,
         if_unlinked=send.if_unlinked,
+        event=(event.source, event.id),
         event_time=event.time or event.record.timestamp,
     )
 

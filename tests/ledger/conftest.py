@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.ledger import Ledger, Message, Quota
+from pipeline.model.blame import Answer
 from pipeline.model.facts import Facts, Policy
+from pipeline.outcomes import of_entry
 from tests.services import fresh_database
 
 Open = Callable[..., Ledger]
@@ -25,6 +27,10 @@ def buried(facts: Facts) -> list[Message]:
     return [Message("dead", layer.encode(), None, ()) for layer in facts.raws]
 
 
+def told(facts: Facts, answer: Answer | None) -> Message:
+    return of_entry("outcomes", facts, answer, 0.0)
+
+
 @pytest.fixture
 def opened(url: str) -> Iterator[Open]:
     """Opens the ledger; called again, a second worker's view of the same."""
@@ -34,7 +40,7 @@ def opened(url: str) -> Iterator[Open]:
         policies: Mapping[str, Policy] | None = None, windows: tuple[tuple[int, float], ...] = ((5, 1.0),)
     ) -> Ledger:
         policies = policies or {"d": Policy("d", "a", needs_identity=lambda content: False, settle_time=0.2)}
-        ledger = Ledger(url, policies, {"a": Quota("a", windows)}, buried)
+        ledger = Ledger(url, policies, {"a": Quota("a", windows)}, buried, told)
         if not made:
             ledger.migrate()
         ledger.declare()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -413,3 +414,81 @@ def test_what_a_lost_call_carried_is_known_even_if_something_else_is_wanted_by_t
     ledger.sweep()
     row = ledger.entry("k")[0]
     assert (row.observed_hash, row.observed, row.desired) == ("?", {"title": "old"}, {"title": "new"})
+
+
+TOLD = {"d": Policy("d", "a", needs_identity=lambda content: False, answers_for=3)}
+
+
+def outcomes(ledger: Ledger) -> list[dict[str, Any]]:
+    """What the outbox holds, oldest first; it is emptied."""
+    found: list[dict[str, Any]] = []
+
+    def send(messages: Sequence[Message]) -> list[int]:
+        found.extend(json.loads(message.value or b"{}") for message in messages)
+        return [message.id for message in messages]
+
+    ledger.outbox(send)
+    return found
+
+
+def test_an_outcome_names_the_vendors_id_its_links_and_every_event_that_it_answers_for(opened: Open) -> None:
+    ledger = opened(TOLD)
+    for order in (1, 2):
+        take(ledger, change("k", order, f"t{order}", event=("/shop", f"e{order}")))
+    (grant,) = claim(ledger).grants
+    ledger.settle([result(grant, Accepted("v1", {"page": "https://x"}))])
+    (event,) = outcomes(ledger)
+    assert event["type"] == "calends.outcome.accepted"
+    assert (event["data"]["vendor_id"], event["data"]["links"]) == ("v1", {"page": "https://x"})
+    assert [(told["source"], told["id"], told["offset"]) for told in event["data"]["events"]] == [
+        ("/shop", "e1", 1),
+        ("/shop", "e2", 2),
+    ]
+
+
+def test_an_outcome_is_told_once_and_only_at_the_end(opened: Open) -> None:
+    ledger = opened(TOLD)
+    take(ledger, change("k", 1))
+    (grant,) = claim(ledger).grants
+    take(ledger, change("k", 2, "newer"))
+    ledger.settle([result(grant, Accepted("v1"))])
+    assert outcomes(ledger) == []  # what was sent is no longer what is wanted
+    (grant,) = claim(ledger).grants
+    ledger.settle([result(grant, Accepted("v1"))] * 2)
+    assert [len(event["data"]["events"]) for event in outcomes(ledger)] == [2]
+
+
+def test_what_need_not_be_sent_and_what_dies_have_an_outcome_too(opened: Open) -> None:
+    policy = replace(TOLD["d"], problems=lambda content: ["bad"] if content["title"] == "bad" else [])
+    ledger = opened({"d": policy})
+    take(ledger, change("k", 1), change("dead", 1, "bad"))
+    cancel, raw = change("k", 2)
+    take(ledger, (replace(cancel, kind="cancel"), raw))
+    types = {event["subject"]: event["type"] for event in outcomes(ledger) if "subject" in event}
+    assert types == {"k": "calends.outcome.unneeded", "dead": "calends.outcome.dead"}
+
+
+def test_no_more_events_are_remembered_than_are_told(opened: Open) -> None:
+    ledger = opened(TOLD)
+    for order in range(1, 9):
+        take(ledger, change("k", order, f"t{order}"))
+    assert [event["offset"] for event in ledger.entry("k")[0].events or ()] == [6, 7, 8]
+
+
+def test_a_subscription_links_its_subscriber_and_its_end_unlinks_them(opened: Open) -> None:
+    ledger = opened({"d": Policy("d", "a", needs_identity=lambda content: content.get("kind") != "subscription")})
+    subscription, raw = change("sub", 1, subscriber="ann")
+    take(ledger, change("k", 1, subscriber="ann"))
+    take(ledger, (replace(subscription, content={"kind": "subscription"}), raw))
+    (grant,) = claim(ledger).grants
+    assert (grant.entries[0].key, ledger.entry("k")[0].state) == ("sub", "waiting")
+    ledger.settle([result(grant, Accepted("s1"))])
+    row = ledger.entry("k")[0]
+    assert (row.state, row.identity) == ("ready", "s1")
+    assert ledger.entry("sub")[0].state == "idle"
+    ended, raw = change("sub", 2, subscriber="ann")
+    take(ledger, (replace(ended, kind="delete", content={}), raw))
+    grant = next(grant for grant in claim(ledger).grants if grant.entries[0].key == "sub")
+    ledger.settle([Result(grant, (replace(answer(grant.entries[0], Accepted(), 1), step="delete"),), "a")])
+    assert ledger.entry("k")[0].identity is None
+    assert ledger.entry("sub")[0].state == "idle"

@@ -1,6 +1,6 @@
-"""Calls with several entries, and searches that take several calls.
+"""Calls with several entries, searches that take several calls, and the events that await an outcome.
 
-Workers of the version before go on beside this one: both columns may be empty.
+Workers of the version before go on beside this one: each column may be empty.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
+    op.add_column("entries", sa.Column("events", sa.Text))
     op.add_column("entries", sa.Column("candidates", sa.Text))
     op.add_column("entries", sa.Column("batch_limit", sa.Integer))
 
@@ -20,3 +21,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_column("entries", "batch_limit")
     op.drop_column("entries", "candidates")
+    op.drop_column("entries", "events")

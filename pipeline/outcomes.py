@@ -1,0 +1,53 @@
+"""How the end of an entry's work is worded for the upstream systems: a CloudEvent on the outcome topic."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from pipeline.ledger import Message
+from pipeline.model.blame import Answer
+from pipeline.model.entry import canonical
+from pipeline.model.facts import NOTHING, Facts
+from pipeline.model.outcome import Accepted, Unconfirmed
+
+CONTENT_TYPE = (("content-type", b"application/cloudevents+json"),)
+
+
+def of_entry(topic: str, facts: Facts, answer: Answer | None, now: float) -> Message:
+    """What became of an entry, with the vendor's id and links, and all the events that it answers for.
+
+    `accepted`: the vendor holds it; `unconfirmed`: it took it and applies it later; `deleted`: it is not there any
+    more; `dead`, `expired`: nobody tries any more; `unneeded`: it was never sent, and need not be.
+    """
+    became = _became(facts, answer)
+    event = {
+        "specversion": "1.0",
+        "id": f"{facts.destination}/{facts.key}/{facts.epoch}/{(facts.desired_hash or 'none')[:8]}/{became}",
+        "source": f"/calends/{facts.destination}",
+        "type": f"calends.outcome.{became}",
+        "subject": facts.key,
+        "time": datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds"),
+        "datacontenttype": "application/json",
+        "data": {
+            "destination": facts.destination,
+            "key": facts.key,
+            "subscriber": facts.subscriber,
+            "vendor_id": facts.vendor_id,
+            "links": _links(answer),
+            "reason": facts.error if became == "dead" else None,
+            "events": list(facts.events or ()),
+        },
+    }
+    return Message(topic, f"{facts.destination}/{facts.key}".encode(), canonical(event).encode(), CONTENT_TYPE)
+
+
+def _became(facts: Facts, answer: Answer | None) -> str:
+    if facts.state != "idle":
+        return facts.state
+    if facts.observed_hash == NOTHING:
+        return "deleted" if answer is not None else "unneeded"
+    return "unconfirmed" if answer is not None and isinstance(answer.outcome, Unconfirmed) else "accepted"
+
+
+def _links(answer: Answer | None) -> dict[str, str]:
+    return dict(answer.outcome.links) if answer is not None and isinstance(answer.outcome, Accepted) else {}

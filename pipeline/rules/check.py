@@ -28,7 +28,7 @@ def check_rules(
 
 
 def _rule(sourced: Sourced, rule: CompiledRule, destinations: Mapping[str, DestinationView]) -> Iterator[Problem]:
-    if not rule.sends and not rule.links:
+    if sourced.whole and not rule.sends and not rule.links:
         yield _at(sourced, (), "a rule that does nothing", rule.name, "send: or link:")
     seen: dict[tuple[str, str | int | None, str], int] = {}
     for index, compiled in enumerate(rule.sends):
@@ -40,7 +40,7 @@ def _rule(sourced: Sourced, rule: CompiledRule, destinations: Mapping[str, Desti
         for view in views:
             yield from _destination(sourced, compiled, at, view)
         for name in compiled.send.to:
-            if (name, compiled.send.key, compiled.send.layer) in seen:
+            if sourced.whole and (name, compiled.send.key, compiled.send.layer) in seen:
                 found = f"{name}, layer {compiled.send.layer}"
                 yield _at(sourced, (*at, "to"), "two changes to one layer of one entry", found, "another key or layer")
             seen[name, compiled.send.key, compiled.send.layer] = index
@@ -54,7 +54,7 @@ def _shape(sourced: Sourced, send: Send, at: Where) -> Iterator[Problem]:
         yield _at(sourced, (*at, "entry"), "an entry beside cancel or delete", "entry", "no entry")
     if ends and send.layer != BASE:
         yield _at(sourced, (*at, "layer"), "cancel and delete are of the whole entry", send.layer, "no layer")
-    if not ends and not send.entry and not send.own:
+    if sourced.whole and not ends and not send.entry and not send.own:
         yield _at(sourced, at, "a send item that says nothing", "", "entry, cancel: true or delete: true")
 
 
@@ -97,7 +97,7 @@ def _destination(sourced: Sourced, compiled: CompiledSend, at: Where, view: Dest
             message = f"{view.vendor.title} has no such field"
             place = (*at, view.vendor.name, name)
             yield _at(sourced, place, message, name, _list(expression.own), suggest(name, expression.own))
-    if send.layer == BASE and not (send.cancel or send.delete):
+    if sourced.whole and send.layer == BASE and not (send.cancel or send.delete):
         yield from _missing(sourced, compiled, at, view)
 
 

@@ -52,9 +52,14 @@ class Piece:
     line: int
 
 
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """What may have been meant; None: nothing is near."""
+    return next(iter(difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)), None)
+
+
 def suggest(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)
-    return f"did you mean {close[0]}?" if close else ""
+    meant = nearest(word, known)
+    return f"did you mean {meant}?" if meant else ""
 
 
 def pieces(source: str) -> tuple[list[Piece], Fault | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -14,7 +15,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from pipeline.model.entry import FIELDS
-from pipeline.rules.language import suggest
+from pipeline.rules.language import nearest, suggest
 
 Where = tuple[str | int, ...]
 """A place in a file: keys and indexes from its root."""
@@ -154,6 +155,8 @@ class Sourced:
     file: str
     at: Where
     lines: Mapping[Where, int] = field(repr=False)
+    whole: bool = True
+    """False: something wrong was taken out, so nothing can be said of what is missing."""
 
     def line(self, *inner: str | int) -> int:
         """The line of a place inside the rule, or of what encloses it."""
@@ -260,13 +263,15 @@ def _read(parsed: Any, file: str, lines: Mapping[Where, int], vendor_names: Coll
         return Rules(problems=(Problem(file, 1, "not a rule file", type(parsed).__name__, "a map with rules:"),))
     loaded = Rules(problems=tuple(_strangers(parsed, file, lines)))
     for index, raw in enumerate(_items(parsed.get("rules"))):
-        at: Where = ("rules", index)
-        rule, problems = _shaped(Rule, _with_own(raw, vendor_names), file, at, lines, vendor_names)
-        loaded += Rules(rules=(Sourced(rule, file, at, lines),) if rule else (), problems=problems)
+        reading = _Reading(file, ("rules", index), dict(lines), vendor_names)
+        rule = reading.shaped(Rule, _with_lists(raw))
+        sourced = Sourced(rule, file, reading.at, reading.lines, not reading.problems) if rule else None
+        loaded += Rules(rules=(sourced,) if sourced else (), problems=tuple(reading.problems))
     for index, raw in enumerate(_items(parsed.get("tests"))):
-        at = ("tests", index)
-        test, problems = _shaped(Test, raw, file, at, lines, vendor_names)
-        loaded += Rules(tests=(SourcedTest(test, file, line_of(lines, at)),) if test else (), problems=problems)
+        reading = _Reading(file, ("tests", index), dict(lines), vendor_names)
+        test = reading.shaped(Test, raw)
+        sourced_test = SourcedTest(test, file, line_of(lines, reading.at)) if test else None
+        loaded += Rules(tests=(sourced_test,) if sourced_test else (), problems=tuple(reading.problems))
     return loaded
 
 
@@ -284,12 +289,18 @@ def _strangers(parsed: Mapping[str, Any], file: str, lines: Mapping[Where, int])
             yield Problem(file, line_of(lines, (name,)), f"{name} is no list", type(value).__name__, "a list")
 
 
+def _with_lists(raw: Any) -> Any:
+    """A lone item where a list may stand becomes a list, so that every place has its index."""
+    if not isinstance(raw, dict):
+        return raw
+    return {name: _listed(value) if name in ("send", "link") else value for name, value in raw.items()}
+
+
 def _with_own(raw: Any, vendor_names: Collection[str]) -> Any:
     """Moves the vendors' sections of each send item under `own`."""
-    if not isinstance(raw, dict) or "send" not in raw:
+    if not isinstance(raw, dict) or not isinstance(raw.get("send"), list):
         return raw
-    items = raw["send"] if isinstance(raw["send"], list) else [raw["send"]]
-    return {**raw, "send": [_own(item, vendor_names) for item in items]}
+    return {**raw, "send": [_own(item, vendor_names) for item in raw["send"]]}
 
 
 def _own(item: Any, vendor_names: Collection[str]) -> Any:
@@ -300,30 +311,89 @@ def _own(item: Any, vendor_names: Collection[str]) -> Any:
     return {**rest, "own": own} if own else rest
 
 
-def _shaped(
-    shape: type[S], raw: Any, file: str, at: Where, lines: Mapping[Where, int], vendor_names: Collection[str]
-) -> tuple[S | None, tuple[Problem, ...]]:
-    try:
-        return shape.model_validate(raw), ()
-    except ValidationError as error:
-        details = error.errors(include_url=False)
-        return None, tuple(_problem(detail, file, at, lines, vendor_names) for detail in details)
+@dataclass(slots=True)
+class _Reading:
+    """One item on its way to its shape. A wrong key is told, read as what it may have meant, and the rest goes on."""
+
+    file: str
+    at: Where
+    lines: dict[Where, int]
+    vendor_names: Collection[str]
+    problems: list[Problem] = field(default_factory=list)
+
+    def shaped(self, shape: type[S], raw: Any) -> S | None:
+        """The item, without what is wrong in it; None where nothing is left that could be judged."""
+        while True:
+            try:
+                return shape.model_validate(_with_own(raw, self.vendor_names))
+            except ValidationError as error:
+                details = error.errors(include_url=False)
+            strange = [detail for detail in details if detail["type"] == "extra_forbidden"]
+            # Strange keys first: what they were meant to say may be what else is missing.
+            for place, told in _by_place(strange or details, raw).items():
+                self.problems.append(self._problem(place, told))
+            if not strange:
+                return None
+            for detail in strange:
+                self._mend(raw := deepcopy(raw), _place(detail, raw))
+
+    def _mend(self, raw: Any, place: Where) -> None:
+        """Gives a strange key the name that it may have meant, or takes it out."""
+        holder = raw
+        for part in place[:-1]:
+            holder = holder[part]
+        value = holder.pop(place[-1])
+        meant = nearest(str(place[-1]), self._known(place))
+        if meant is None or meant in holder:
+            return
+        holder[meant] = _listed(value) if meant in ("send", "link") else value
+        old, new = (*self.at, *place), (*self.at, *place[:-1], meant)
+        moved = {(*new, *at[len(old) :]): line for at, line in self.lines.items() if at[: len(old)] == old}
+        self.lines.update(moved)
+
+    def _problem(self, place: Where, told: Sequence[Any]) -> Problem:
+        line = line_of(self.lines, (*self.at, *place))
+        name = ".".join(str(part) for part in place) or "the item"
+        match told[0]["type"]:
+            case "extra_forbidden":
+                known, word = self._known(place), str(place[-1])
+                expected = "one of " + ", ".join(known)
+                return Problem(self.file, line, "an unknown key", word, expected, suggest(word, known))
+            case "missing":
+                return Problem(self.file, line, f"{name} is missing", "", f"{place[-1]}:")
+            case _:
+                found = repr(told[0]["input"])[:60]
+                words = [detail["msg"].removeprefix("Input should be ") for detail in told]
+                return Problem(self.file, line, f"{name} is not right", found, " or ".join(dict.fromkeys(words)))
+
+    def _known(self, place: Where) -> tuple[str, ...]:
+        return _known((*self.at, *place), self.vendor_names)
 
 
-def _problem(detail: Any, file: str, at: Where, lines: Mapping[Where, int], vendor_names: Collection[str]) -> Problem:
-    inner = tuple(part for part in detail["loc"] if part != "own")
-    line = line_of(lines, (*at, *inner))
-    name = ".".join(str(part) for part in inner) or "the item"
-    match detail["type"]:
-        case "extra_forbidden":
-            known = _known((*at, *inner), vendor_names)
-            word = str(inner[-1])
-            return Problem(file, line, "an unknown key", word, "one of " + ", ".join(known), suggest(word, known))
-        case "missing":
-            return Problem(file, line, f"{name} is missing", "", f"{inner[-1]}:")
-        case _:
-            found = repr(detail["input"])[:60]
-            return Problem(file, line, f"{name} is not right", found, detail["msg"].removeprefix("Input should be "))
+def _by_place(details: Sequence[Any], raw: Any) -> dict[Where, list[Any]]:
+    """The details of each place: where several types are allowed, each of them has its own."""
+    found: dict[Where, list[Any]] = {}
+    for detail in details:
+        found.setdefault(_place(detail, raw), []).append(detail)
+    return found
+
+
+def _place(detail: Any, raw: Any) -> Where:
+    """Where the item itself has what a detail tells: without `own`, and without the names of allowed types."""
+    *outer, last = detail["loc"] or ("",)
+    place: Where = ()
+    for part in outer:
+        if part == "own" or not _has(raw, part):
+            continue
+        raw, place = raw[part], (*place, part)
+    stands = _has(raw, last) or detail["type"] == "missing"
+    return (*place, last) if stands else place
+
+
+def _has(raw: Any, part: str | int) -> bool:
+    if isinstance(raw, dict):
+        return part in raw
+    return isinstance(raw, list) and isinstance(part, int) and 0 <= part < len(raw)
 
 
 def _known(at: Where, vendor_names: Collection[str]) -> tuple[str, ...]:
@@ -339,7 +409,7 @@ def _known(at: Where, vendor_names: Collection[str]) -> tuple[str, ...]:
             return SHAPES["expect"]
         case ["tests"]:
             return SHAPES["test"]
-        case [*_, "if_unlinked", "Wait"] | [*_, "if_unlinked"]:
+        case [*_, "if_unlinked"]:
             return ("wait",)
         case _:
             return SHAPES["rule"]

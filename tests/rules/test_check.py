@@ -128,3 +128,41 @@ def test_a_problem_reads_as_one_line() -> None:
     assert str(Problem("r.yaml", 5, "an unknown key", "wehn", "when", "did you mean when?")) == (
         "r.yaml:5: an unknown key; found wehn; expected when; did you mean when?"
     )
+
+
+def told(problems: list[Problem]) -> list[tuple[int, str, str]]:
+    return [(problem.line, problem.found, problem.suggestion) for problem in problems]
+
+
+def test_an_unknown_key_hides_nothing_else_of_its_rule(check) -> None:  # type: ignore[no-untyped-def]
+    text = GOOD.replace("title: Due\n", 'titel: "{{ data.name | uper }}"\n', 1).replace(
+        "data.due }}", "data.due | dat }}", 1
+    )
+
+    assert told(check(text)) == [
+        (12, "uper", "did you mean upper?"),
+        (12, "titel", "did you mean title?"),
+        (14, "dat", "did you mean date?"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "found"),
+    [
+        ("name: due", "nmae: due", 2, "nmae"),
+        ("from: [billing]", "form: [billing]", 3, "form"),
+        ("to: [acme-ecal]", "too: [acme-ecal]", 7, "too"),
+        ("title: Due", "headline: Due", 12, "headline"),
+        ("send:\n", "sned:\n", 6, "sned"),
+        ("layer: base", "if_unlinked: {wiat: 30d}", 10, "wiat"),
+        ("layer: base", "if_unlinked: [drop]", 10, "['drop']"),
+        ('key: "INV-{{ data.number }}"', "key: 1.5", 8, "1.5"),
+        ("ecal: {objective: pay}", "eacl: {objective: pay}", 17, "eacl"),
+    ],
+)
+def test_a_key_or_value_that_is_wrong_is_told_once(  # type: ignore[no-untyped-def]
+    check, old: str, new: str, line: int, found: str
+) -> None:
+    assert old in GOOD
+
+    assert [(p.line, p.found) for p in check(GOOD.replace(old, new, 1))] == [(line, found)]

@@ -1,4 +1,4 @@
-"""The configuration: one YAML file, overridden by `CALENDS_…` environment variables, validated once.
+"""The configuration: the shape of its one file, and what it means.
 
 Secrets never stand in the file: a credential names an environment variable or a file to read.
 """
@@ -7,22 +7,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
-from pydantic_settings import SettingsError as UnreadableVariable
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from pipeline.model.change import BASE
 from pipeline.model.wire import Credential
 from pipeline.rules.adapt import DestinationView
-from pipeline.rules.language import suggest
-from pipeline.rules.schema import Problem, Rules, load_inline, load_paths, load_text
+from pipeline.rules.schema import Rules, load_inline, load_paths, load_text
 from pipeline.rules.slots import FIELD_SLOTS
 from pipeline.vendors import vendors
 from pipeline.vendors.contract import Vendor, Window
@@ -176,7 +170,8 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return env_settings, init_settings
+        """What is given alone: the environment is laid over the file where both are read, in `operate/reading.py`."""
+        return (init_settings,)
 
     @property
     def all_layers(self) -> tuple[str, ...]:
@@ -259,117 +254,3 @@ def _only(section: str, text: str) -> str:
             inside = line.startswith((f"{section}:", f'"{section}":', f"'{section}':"))
         kept.append(line if inside else "")
     return "\n".join(kept)
-
-
-# reading -----------------------------------------------------------------------------------------------------------
-
-
-class SettingsError(Exception):
-    """The settings cannot be used. `places` are the keys that lead to each problem."""
-
-    def __init__(self, problems: list[Problem], places: list[tuple[int | str, ...]] | None = None) -> None:
-        super().__init__("\n".join(map(str, problems)))
-        self.problems = problems
-        self.places = places or []
-
-
-def file_of(path: Path) -> Path:
-    """The settings file: of a folder, its `calends.yaml`."""
-    return path / "calends.yaml" if path.is_dir() else path
-
-
-def load(path: Path) -> Settings:
-    """Reads and validates a settings file (a folder: its `calends.yaml`). Raises SettingsError with every problem."""
-    file = file_of(path)
-    document = read(file)
-    return validated(document, plain(document), file)
-
-
-def read(file: Path) -> Any:
-    """The file's YAML with its line numbers, a mapping. Raises SettingsError."""
-    try:
-        document = YAML(typ="rt").load(file.read_text("utf-8"))
-    except OSError as error:
-        reason = error.strerror or ""
-        raise SettingsError([Problem(str(file), 1, "the file cannot be read", reason, "a YAML file")]) from None
-    except UnicodeDecodeError:
-        raise SettingsError([Problem(str(file), 1, "the file cannot be read", "bytes", "text in UTF-8")]) from None
-    except YAMLError as error:
-        mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
-        reason = str(error.problem) if isinstance(error, MarkedYAMLError) else "unreadable"
-        line = mark.line + 1 if mark else 1
-        raise SettingsError([Problem(str(file), line, "not valid YAML", reason, "YAML 1.2")]) from None
-    if not isinstance(document, Mapping):
-        found = type(document).__name__
-        raise SettingsError([Problem(str(file), 1, "not a mapping", found, "kafka, destinations, rules, …")])
-    return document
-
-
-def validated(document: Any, values: dict[str, Any], file: Path) -> Settings:
-    """The settings of these values; `document` is where the lines are known. Raises SettingsError."""
-    try:
-        return Settings(**values)
-    except ValidationError as error:
-        details = error.errors(include_url=False, include_context=False)
-        problems = [_problem(document, file, detail) for detail in details]
-        raise SettingsError(problems, [detail["loc"] for detail in details]) from None
-    except UnreadableVariable as error:
-        problem = Problem(str(file), 1, "an environment variable CALENDS_… cannot be read", str(error), "JSON")
-        raise SettingsError([problem]) from None
-
-
-def _problem(document: Any, file: Path, detail: Any) -> Problem:
-    where = tuple(detail["loc"])
-    line = line_of(document, where) or 1
-    name = ".".join(str(part) for part in where) or "settings"
-    if detail["type"] == "extra_forbidden":
-        known = _known(where[:-1])
-        expected = "one of " + ", ".join(known) if known else "no such key"
-        return Problem(
-            str(file), line, f"an unknown key: {name}", str(where[-1]), expected, suggest(str(where[-1]), known)
-        )
-    if detail["type"] == "missing":
-        return Problem(str(file), line, f"{name} is missing", "", f"{where[-1]}:")
-    secret = any(str(part) in ("credential", "url", "sasl_password") for part in where)
-    found = "" if secret or isinstance(detail["input"], Mapping | BaseModel) else repr(detail["input"])[:60]
-    words = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ").removeprefix("expected ")
-    return Problem(str(file), line, f"{name} is not right", found, words)
-
-
-def _known(where: tuple[int | str, ...]) -> tuple[str, ...]:
-    """The keys that a place may have; none: any name, or not known."""
-    kind: Any = Settings
-    for part in where:
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            found = kind.model_fields.get(str(part))
-            kind = found.annotation if found else None
-        else:  # dict[str, X], tuple[X, ...], X | None
-            kind = next((arg for arg in reversed(get_args(kind)) if arg not in (type(None), Ellipsis)), None)
-        if isinstance(kind, UnionType):
-            kind = next(arg for arg in get_args(kind) if arg is not type(None))
-    return tuple(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else ()
-
-
-def line_of(document: Any, location: tuple[int | str, ...]) -> int | None:
-    """The line (from 1) at which the innermost known part of a location stands."""
-    line = None
-    for part in location:
-        try:
-            place = document.lc.data[part]
-            document = document[part]
-        except (AttributeError, KeyError, IndexError, TypeError):
-            break
-        line = place[0] + 1
-    return line
-
-
-def plain(value: Any) -> Any:
-    """ruamel's round-trip values as plain ones."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    for kind in (bool, int, float, str):
-        if isinstance(value, kind):
-            return kind(value)
-    return value

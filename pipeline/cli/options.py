@@ -28,7 +28,7 @@ HERE = Path("configs")
 def tell(problems: Sequence[Problem]) -> None:
     """One block for each problem: where and what, then what was found, expected and may have been meant."""
     for problem in problems:
-        typer.echo(f"{problem.file}:{problem.line}: {problem.message}", err=True)
+        typer.echo(f"{problem.where}: {problem.message}", err=True)
         for name in ("found", "expected", "suggestion"):
             words = getattr(problem, name)
             if words:

@@ -6,38 +6,25 @@ Each mistake is told with its file and line, and one mistake hides as few others
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from pipeline.model.change import BASE
 from pipeline.model.entry import FIELDS
+from pipeline.operate.reading import Place, Source, Unreadable, Wrong, file_of, read, without
 from pipeline.rules.adapt import DestinationView
 from pipeline.rules.check import check_rules
 from pipeline.rules.evaluate import RuleSet, RulesInvalid
-from pipeline.rules.language import suggest
+from pipeline.rules.language import nearest, suggest
 from pipeline.rules.render import RenderError
 from pipeline.rules.schema import Problem, Rules
 from pipeline.rules.selftest import run_tests
-from pipeline.settings import (
-    Account,
-    Destination,
-    SecretRef,
-    Settings,
-    SettingsError,
-    default_of,
-    file_of,
-    line_of,
-    plain,
-    read,
-    rules_of,
-    validated,
-)
+from pipeline.settings import Account, Destination, SecretRef, Settings, default_of, rules_of
 from pipeline.vendors import vendors
 from pipeline.vendors.contract import Vendor
-
-Place = tuple[int | str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,65 +47,59 @@ def check(path: Path, secrets: bool = True, tests: bool = True) -> Report:
     """The whole configuration; without `secrets` or `tests`, those are not looked at."""
     file = file_of(path)
     try:
-        document = read(file)
-    except SettingsError as error:
-        return Report(file, tuple(error.problems))
-    settings, problems = _readable(document, file)
+        source = read(file)
+    except Unreadable as error:
+        return Report(file, (error.problem,))
+    settings, problems, dropped = _readable(source)
     if settings is None:
         return Report(file, tuple(sorted(set(problems))))
-    desk = _Desk(settings, document, file)
-    problems += [*desk.top(secrets), *desk.accounts(secrets), *desk.destinations()]
+    desk = _Desk(settings, source)
+    of_destinations = {name: list(desk.destination(name)) for name in settings.destinations}
+    problems += [*desk.top(secrets), *desk.accounts(secrets), *chain(*of_destinations.values())]
     views = desk.views()
     rules = rules_of(settings, file)
     if not rules.rules and not rules.problems:
-        problems.append(desk.problem(("rules",), "no rules", "nothing", "at least one rule"))
-    # A rule may name what is declared but wrong itself: that is told once, at its declaration.
-    declared = plain(document).get("destinations") or {}
-    hidden = [name for name in declared if name not in views]
-    found = _rules(rules, views, settings.all_layers, tests)
-    problems += [p for p in found if not (p.message == "an unknown destination" and p.found in hidden)]
+        problems.append(source.problem(("rules",), "no rules", "nothing", "at least one rule"))
+    doubtful = {place[1] for place in dropped if place[0] == "destinations" and len(place) > 1}
+    doubtful |= {name for name in source.values()["destinations"] if name not in views or of_destinations[name]}
+    problems += _rules(rules, views, settings.all_layers, tests, frozenset(map(str, doubtful)))
     return Report(file, tuple(sorted(set(problems))), settings, rules, views)
 
 
-def _readable(document: Any, file: Path) -> tuple[Settings | None, list[Problem]]:
-    """The settings without what is wrong in them, and what is wrong."""
-    values = plain(document)
-    problems: list[Problem] = []
-    while True:
-        try:
-            return validated(document, values, file), problems
-        except SettingsError as error:
-            problems += [problem for problem in error.problems if problem not in problems]
-            # From the end, so that the indexes of a list stay right.
-            dropped = [_drop(values, place) for place in reversed(dict.fromkeys(error.places))]
-            if not any(dropped):
-                return None, problems
+def _readable(source: Source) -> tuple[Settings | None, list[Problem], list[Place]]:
+    """The settings without what is wrong in them, what is wrong, and the places that were taken out for it."""
+    values = source.values()
+    problems, dropped = list(source.problems), list[Place]()
+    while found := source.wrong(values):
+        problems += [wrong.problem for wrong in found if not _follows(wrong, dropped)]
+        # From the end, so that the indexes of a list stay right.
+        taken = [without(values, wrong.place) for wrong in reversed(found)]
+        if not any(taken):
+            return None, problems, dropped
+        dropped += [wrong.place for wrong in found]
+    return Settings(**values), problems, dropped
 
 
-def _drop(values: Any, place: Place) -> bool:
-    """Takes out the innermost part of a place that is there; False where nothing is."""
-    holder: Any = None
-    last: Any = None
-    for part in place:
-        try:
-            holder, last, values = values, part, values[part]
-        except (KeyError, IndexError, TypeError):
-            break
-    if holder is None:
-        return False
-    del holder[last]
-    return True
+def _follows(wrong: Wrong, dropped: Sequence[Place]) -> bool:
+    """Whether this is wrong only because of what was taken out there, or beside it."""
+    missing = wrong.kind == "missing"
+    return any(
+        place[: len(wrong.place)] == wrong.place or (missing and place[:-1] == wrong.place[:-1]) for place in dropped
+    )
 
 
-def _rules(rules: Rules, views: Mapping[str, DestinationView], layers: Sequence[str], tests: bool) -> list[Problem]:
+def _rules(
+    rules: Rules, views: Mapping[str, DestinationView], layers: Sequence[str], tests: bool, doubtful: Collection[str]
+) -> list[Problem]:
     """What is wrong with the rules. The tests of files without other problems run whatever the other files hold."""
-    problems = check_rules(rules if tests else replace(rules, tests=()), views, layers)
+    problems = check_rules(replace(rules, tests=()), views, layers, doubtful)
     wrong = {problem.file for problem in problems}
+    wrong |= {sourced.file for sourced in rules.rules if not sourced.destinations().isdisjoint(doubtful)}
     clean = Rules(
         tuple(sourced for sourced in rules.rules if sourced.file not in wrong),
         tuple(test for test in rules.tests if test.file not in wrong),
     )
-    if not problems or not tests or not clean.tests:
+    if not tests or not clean.tests:
         return problems
     try:
         return problems + run_tests(RuleSet(clean, views, tuple(layers)))
@@ -128,14 +109,13 @@ def _rules(rules: Rules, views: Mapping[str, DestinationView], layers: Sequence[
 
 @dataclass(frozen=True, slots=True)
 class _Desk:
-    """Settings that could be read, beside the file's lines."""
+    """Settings that could be read, beside where they stand."""
 
     settings: Settings
-    document: Any
-    file: Path
+    source: Source
 
     def problem(self, place: Place, message: str, found: str = "", expected: str = "", suggestion: str = "") -> Problem:
-        return Problem(str(self.file), line_of(self.document, place) or 1, message, found, expected, suggestion)
+        return self.source.problem(place, message, found, expected, suggestion)
 
     def unknown(self, place: Place, what: str, name: str, known: Sequence[str]) -> Problem:
         expected = "one of " + ", ".join(known) if known else "none is declared"
@@ -176,8 +156,9 @@ class _Desk:
             yield self.unknown((*place, "vendor"), "vendor", account.vendor, sorted(vendors()))
             return
         names = [secret.name for secret in vendor.secrets]
+        said = self._said((*place, "credential"), names)
         for secret in vendor.secrets:
-            if secret.required and secret.name not in account.credential:
+            if secret.required and secret.name not in said:
                 what = f"{secret.name}: {{env: …}} or {{file: …}}"
                 message = f"{vendor.title} needs {secret.name} ({secret.help})"
                 yield self.problem((*place, "credential"), message, "nothing", what)
@@ -197,20 +178,19 @@ class _Desk:
             message = f"{name}: the file is missing, empty or not readable"
             yield self.problem(place, message, str(reference.file), "a file with the secret in it")
 
-    def destinations(self) -> Iterator[Problem]:
-        for name, destination in self.settings.destinations.items():
-            place: Place = ("destinations", name)
-            vendor = self._vendor(name)
-            for index, omitted in enumerate(self._listed((*place, "omit"))):
-                if omitted not in FIELDS:
-                    yield self.unknown((*place, "omit", index), "field in omit", str(omitted), FIELDS)
-            if destination.account is not None and destination.account not in self.settings.accounts:
-                known = sorted(plain(self.document).get("accounts") or {})
-                if destination.account not in known:
-                    yield self.unknown((*place, "account"), "account", destination.account, known)
-            if vendor is not None:
-                yield from self._options(place, destination, vendor)
-                yield from self._defaults(name, place, destination, vendor)
+    def destination(self, name: str) -> Iterator[Problem]:
+        destination, place = self.settings.destinations[name], ("destinations", name)
+        vendor = self._vendor(name)
+        for index, omitted in enumerate(self._listed((*place, "omit"))):
+            if omitted not in FIELDS:
+                yield self.unknown((*place, "omit", index), "field in omit", str(omitted), FIELDS)
+        if destination.account is not None and destination.account not in self.settings.accounts:
+            known = sorted(self.source.values().get("accounts") or {})
+            if destination.account not in known:
+                yield self.unknown((*place, "account"), "account", destination.account, known)
+        if vendor is not None:
+            yield from self._options(place, destination, vendor)
+            yield from self._defaults(name, place, destination, vendor)
 
     def views(self) -> dict[str, DestinationView]:
         """The destinations that can be seen, without what is wrong in their defaults."""
@@ -236,15 +216,26 @@ class _Desk:
         return vendors().get((account.vendor if account else destination.vendor) or "")
 
     def _listed(self, place: Place) -> list[Any]:
-        node = self.document
+        node = self._at(place)
+        return list(node) if isinstance(node, list) else []
+
+    def _said(self, place: Place, known: Collection[str]) -> dict[str, Any]:
+        """What stands in a map, a misspelt name as what it may have meant: such a name is told where it stands."""
+        node = self._at(place)
+        members = node.items() if isinstance(node, Mapping) else ()
+        return {name if name in known else nearest(name, known) or name: value for name, value in members}
+
+    def _at(self, place: Place) -> Any:
+        node: Any = self.source.values()
         for part in place:
             node = node.get(part) if isinstance(node, Mapping) else None
-        return list(node) if isinstance(node, list) else []
+        return node
 
     def _options(self, place: Place, destination: Destination, vendor: Vendor) -> Iterator[Problem]:
         known = {option.name: option for option in vendor.options}
+        said = self._said((*place, "options"), known)
         for option in vendor.options:
-            if option.required and destination.options.get(option.name) in (None, ""):
+            if option.required and said.get(option.name) in (None, ""):
                 message = f"{vendor.title} needs the option {option.name} ({option.help})"
                 yield self.problem((*place, "options"), message, "nothing", f"options: {{{option.name}: …}}")
         for name, value in destination.options.items():

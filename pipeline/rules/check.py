@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from pipeline.model.change import BASE
 from pipeline.rules import slots
@@ -16,13 +16,20 @@ from pipeline.rules.selftest import run_tests
 
 
 def check_rules(
-    rules: Rules, destinations: Mapping[str, DestinationView], layers: Sequence[str] = (BASE,)
+    rules: Rules,
+    destinations: Mapping[str, DestinationView],
+    layers: Sequence[str] = (BASE,),
+    doubtful: Collection[str] = (),
 ) -> list[Problem]:
-    """Every problem of these rules, in the order of files and lines. The tests run where there is no other problem."""
-    compiled, problems = compile_rules(rules, destinations, layers)
+    """Every problem of these rules, in the order of files and lines. The tests run where there is no other problem.
+
+    `doubtful` destinations are wrong themselves: they may be named, and nothing is said of what they can say.
+    """
+    compiled, problems = compile_rules(rules, destinations, layers, doubtful)
+    certain = {name: view for name, view in destinations.items() if name not in doubtful}
     for sourced, rule in zip(rules.rules, compiled, strict=True):
-        problems += _rule(sourced, rule, destinations)
-    if not problems:
+        problems += _rule(sourced, rule, certain)
+    if rules.tests and not problems:
         problems += run_tests(RuleSet(rules, destinations, tuple(layers)))
     return sorted(set(problems))
 
@@ -36,7 +43,8 @@ def _rule(sourced: Sourced, rule: CompiledRule, destinations: Mapping[str, Desti
         views = [destinations[name] for name in compiled.send.to if name in destinations]
         yield from _shape(sourced, compiled.send, at)
         yield from _literals(sourced, compiled, at)
-        yield from _sections(sourced, compiled.send, at, views)
+        if len(views) == len(compiled.send.to):
+            yield from _sections(sourced, compiled.send, at, views)
         for view in views:
             yield from _destination(sourced, compiled, at, view)
         for name in compiled.send.to:

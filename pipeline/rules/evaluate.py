@@ -6,7 +6,7 @@ Pure: no clock, nothing kept between events. No explanation quotes a value of th
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -72,13 +72,16 @@ def digest_of(rules: Rules) -> str:
 
 
 def compile_rules(
-    rules: Rules, destinations: Mapping[str, DestinationView], layers: Sequence[str]
+    rules: Rules,
+    destinations: Mapping[str, DestinationView],
+    layers: Sequence[str],
+    doubtful: Collection[str] = (),
 ) -> tuple[tuple[CompiledRule, ...], list[Problem]]:
-    """The rules made ready, and why they could not be."""
+    """The rules made ready, and why they could not be. `doubtful`: destinations that there are, but not to be seen."""
     found: list[Problem] = list(rules.problems)
     compiled = tuple(compile_rule(sourced, _reporter(sourced, found)) for sourced in rules.rules)
     for sourced in rules.rules:
-        found += _unknown_names(sourced, destinations, layers)
+        found += _unknown_names(sourced, sorted({*destinations, *doubtful}), layers)
     return compiled, found
 
 
@@ -292,9 +295,7 @@ def _reporter(sourced: Sourced, found: list[Problem]) -> Callable[[Where, Fault]
     return report
 
 
-def _unknown_names(
-    sourced: Sourced, destinations: Mapping[str, DestinationView], layers: Sequence[str]
-) -> list[Problem]:
+def _unknown_names(sourced: Sourced, destinations: Sequence[str], layers: Sequence[str]) -> list[Problem]:
     found: list[Problem] = []
 
     def unknown(at: Where, what: str, name: str, known: Sequence[str]) -> None:
@@ -306,10 +307,10 @@ def _unknown_names(
     for index, send in enumerate(sourced.rule.send):
         for place, name in enumerate(send.to):
             if name not in destinations:
-                unknown(("send", index, "to", place), "destination", name, sorted(destinations))
+                unknown(("send", index, "to", place), "destination", name, destinations)
         if send.layer not in layers:
             unknown(("send", index, "layer"), "layer", send.layer, tuple(layers))
     for index, link in enumerate(sourced.rule.link):
         if link.destination not in destinations:
-            unknown(("link", index, "destination"), "destination", link.destination, sorted(destinations))
+            unknown(("link", index, "destination"), "destination", link.destination, destinations)
     return found

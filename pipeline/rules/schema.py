@@ -23,7 +23,7 @@ Where = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One mistake in the rules. `line` counts from 1."""
+    """One mistake. `line` counts from 1; 0: it is in no file, and `file` names the environment variable."""
 
     file: str
     line: int
@@ -32,8 +32,12 @@ class Problem:
     expected: str = ""
     suggestion: str = ""
 
+    @property
+    def where(self) -> str:
+        return f"{self.file}:{self.line}" if self.line else self.file
+
     def __str__(self) -> str:
-        parts = [f"{self.file}:{self.line}: {self.message}"]
+        parts = [f"{self.where}: {self.message}"]
         parts += [f"found {self.found}"] if self.found else []
         parts += [f"expected {self.expected}"] if self.expected else []
         parts += [self.suggestion] if self.suggestion else []
@@ -157,6 +161,9 @@ class Sourced:
     lines: Mapping[Where, int] = field(repr=False)
     whole: bool = True
     """False: something wrong was taken out, so nothing can be said of what is missing."""
+
+    def destinations(self) -> set[str]:
+        return {name for send in self.rule.send for name in send.to} | {link.destination for link in self.rule.link}
 
     def line(self, *inner: str | int) -> int:
         """The line of a place inside the rule, or of what encloses it."""
@@ -330,7 +337,7 @@ class _Reading:
                 details = error.errors(include_url=False)
             strange = [detail for detail in details if detail["type"] == "extra_forbidden"]
             # Strange keys first: what they were meant to say may be what else is missing.
-            for place, told in _by_place(strange or details, raw).items():
+            for place, told in by_place(strange or details, raw).items():
                 self.problems.append(self._problem(place, told))
             if not strange:
                 return None
@@ -370,7 +377,7 @@ class _Reading:
         return _known((*self.at, *place), self.vendor_names)
 
 
-def _by_place(details: Sequence[Any], raw: Any) -> dict[Where, list[Any]]:
+def by_place(details: Sequence[Any], raw: Any) -> dict[Where, list[Any]]:
     """The details of each place: where several types are allowed, each of them has its own."""
     found: dict[Where, list[Any]] = {}
     for detail in details:
@@ -379,13 +386,12 @@ def _by_place(details: Sequence[Any], raw: Any) -> dict[Where, list[Any]]:
 
 
 def _place(detail: Any, raw: Any) -> Where:
-    """Where the item itself has what a detail tells: without `own`, and without the names of allowed types."""
+    """Where the item itself has what a detail tells: without pydantic's names of the types that are allowed there."""
     *outer, last = detail["loc"] or ("",)
     place: Where = ()
     for part in outer:
-        if part == "own" or not _has(raw, part):
-            continue
-        raw, place = raw[part], (*place, part)
+        if _has(raw, part):
+            raw, place = raw[part], (*place, part)
     stands = _has(raw, last) or detail["type"] == "missing"
     return (*place, last) if stands else place
 

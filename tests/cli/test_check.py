@@ -84,6 +84,35 @@ tests:
     expect: [{to: ecal, key: k, entry: {title: Coffee}}]
 """
 
+FINE = """\
+log_level: info
+kafka: {bootstrap_servers: "localhost:9092", pattern: orders}
+accounts:
+  cal:
+    vendor: calreply
+    credential: {client_id: {env: CALREPLY_CLIENT_ID}, client_secret: {env: CALREPLY_CLIENT_SECRET}}
+    quota: [{calls: 5, per: 1m}]
+destinations:
+  replies:
+    account: cal
+    options: {account_code: acme, api: rokt}
+    links: in_description
+    omit: [alerts]
+    defaults: {time_zone: Europe/Berlin}
+rules:
+  - name: booked
+    from: [orders]
+    send:
+      to: [replies]
+      key: k
+      identity: x
+      entry: {title: x, start: "2026-12-24T09:00", alerts: [1d], links: [{name: a, url: "https://b"}]}
+  - name: gone
+    from: [orders]
+    on: gone
+    send: {to: [replies], key: k, delete: true}
+"""
+
 MISTAKES = {
     "MISSPELT": ("calends.yaml", "an unknown key: kafka.bootstrap_server", "did you mean bootstrap_servers?"),
     "DURATION": ("calends.yaml", "grace_period is not right", ""),
@@ -198,13 +227,87 @@ def test_a_file_that_is_no_settings_is_told_so(tmp_path: Path, text: str) -> Non
     assert not result.exception or isinstance(result.exception, SystemExit)
 
 
-def test_a_variable_that_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CALENDS_LAYERS", "payment")
-
-    assert [p.message for p in check(CONFIGS).problems] == ["an environment variable CALENDS_… cannot be read"]
-
-
 def test_run_refuses_what_check_refuses(folder: Path) -> None:
     result = CliRunner().invoke(app, ["run", "-c", str(folder)])
 
     assert (result.exit_code, marked(folder, "VENDOR") in result.output) == (3, True)
+
+
+def problems_of(tmp_path: Path, old: str, new: str) -> list[Problem]:
+    """What check finds in the good settings, changed at one place."""
+    assert old in FINE
+    file = tmp_path / "calends.yaml"
+    file.write_text(FINE.replace(old, new))
+    return list(check(file).problems)
+
+
+@pytest.mark.usefixtures("credentials")
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("api: rokt", "api: rock", "api is not right"),
+        ("account_code:", "acount_code:", "an unknown option of CalReply subscription events"),
+        ("client_id: {", "clientid: {", "an unknown part of the credential"),
+        ("links: in_description", "links: in_descripton", "destinations.replies.links is not right"),
+        ("links: in", "lniks: in", "an unknown key: destinations.replies.lniks"),
+        ("omit: [alerts]", "omit: [alarms]", "an unknown field in omit"),
+        ("Europe/Berlin", "Europe/Belrin", "time_zone is not right"),
+        ("vendor: calreply", "vendor: calrepli", "an unknown vendor"),
+        ("vendor: calreply", "vendro: calreply", "an unknown key: accounts.cal.vendro"),
+        ("account: cal", "account: cla", "an unknown account"),
+        ("account: cal", "acount: cal", "an unknown key: destinations.replies.acount"),
+        ("per: 1m", "per: 1x", "accounts.cal.quota.0.per is not right"),
+        ("calls: 5", "cals: 5", "an unknown key: accounts.cal.quota.0.cals"),
+        ("{env: CALREPLY_CLIENT_ID}", "[a]", "accounts.cal.credential.client_id is not right"),
+    ],
+)
+def test_a_mistake_is_told_at_its_root_alone(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert [problem.message for problem in problems_of(tmp_path, old, new)] == [message]
+
+
+@pytest.mark.usefixtures("credentials")
+def test_the_good_settings_of_these_tests_are_good(tmp_path: Path) -> None:
+    assert problems_of(tmp_path, "", "") == []
+
+
+@pytest.mark.usefixtures("credentials")
+@pytest.mark.parametrize(
+    ("variable", "value", "message", "suggestion"),
+    [
+        ("KAFKA__BOOTSTRAP_SERVERS", "s3cret", "kafka.bootstrap_servers is not right", ""),
+        ("KAFKA", '{"bootstrap_servers": "s3cret"}', "kafka.bootstrap_servers is not right", ""),
+        (
+            "KAFKA__BOOTSTRAP_SERVER",
+            "s3cret",
+            "an unknown key: kafka.bootstrap_server",
+            "did you mean bootstrap_servers?",
+        ),
+        ("KAFKA__PATTERN", "[s3cret", "kafka.pattern is not right", ""),
+        ("KAFKA__TOPICS", "s3cret", "cannot be read", ""),
+        ("LAYERS", "s3cret", "cannot be read", ""),
+        ("GRACE_PERIOD", "s3cret", "grace_period is not right", ""),
+        ("ACCOUNTS__CAL__VENDOR", "s3cret", "an unknown vendor", ""),
+        ("ACCOUNTS__NEW", '{"base_url": "http://s3cret"}', "accounts.new.vendor is missing", ""),
+    ],
+)
+def test_a_mistake_in_a_variable_is_told_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, message: str, suggestion: str
+) -> None:
+    monkeypatch.setenv(f"CALENDS_{variable}", value)
+
+    (problem,) = problems_of(tmp_path, "", "")
+
+    assert (problem.where, problem.message) == (f"environment variable CALENDS_{variable}", message)
+    assert (problem.suggestion, "s3cret" in str(problem)) == (suggestion, False)
+
+
+@pytest.mark.usefixtures("credentials")
+def test_a_variable_lies_over_the_file_and_hides_no_other_mistake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CALENDS_KAFKA__BOOTSTRAP_SERVERS", "broker")
+    monkeypatch.setenv("CALENDS_LOG_LEVEL", "debug")
+
+    told = [problem.where for problem in problems_of(tmp_path, "log_level: info", "log_level: loud\ngrace: 1s")]
+
+    assert told == [f"{tmp_path}/calends.yaml:2", "environment variable CALENDS_KAFKA__BOOTSTRAP_SERVERS"]

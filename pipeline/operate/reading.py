@@ -1,0 +1,230 @@
+"""The settings as they stand: one YAML file, and the `CALENDS_…` environment variables laid over it.
+
+Knows where each value stands, so that a mistake is told at its line, or by its variable's name: never its value.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_settings import EnvSettingsSource
+from pydantic_settings import SettingsError as UnreadableVariable
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from pipeline.rules.language import nearest, suggest
+from pipeline.rules.schema import Problem, by_place
+from pipeline.settings import Settings
+
+Place = tuple[int | str, ...]
+PREFIX = "CALENDS_"
+
+
+class Unreadable(Exception):
+    """The file is no settings at all."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """One mistake in the shape of the settings; `kind` is pydantic's word for it."""
+
+    place: Place
+    kind: str
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A settings file, and what each environment variable sets."""
+
+    file: Path
+    document: Any
+    variables: Mapping[str, dict[str, Any]]
+    problems: tuple[Problem, ...]
+    """Variables that cannot be read."""
+
+    def values(self) -> dict[str, Any]:
+        """All that is said, the environment over the file."""
+        values: dict[str, Any] = plain(self.document)
+        for said in self.variables.values():
+            values = _laid_over(values, said)
+        return values
+
+    def problem(self, place: Place, message: str, found: str = "", expected: str = "", suggestion: str = "") -> Problem:
+        variable = self.variable(place)
+        if variable is not None:
+            return Problem(f"environment variable {variable}", 0, message, "", expected, suggestion)
+        return Problem(str(self.file), line_of(self.document, place) or 1, message, found, expected, suggestion)
+
+    def variable(self, place: Place) -> str | None:
+        """The variable that says what stands at a place, or that alone made what lacks it."""
+        in_file, _ = _walked(self.document, place)
+        found = None
+        for name, said in self.variables.items():
+            depth, value = _walked(said, place)
+            if depth > in_file or (depth == len(place) and not isinstance(value, Mapping)):
+                found = name
+        return found
+
+    def wrong(self, values: Mapping[str, Any]) -> list[Wrong]:
+        """What is wrong with the shape of these values, each mistake once."""
+        try:
+            Settings(**values)
+        except ValidationError as error:
+            details = by_place(error.errors(include_url=False, include_context=False), values)
+        else:
+            return []
+        found = [Wrong(place, told[0]["type"], _problem(self, place, told)) for place, told in details.items()]
+        meant = {
+            (*one.place[:-1], nearest(str(one.place[-1]), _known(one.place[:-1])))
+            for one in found
+            if one.kind == "extra_forbidden"
+        }
+        return [one for one in found if one.kind != "missing" or one.place not in meant]
+
+
+def file_of(path: Path) -> Path:
+    """The settings file: of a folder, its `calends.yaml`."""
+    return path / "calends.yaml" if path.is_dir() else path
+
+
+def read(file: Path) -> Source:
+    """Raises Unreadable."""
+    document = _document(file)
+    variables, problems = {}, []
+    source = EnvSettingsSource(Settings)
+    # The deeper a variable's path, the later: it says more than one that holds a whole section as JSON.
+    for name in sorted(os.environ, key=lambda name: (name.count("__"), name)):
+        source.env_vars = {name.lower(): os.environ[name]} if name.upper().startswith(PREFIX) else {}
+        try:
+            said = source()
+        except UnreadableVariable:
+            problems.append(Problem(f"environment variable {name}", 0, "cannot be read", "", "a list or map as JSON"))
+            continue
+        if said:
+            variables[name] = said
+    return Source(file, document, variables, tuple(problems))
+
+
+def _document(file: Path) -> Any:
+    """The file's YAML with its line numbers, a mapping."""
+    try:
+        document = YAML(typ="rt").load(file.read_text("utf-8"))
+    except OSError as error:
+        raise Unreadable(
+            Problem(str(file), 1, "the file cannot be read", error.strerror or "", "a YAML file")
+        ) from None
+    except UnicodeDecodeError:
+        raise Unreadable(Problem(str(file), 1, "the file cannot be read", "bytes", "text in UTF-8")) from None
+    except YAMLError as error:
+        mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
+        reason = str(error.problem) if isinstance(error, MarkedYAMLError) else "unreadable"
+        raise Unreadable(
+            Problem(str(file), mark.line + 1 if mark else 1, "not valid YAML", reason, "YAML 1.2")
+        ) from None
+    if not isinstance(document, Mapping):
+        found = type(document).__name__
+        raise Unreadable(Problem(str(file), 1, "not a mapping", found, "kafka, destinations, rules, …"))
+    return document
+
+
+def _problem(source: Source, place: Place, told: list[Any]) -> Problem:
+    name = ".".join(str(part) for part in place) or "settings"
+    detail = told[0]
+    if detail["type"] == "extra_forbidden":
+        known, word = _known(place[:-1]), str(place[-1])
+        expected = "one of " + ", ".join(known) if known else "no such key"
+        return source.problem(place, f"an unknown key: {name}", word, expected, suggest(word, known))
+    if detail["type"] == "missing":
+        return source.problem(place, f"{name} is missing", "", f"{place[-1]}:")
+    secret = any(str(part) in ("credential", "url", "sasl_password") for part in place)
+    found = "" if secret or isinstance(detail["input"], Mapping | BaseModel) else repr(detail["input"])[:60]
+    return source.problem(place, f"{name} is not right", found, " or ".join(dict.fromkeys(map(_words, told))))
+
+
+def _words(detail: Any) -> str:
+    words: str = detail["msg"]
+    return words.removeprefix("Value error, ").removeprefix("Input should be ").removeprefix("expected ")
+
+
+def _known(where: Place) -> tuple[str, ...]:
+    """The keys that a place may have; none: any name, or not known."""
+    kind: Any = Settings
+    for part in where:
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            found = kind.model_fields.get(str(part))
+            kind = found.annotation if found else None
+        else:  # dict[str, X], tuple[X, ...], X | None
+            kind = next((arg for arg in reversed(get_args(kind)) if arg not in (type(None), Ellipsis)), None)
+        if isinstance(kind, UnionType):
+            kind = next(arg for arg in get_args(kind) if arg is not type(None))
+    return tuple(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else ()
+
+
+def line_of(document: Any, place: Place) -> int | None:
+    """The line (from 1) at which the innermost known part of a place stands."""
+    line = None
+    for part in place:
+        try:
+            at = document.lc.data[part]
+            document = document[part]
+        except (AttributeError, KeyError, IndexError, TypeError):
+            break
+        line = at[0] + 1
+    return line
+
+
+def plain(value: Any) -> Any:
+    """ruamel's round-trip values as plain ones."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    for kind in (bool, int, float, str):
+        if isinstance(value, kind):
+            return kind(value)
+    return value
+
+
+def without(values: Any, place: Place) -> bool:
+    """Takes out the innermost part of a place that is there; False where nothing is."""
+    depth, _ = _walked(values, place)
+    if not depth:
+        return False
+    for part in place[: depth - 1]:
+        values = values[part]
+    del values[place[depth - 1]]
+    return True
+
+
+def _walked(values: Any, place: Place) -> tuple[int, Any]:
+    """How many parts of a place are there, and what stands at the last of them."""
+    depth = 0
+    for part in place:
+        try:
+            values = values[part]
+        except (KeyError, IndexError, TypeError):
+            break
+        depth += 1
+    return depth, values
+
+
+def _laid_over(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    return {**below, **dict(_merged(below, above))}
+
+
+def _merged(below: dict[str, Any], above: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in above.items():
+        under = below.get(name)
+        both = isinstance(value, Mapping) and isinstance(under, dict)
+        yield name, _laid_over(under, value) if both else value  # type: ignore[arg-type]

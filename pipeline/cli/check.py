@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import HERE, PROBLEMS, Config, tell
+from pipeline.cli.options import HERE, PROBLEMS, Config, tell, there
 from pipeline.operate.check import Report
 from pipeline.operate.check import check as checked
 
@@ -21,7 +21,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for other progr
 
 def check(path: Place = None, config: Config = HERE, as_json: AsJson = False) -> None:
     """Read settings, rules and credentials, run the rules' tests, and tell every problem. Sends nothing."""
-    report = checked(path or config)
+    report = checked(there(path or config))
     if as_json:
         found = {"ok": not report.problems, **_counts(report), "problems": [asdict(p) for p in report.problems]}
         typer.echo(json.dumps(found, ensure_ascii=False, indent=2))

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import CANNOT_GO_ON, HERE, PROBLEMS, USAGE, Config, give_up, tell
+from pipeline.cli.options import CANNOT_GO_ON, HERE, PROBLEMS, USAGE, Config, give_up, tell, there
 from pipeline.model.event import Undecodable
 from pipeline.operate.check import check
 from pipeline.operate.explain import Explained, Explainer, RuleStory
@@ -29,7 +29,7 @@ def explain(
     event: Event, config: Config = HERE, topic: Topic = None, identity: Identity = None, as_json: AsJson = False
 ) -> None:
     """Show which rules match an event and why, each change, and each vendor's exact request. Sends nothing."""
-    report = check(config, secrets=False, tests=False)
+    report = check(there(config), secrets=False, tests=False)
     if report.problems or report.settings is None:
         tell(report.problems)
         raise typer.Exit(CANNOT_GO_ON)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import typer
 
 from pipeline.app import ledger_of
-from pipeline.cli.options import CANNOT_GO_ON, HERE, Config, give_up, tell
+from pipeline.cli.options import CANNOT_GO_ON, HERE, Config, give_up, tell, there
 from pipeline.ledger import LedgerUnavailable
 from pipeline.operate.check import check
 
 
 def migrate(config: Config = HERE) -> None:
     """Bring the ledger's tables to this version. SQLite does so by itself."""
-    report = check(config, secrets=False, tests=False)
+    report = check(there(config), secrets=False, tests=False)
     if report.problems or report.settings is None:
         tell(report.problems)
         raise typer.Exit(CANNOT_GO_ON)

@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from pipeline.operate.reading import file_of
 from pipeline.rules.schema import Problem
 
 FINE, PROBLEMS, USAGE, CANNOT_GO_ON = 0, 1, 2, 3
@@ -23,6 +24,16 @@ Config = Annotated[
     ),
 ]
 HERE = Path("configs")
+
+
+def there(path: Path) -> Path:
+    """The settings file that is meant; ends the command where there is none."""
+    file = file_of(path)
+    if file.is_file():
+        return file
+    if path.is_dir():
+        give_up(f"{path} has no {file.name}: name a folder that has one, or the settings file itself", USAGE)
+    give_up(f"{path}: no such file or folder: name the settings file, or the folder of calends.yaml", USAGE)
 
 
 def tell(problems: Sequence[Problem]) -> None:

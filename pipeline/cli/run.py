@@ -11,7 +11,7 @@ import typer
 import uvloop
 
 from pipeline.app import Worker, ledger_of, run_until_signal
-from pipeline.cli.options import CANNOT_GO_ON, HERE, USAGE, Config, give_up, tell
+from pipeline.cli.options import CANNOT_GO_ON, HERE, USAGE, Config, give_up, tell, there
 from pipeline.intake import LedgerLost
 from pipeline.ledger import Ledger, LedgerUnavailable
 from pipeline.operate.check import check
@@ -31,7 +31,7 @@ def run(config: Config = HERE, from_committed: FromCommitted = False, rebuild: R
     """Read events from Kafka and keep the calendars in step, until SIGTERM or Ctrl-C."""
     if from_committed and rebuild:
         give_up("--from-committed and --rebuild exclude each other", USAGE)
-    report = check(config)
+    report = check(there(config))
     if report.problems or report.settings is None:
         tell(report.problems)
         raise typer.Exit(CANNOT_GO_ON)

@@ -72,3 +72,19 @@ def test_sandbox_accounts_that_are_none_are_wrong_usage(tmp_path: Path, text: st
     (tmp_path / "accounts.json").write_text(text)
 
     assert calends("sandbox", "--config", str(tmp_path / "accounts.json"))[0] == 2
+
+
+@pytest.mark.parametrize(
+    "command", [("check", "nope.yaml"), ("check", "-c", "nope.yaml"), ("explain", "-", "-c", "nope.yaml"),
+                ("run", "-c", "nope.yaml"), ("migrate", "-c", "nope.yaml")],
+)  # fmt: skip
+def test_settings_that_are_not_there_are_wrong_usage(command: tuple[str, ...]) -> None:
+    told = "calends: nope.yaml: no such file or folder: name the settings file, or the folder of calends.yaml\n"
+
+    assert calends(*command) == (2, told)
+
+
+def test_a_folder_without_settings_is_wrong_usage(tmp_path: Path) -> None:
+    told = f"calends: {tmp_path} has no calends.yaml: name a folder that has one, or the settings file itself\n"
+
+    assert calends("check", str(tmp_path)) == (2, told)

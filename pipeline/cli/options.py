@@ -29,11 +29,10 @@ HERE = Path("configs")
 def there(path: Path) -> Path:
     """The settings file that is meant; ends the command where there is none."""
     file = file_of(path)
-    if file.is_file():
-        return file
-    if path.is_dir():
-        give_up(f"{path} has no {file.name}: name a folder that has one, or the settings file itself", USAGE)
-    give_up(f"{path}: no such file or folder: name the settings file, or the folder of calends.yaml", USAGE)
+    if not file.exists():
+        named = f"{path} has no {file.name}" if path.is_dir() else f"{path}: no such file or folder"
+        give_up(f"{named}: name the settings file, or the folder of calends.yaml", USAGE)
+    return file
 
 
 def tell(problems: Sequence[Problem]) -> None:

@@ -85,6 +85,6 @@ def test_settings_that_are_not_there_are_wrong_usage(command: tuple[str, ...]) -
 
 
 def test_a_folder_without_settings_is_wrong_usage(tmp_path: Path) -> None:
-    told = f"calends: {tmp_path} has no calends.yaml: name a folder that has one, or the settings file itself\n"
+    told = f"calends: {tmp_path} has no calends.yaml: name the settings file, or the folder of calends.yaml\n"
 
     assert calends("check", str(tmp_path)) == (2, told)

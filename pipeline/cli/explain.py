@@ -43,6 +43,9 @@ def explain(
     else:
         typer.echo("\n".join(line for story in stories for line in _story(story)))
     wrong = any(story.failures or any(change.cannot_say for change in story.changes) for story in stories)
+    unread = explainer.unread(topic) if topic else None
+    if unread:
+        give_up(unread, PROBLEMS)
     raise typer.Exit(PROBLEMS if wrong else 0)
 
 
@@ -71,5 +74,5 @@ def _change(change: Explained) -> Iterator[str]:
     yield from (f"  note: {words}" for words in change.notes)
     if change.request:
         yield ""
-        yield from (f"    {line}" if line else "" for line in change.request.split("\n"))
+        yield from (f"    {line}" if line else "" for line in change.request.text().split("\n"))
         yield ""

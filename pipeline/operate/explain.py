@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from difflib import SequenceMatcher
 from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import quote
@@ -16,7 +17,7 @@ from pipeline.model.event import DomainEvent, decode
 from pipeline.model.outcome import Rejected
 from pipeline.model.wire import Coordinates, Credential, Record, Request
 from pipeline.rules.adapt import DestinationView, desired, problems_of
-from pipeline.rules.compiled import CompiledRule, compile_rule
+from pipeline.rules.compiled import CompiledRule, compile_rule, is_topic
 from pipeline.rules.evaluate import RuleSet
 from pipeline.rules.schema import Rules, Sourced
 from pipeline.settings import Settings
@@ -30,6 +31,23 @@ VENDOR_ID = "VENDOR-ID"
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """A request as people may see it, secrets masked. `body` is JSON where the request's is, else text; None: none."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: Any
+
+    def text(self) -> str:
+        lines = [f"{self.method} {self.url}", *(f"{name}: {value}" for name, value in self.headers.items())]
+        if self.body is None:
+            return "\n".join(lines)
+        body = self.body if isinstance(self.body, str) else json.dumps(self.body, indent=2, ensure_ascii=False)
+        return "\n".join([*lines, "", body])
+
+
+@dataclass(frozen=True, slots=True)
 class Explained:
     """One change: what it asks for, and the request it would become."""
 
@@ -40,8 +58,7 @@ class Explained:
     layer: str
     content: Mapping[str, Any]
     """What the vendor would be asked to hold, of this event alone."""
-    request: str | None
-    """The HTTP request, secrets masked."""
+    request: Shown | None
     cannot_say: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -71,6 +88,16 @@ class Explainer:
     def stories(self, body: bytes, topic: str | None = None) -> list[RuleStory]:
         """One for each rule; without a topic, each rule sees the event on its own first one. Raises Undecodable."""
         return [self._story(sourced, body, topic) for sourced in self.rules.rules.rules]
+
+    def unread(self, topic: str) -> str | None:
+        """That no rule reads this topic, and which they read, the nearest name first; None: one does."""
+        if any(is_topic(pattern, topic) for rule in self._compiled() for pattern in rule.topics):
+            return None
+        near = sorted(self.rules.topics, key=lambda name: -SequenceMatcher(None, topic, name).ratio())
+        return f"no rule reads the topic {topic}; the rules read {', '.join(near)}"
+
+    def _compiled(self) -> Iterator[CompiledRule]:
+        return (compile_rule(sourced, lambda at, fault: None) for sourced in self.rules.rules.rules)
 
     def _story(self, sourced: Sourced, body: bytes, topic: str | None) -> RuleStory:
         rule = compile_rule(sourced, lambda at, fault: None)
@@ -111,7 +138,7 @@ class Explainer:
             notes=tuple(self._notes(change, view, request)),
         )
 
-    def _request(self, change: Change, view: DestinationView, content: Mapping[str, Any]) -> tuple[str | None, str]:
+    def _request(self, change: Change, view: DestinationView, content: Mapping[str, Any]) -> tuple[Shown | None, str]:
         """The request, or why there is none."""
         ends = change.kind != "upsert"
         situation = Situation(
@@ -126,16 +153,15 @@ class Explainer:
         if isinstance(step, Rejected):
             return None, f"{view.vendor.title} cannot {'delete' if ends else 'do'} this"
         unsigned = view.vendor.request(step, [situation])
-        placeholders = Credential({secret.name: MASK for secret in view.vendor.secrets})
-        account = self.settings.account_of(view.name)[1]
-        base = account.base_url or view.vendor.defaults.base_url
-        return shown(unsigned, view.vendor.sign(unsigned, placeholders, MASK), base), ""
+        return shown(unsigned, view.vendor.sign(unsigned, _placeholders(view), MASK), self._base(view)), ""
+
+    def _base(self, view: DestinationView) -> str:
+        return self.settings.account_of(view.name)[1].base_url or view.vendor.defaults.base_url
 
     def _identity(self, change: Change) -> str:
         return self.identity or change.identity or IDENTITY
 
-    def _notes(self, change: Change, view: DestinationView, request: str | None) -> Iterator[str]:
-        account = self.settings.account_of(view.name)[1]
+    def _notes(self, change: Change, view: DestinationView, request: Shown | None) -> Iterator[str]:
         left_out = sorted(view.omit & change.content.keys())
         if left_out:
             yield f"left out, as the destination says: {', '.join(left_out)}"
@@ -151,28 +177,30 @@ class Explainer:
         ):
             who = "the subscriber" if change.subscriber else "nobody that the event names"
             yield f"{IDENTITY} stands for {who}, as the directory knows them; give --identity to see a real one"
-        if request and VENDOR_ID in request:
+        if request and VENDOR_ID in request.text():
             yield f"{VENDOR_ID} stands for what the vendor answered when the entry was made"
         if request and change.kind != "upsert":
             yield "sent only if the entry is at the vendor"
         if view.vendor.tokens is not None and request:
-            base = account.base_url or view.vendor.defaults.base_url
-            yield f"the bearer token is asked for at {base.rstrip('/')}, and kept until it ends"
+            asked = view.vendor.tokens.obtain(_placeholders(view), view.options)
+            at = shown(replace(asked, query=()), asked, self._base(view))
+            yield f"the bearer token is asked for by {at.method} {at.url}, and kept until it ends"
 
 
-def shown(unsigned: Request, signed: Request, base_url: str) -> str:
-    """A request as text. What signing added is masked, whatever it is; the body is there in full."""
-    own_query = list(unsigned.query)
+def shown(unsigned: Request, signed: Request, base_url: str) -> Shown:
+    """A request without secrets: what signing added is masked, whatever it is; the body is there in full."""
     pairs = []
     for name, value in signed.query:
-        public = (name, value) in own_query
+        public = (name, value) in unsigned.query
         pairs.append(f"{quote(name, safe='')}={quote(value, safe='') if public else MASK}")
     query = "?" + "&".join(pairs) if pairs else ""
-    lines = [f"{signed.method} {base_url.rstrip('/')}{signed.path}{query}"]
-    for name, value in signed.headers:
-        lines.append(f"{name}: {value if (name, value) in unsigned.headers else _masked(value)}")
-    body = signed.body.decode("utf-8", "replace")
-    return "\n".join([*lines, *(["", _readable(body)] if body else [])])
+    base = re.sub(r"//[^/]*@", f"//{MASK}@", base_url.rstrip("/"))
+    headers = {name: value if (name, value) in unsigned.headers else _masked(value) for name, value in signed.headers}
+    return Shown(signed.method, f"{base}{signed.path}{query}", headers, _readable(signed.body))
+
+
+def _placeholders(view: DestinationView) -> Credential:
+    return Credential({secret.name: MASK for secret in view.vendor.secrets})
 
 
 def _masked(value: str) -> str:
@@ -180,16 +208,17 @@ def _masked(value: str) -> str:
     return f"{scheme[0] if scheme else ''}{MASK}"
 
 
-def _readable(body: str) -> str:
+def _readable(body: bytes | None) -> Any:
+    text = (body or b"").decode("utf-8", "replace")
     try:
-        return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+        return json.loads(text)
     except ValueError:
-        return body
+        return text or None
 
 
 def _why_not(rule: CompiledRule, event: DomainEvent, asked: str | None) -> str:
     topic = event.record.at.topic
-    on_topic = any(p == topic if isinstance(p, str) else p.fullmatch(topic) for p in rule.topics)
+    on_topic = any(is_topic(pattern, topic) for pattern in rule.topics)
     if not on_topic and asked is None:
         return "its topic is a pattern: give --topic"
     if not on_topic:

@@ -49,7 +49,7 @@ class CompiledRule:
 
     def why(self, event: DomainEvent, scope: Mapping[str, Any]) -> str | None:
         """Why the rule matches, in the rule's own words; None: it does not."""
-        topic = next((pattern for pattern in self.topics if _is_topic(pattern, event.record.at.topic)), None)
+        topic = next((pattern for pattern in self.topics if is_topic(pattern, event.record.at.topic)), None)
         kind = next((glob for glob in self.types if fnmatchcase(event.type, glob)), None)
         if topic is None or kind is None:
             return None
@@ -141,5 +141,5 @@ def _topics(names: list[str], report: Report) -> Iterator[str | re.Pattern[str]]
             report(("from", index), Fault(0, "a topic pattern cannot be read", name, str(error)))
 
 
-def _is_topic(pattern: str | re.Pattern[str], topic: str) -> bool:
+def is_topic(pattern: str | re.Pattern[str], topic: str) -> bool:
     return pattern == topic if isinstance(pattern, str) else bool(pattern.fullmatch(topic))

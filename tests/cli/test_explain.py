@@ -51,21 +51,53 @@ def story(event: Any, rule: str, *arguments: str) -> dict[str, Any]:
     return next(one for one in told if one["rule"] == rule)
 
 
-def requests(event: Any, rule: str, *arguments: str) -> dict[str, str]:
+def requests(event: Any, rule: str, *arguments: str) -> dict[str, dict[str, Any]]:
     return {change["destination"]: change["request"] for change in story(event, rule, *arguments)["changes"]}
 
 
 def test_each_vendor_gets_its_own_request() -> None:
     sent = requests(BOOKING, "booking-made", "--identity", "fcaf2d43")
 
-    first, header, _, *body = sent["acme-ecal"].split("\n")
-    assert first == ("POST http://127.0.0.1:8900/ecal/acme-ecal/apiv2/event?ecal_id=fcaf2d43&apiKey=***&apiSign=***")
-    assert header == "content-type: application/json"
-    assert json.loads("\n".join(body))["startTime"] == "09:00"
-    calreply = sent["acme-calreply"]
-    assert calreply.startswith("POST http://127.0.0.1:8900/calreply/acme-calreply/v1/subscriptionevent/acme\n")
-    assert "authorization: Bearer ***" in calreply
-    assert '"fcaf2d43"' in calreply
+    ecal, calreply = sent["acme-ecal"], sent["acme-calreply"]
+    assert ecal["method"] == "POST"
+    assert ecal["url"] == ("http://127.0.0.1:8900/ecal/acme-ecal/apiv2/event?ecal_id=fcaf2d43&apiKey=***&apiSign=***")
+    assert ecal["headers"] == {"content-type": "application/json"}
+    assert ecal["body"]["startTime"] == "09:00"
+    assert calreply["url"] == "http://127.0.0.1:8900/calreply/acme-calreply/v1/subscriptionevent/acme"
+    assert calreply["headers"]["authorization"] == "Bearer ***"
+    assert '"fcaf2d43"' in json.dumps(calreply["body"])
+
+
+def test_the_text_has_the_same_request() -> None:
+    text = explain(BOOKING, "--identity", "fcaf2d43").stdout
+
+    assert "    POST http://127.0.0.1:8900/ecal/acme-ecal/apiv2/event?ecal_id=fcaf2d43&apiKey=***&apiSign=***\n" in text
+    assert "    authorization: Bearer ***\n" in text
+    assert '      "startTime": "09:00",\n' in text
+
+
+def test_where_the_token_comes_from_is_told_in_full() -> None:
+    assert "by POST http://127.0.0.1:8900/calreply/acme-calreply/oauth2/token, and kept" in explain(BOOKING).stdout
+
+
+def test_a_password_in_an_address_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CALENDS_ACCOUNTS__ACME-CALREPLY__BASE_URL", "https://me:s3cret@host/api")
+
+    text = explain(BOOKING).stdout
+
+    assert ("https://***@host/api/v1/" in text, "https://***@host/api/oauth2/token" in text) == (True, True)
+    assert "s3cret" not in text
+
+
+def test_a_topic_that_no_rule_reads_is_told() -> None:
+    result = explain(BOOKING, "--topic", "travel.boking")
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith("calends: no rule reads the topic travel.boking; the rules read travel.bookings, ")
+
+
+def test_a_topic_that_a_rule_reads_is_not() -> None:
+    assert explain(BOOKING, "--topic", "travel.bookings").stderr == ""
 
 
 def test_a_rule_that_does_not_match_says_why() -> None:
@@ -85,7 +117,7 @@ def test_a_cancel_is_a_delete() -> None:
 
     sent = requests(cancelled, "booking-cancelled")
 
-    assert {name: request.split()[0] for name, request in sent.items()} == {
+    assert {name: request["method"] for name, request in sent.items()} == {
         "acme-ecal": "DELETE",
         "acme-calreply": "DELETE",
     }

@@ -57,8 +57,9 @@ def check(path: Path, secrets: bool = True, tests: bool = True) -> Report:
     of_destinations = {name: list(desk.destination(name)) for name in settings.destinations}
     problems += [*desk.top(secrets), *desk.accounts(secrets), *chain(*of_destinations.values())]
     views = desk.views()
-    rules = rules_of(settings, file)
-    if not rules.rules and not rules.problems:
+    readable = ("rules",) not in dropped
+    rules = rules_of(settings, file) if readable else Rules()
+    if readable and not rules.rules and not rules.problems:
         problems.append(source.problem(("rules",), "no rules", "nothing", "at least one rule"))
     doubtful = {place[1] for place in dropped if place[0] == "destinations" and len(place) > 1}
     doubtful |= {name for name in source.values()["destinations"] if name not in views or of_destinations[name]}

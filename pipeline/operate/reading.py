@@ -15,11 +15,10 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import EnvSettingsSource
 from pydantic_settings import SettingsError as UnreadableVariable
-from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from pipeline.rules.language import nearest, suggest
-from pipeline.rules.schema import Problem, by_place
+from pipeline.rules.schema import Problem, by_place, load_yaml
 from pipeline.settings import Settings
 
 Place = tuple[int | str, ...]
@@ -119,7 +118,7 @@ def read(file: Path) -> Source:
 def _document(file: Path) -> Any:
     """The file's YAML with its line numbers, a mapping."""
     try:
-        document = YAML(typ="rt").load(file.read_text("utf-8"))
+        document = load_yaml(file.read_text("utf-8"))
     except OSError as error:
         raise Unreadable(
             Problem(str(file), 1, "the file cannot be read", error.strerror or "", "a YAML file")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
 
 from pipeline.model.change import BASE
 from pipeline.rules import slots
@@ -37,6 +40,10 @@ def check_rules(
 def _rule(sourced: Sourced, rule: CompiledRule, destinations: Mapping[str, DestinationView]) -> Iterator[Problem]:
     if sourced.whole and not rule.sends and not rule.links:
         yield _at(sourced, (), "a rule that does nothing", rule.name, "send: or link:")
+    yield from _literal(sourced, ("sequence",), rule.sequence, slots.order)
+    for index, link in enumerate(rule.links):
+        yield from _literal(sourced, ("link", index, "subscriber"), link.subscriber, slots.name, told=False)
+        yield from _literal(sourced, ("link", index, "identity"), link.identity, slots.name, told=False)
     seen: dict[tuple[str, str | int | None, str], int] = {}
     for index, compiled in enumerate(rule.sends):
         at: Where = ("send", index)
@@ -69,13 +76,29 @@ def _shape(sourced: Sourced, send: Send, at: Where) -> Iterator[Problem]:
 def _literals(sourced: Sourced, compiled: CompiledSend, at: Where) -> Iterator[Problem]:
     """Values without a template are judged at once."""
     for name, node in compiled.entry.items():
-        if node is None or _has_template(node):
-            continue
-        try:
-            slots.FIELD_SLOTS[name](node)
-        except (RenderError, ValueError) as error:
-            expected = str(error).removeprefix("expected ")
-            yield _at(sourced, (*at, "entry", name), f"{name} is not right", repr(node)[:60], expected)
+        yield from _literal(sourced, (*at, "entry", name), node, slots.FIELD_SLOTS[name])
+    yield from _literal(sourced, (*at, "key"), compiled.key, slots.key)
+    for name, node in (("subscriber", compiled.subscriber), ("identity", compiled.identity)):
+        yield from _literal(sourced, (*at, name), node, slots.name, told=False)
+    for name, node in (("deliver_at", compiled.deliver_at), ("expires_at", compiled.expires_at)):
+        yield from _literal(sourced, (*at, name), node, _instant)
+
+
+def _instant(value: Any) -> datetime:
+    return slots.instant(value, "UTC")
+
+
+def _literal(
+    sourced: Sourced, at: Where, node: slots.Node, convert: Callable[[Any], Any], told: bool = True
+) -> Iterator[Problem]:
+    """What is wrong with a value as it stands; not `told` where it names a person."""
+    if node is None or _has_template(node):
+        return
+    try:
+        convert(node)
+    except (RenderError, ValueError, OverflowError) as error:
+        expected = str(error).removeprefix("expected ")
+        yield _at(sourced, at, f"{at[-1]} is not right", repr(node)[:60] if told else "", expected)
 
 
 def _sections(sourced: Sourced, send: Send, at: Where, views: Sequence[DestinationView]) -> Iterator[Problem]:
@@ -100,11 +123,14 @@ def _destination(sourced: Sourced, compiled: CompiledSend, at: Where, view: Dest
             hint = f"let the destination say omit: [{name}]" + (" or links: in_description" if name == "links" else "")
             found = _at(sourced, (*at, "entry", name), f"{view.name} cannot say {name}", name, _list(sayable), hint)
             yield found
-    for name in send.own.get(view.vendor.name, {}):
+    for name, node in compiled.own.get(view.vendor.name, {}).items():
         if name not in expression.own:
             message = f"{view.vendor.title} has no such field"
             place = (*at, view.vendor.name, name)
             yield _at(sourced, place, message, name, _list(expression.own), suggest(name, expression.own))
+        else:
+            convert = partial(slots.own_value, declared=expression.own[name])
+            yield from _literal(sourced, (*at, view.vendor.name, name), node, convert)
     if sourced.whole and send.layer == BASE and not (send.cancel or send.delete):
         yield from _missing(sourced, compiled, at, view)
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.constructor import RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from pipeline.model.entry import FIELDS
@@ -200,16 +201,39 @@ def load_paths(paths: Sequence[Path], vendor_names: Collection[str]) -> Rules:
     return loaded + Rules(problems=tuple(_twice(loaded.rules)))
 
 
+class _Constructor(RoundTripConstructor):
+    """A date that does not exist, such as 2026-02-30, stays a text: whoever takes dates then says so at its line."""
+
+    def timestamp(self, node: Any, values: Any = None) -> Any:
+        try:
+            return self.construct_yaml_timestamp(node, values)
+        except ValueError:
+            return self.construct_scalar(node)
+
+
+_Constructor.add_constructor("tag:yaml.org,2002:timestamp", _Constructor.timestamp)
+
+
+def load_yaml(text: str) -> Any:
+    """The text's YAML with its line numbers. Raises YAMLError."""
+    reader = YAML(typ="rt")
+    reader.Constructor = _Constructor
+    try:
+        return reader.load(text)
+    except ValueError as error:  # e.g. a number of more digits than Python reads
+        raise YAMLError("unreadable") from error
+
+
 def load_text(text: str, file: str, vendor_names: Collection[str]) -> Rules:
     """The rules of one file's text."""
     try:
-        parsed = YAML(typ="rt").load(text)
+        document = load_yaml(text)
     except YAMLError as error:
         mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
         reason = (error.problem if isinstance(error, MarkedYAMLError) else None) or "unreadable"
         return Rules(problems=(Problem(file, mark.line + 1 if mark else 1, "not YAML", str(reason), "YAML 1.2"),))
     lines: dict[Where, int] = {(): 1}
-    return _read(_plain(parsed, (), lines), file, lines, vendor_names)
+    return _read(_plain(document, (), lines), file, lines, vendor_names)
 
 
 def load_inline(rules: Sequence[Any], file: str, line: int, vendor_names: Collection[str]) -> Rules:

@@ -266,8 +266,24 @@ def test_a_mistake_is_told_at_its_root_alone(tmp_path: Path, old: str, new: str,
 
 
 @pytest.mark.usefixtures("credentials")
+def test_rules_that_are_none_are_told_once(tmp_path: Path) -> None:
+    told = problems_of(tmp_path, FINE[FINE.index("rules:") :], "rules: 1\n")
+
+    assert [(problem.message, problem.expected) for problem in told] == [
+        ("rules is not right", "a valid string or a valid list")
+    ]
+
+
+@pytest.mark.usefixtures("credentials")
 def test_the_good_settings_of_these_tests_are_good(tmp_path: Path) -> None:
     assert problems_of(tmp_path, "", "") == []
+
+
+@pytest.mark.usefixtures("credentials")
+def test_a_date_that_does_not_exist_is_told_at_its_line(tmp_path: Path) -> None:
+    (problem,) = problems_of(tmp_path, '"2026-12-24T09:00"', "2026-02-30")
+
+    assert (problem.line, problem.message, problem.found) == (22, "start is not right", "'2026-02-30'")
 
 
 @pytest.mark.usefixtures("credentials")

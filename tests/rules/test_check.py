@@ -104,6 +104,35 @@ def test_a_problem(  # type: ignore[no-untyped-def]
     ), problems
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "line", "found", "expected"),
+    [
+        ('"INV-{{ data.number }}"', '"has space"', 8, "'has space'", "1 to 200 of A-Z a-z 0-9 . _ : -"),
+        ("layer: base", "deliver_at: tomorrow", 10, "'tomorrow'", "a date and time such as"),
+        ("layer: base", "deliver_at: 0000-00-00", 10, "'0000-00-00'", "a date such as"),
+        ("layer: base", 'expires_at: "2026-02-30"', 10, "'2026-02-30'", "a date such as 2026-12-24"),
+        ("    send:", "    sequence: soon\n    send:", 6, "'soon'", "a date and time such as"),
+        ('"{{ data.customer }}"', '""', 9, "", "1 to 500 characters"),
+        ("{objective: pay}", "{objective: 7}", 17, "7", "JSON string"),
+        ("layer: base", f"identity: {'ann@example.org' * 40}", 10, "", "1 to 500 characters"),
+    ],
+)
+def test_a_literal_is_judged_at_once(  # type: ignore[no-untyped-def]
+    check, old: str, new: str, line: int, found: str, expected: str
+) -> None:
+    assert old in GOOD
+
+    (problem,) = check(GOOD.partition("tests:")[0].replace(old, new, 1))
+
+    assert (problem.line, problem.found) == (line, found)
+    assert expected in problem.expected
+
+
+@pytest.mark.parametrize("when", ["2026-12-24", "2026-12-24T09:00", "2026-12-24T09:00:00Z", "{{ data.due }}"])
+def test_a_literal_that_is_right_is_no_problem(check, when: str) -> None:  # type: ignore[no-untyped-def]
+    assert check(GOOD.replace("layer: base", f'deliver_at: "{when}"', 1)) == []
+
+
 def test_two_changes_of_one_rule_to_one_layer(check) -> None:  # type: ignore[no-untyped-def]
     problems = check(GOOD.replace("[acme-ecal]", "[acme-ecal, acme-ecal]", 1))
     assert [(problem.line, problem.message) for problem in problems] == [(7, "two changes to one layer of one entry")]

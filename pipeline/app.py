@@ -212,7 +212,8 @@ class Worker:
         self.intake.consumer = Consumer(config, self.intake.assigned, self.telemetry)
         destinations = {name: self.settings.account_of(name)[0] for name in self.settings.destinations}
         self.telemetry.declare(
-            (name, self.settings.vendor_of(name).name, account) for name, account in destinations.items()
+            ((name, self.settings.vendor_of(name).name, account) for name, account in destinations.items()),
+            config.bootstrap_servers,
         )
         producer = Producer(config, self.telemetry)
         self.housekeeping = Housekeeping(

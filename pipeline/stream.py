@@ -211,7 +211,8 @@ class Consumer:
         try:
             bounds = await self.log_bounds(self.assigned())
             behind = [part for part, bound in bounds.items() if bound.end > await self._position(part)]
-        except StreamError:
+        except StreamError as error:
+            self._telemetry.waiting_for("kafka", error.code)
             behind = []
         if behind:
             self._telemetry.waiting_for("kafka", "stalled")

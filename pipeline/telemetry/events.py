@@ -36,10 +36,15 @@ class Telemetry:
         self._metrics = Metrics()
         self._log = structlog.get_logger("calends")
         self._vendors: dict[str, str] = {}
+        self._addresses: dict[str, str] = {}
         self._gauged: dict[tuple[str, str], None] = {}
 
-    def declare(self, destinations: Iterable[tuple[str, str, str]]) -> None:
-        """(name, vendor, account) of each destination, so that its counters stand at zero before anything happens."""
+    def declare(self, destinations: Iterable[tuple[str, str, str]], kafka: str = "") -> None:
+        """(name, vendor, account) of each destination, so that its counters stand at zero before anything happens.
+
+        `kafka` is the brokers' address, told where they are waited for.
+        """
+        self._addresses["kafka"] = kafka
         metrics = self._metrics
         for name, vendor, account in destinations:
             self._vendors[name] = vendor
@@ -200,7 +205,8 @@ class Telemetry:
     def waiting_for(self, part: str, reason: str) -> None:
         """Kafka, the ledger or a vendor is not there; `reason` is a code."""
         self._metrics.waits.labels(part).inc()
-        self._log.warning("waiting", part=part, reason=code(reason))
+        address = self._addresses.get(part)
+        self._log.warning("waiting", part=part, reason=code(reason), **({"address": address} if address else {}))
 
     def loop_failed(self, loop: str, error: BaseException) -> None:
         """A loop tripped over its own code: the type and place of the error, never its text."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 import re
+import socket
+import ssl
 import sys
 from collections.abc import MutableMapping
 from types import TracebackType
@@ -27,6 +29,10 @@ _QUERY = re.compile(r"\?[^\s=]+=\S+")
 # Their lines can carry signed URLs, and tell nothing that an event of ours does not.
 SILENT = ("httpx", "httpcore", "aiohttp", "uvicorn.access")
 QUIET = ("aiokafka", "sqlalchemy", "alembic")
+# A Kafka that is away: our own `waiting` says so, once for each attempt. A wrong name, certificate or password is told.
+_AWAY = ("KafkaConnectionError", "NodeNotReadyError", "RequestTimedOutError", "KafkaTimeoutError",
+         "GroupCoordinatorNotAvailableError")  # fmt: skip
+_AWAY_WORDS = ("Unable to update metadata from", "Marking the coordinator dead", "Heartbeat session expired")
 
 Event = MutableMapping[str, Any]
 
@@ -54,6 +60,7 @@ def configure_logging(level: str = "info", json: bool | None = None) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
+    handler.addFilter(_not_chatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(number)
@@ -104,6 +111,20 @@ def _calm(number: int) -> None:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
+
+
+def _not_chatter(record: logging.LogRecord) -> bool:
+    """False for what aiokafka says of a broker that does not answer."""
+    if record.name.split(".")[0] != "aiokafka" or record.exc_info:
+        return True
+    causes = [part for part in record.args if isinstance(part, BaseException)] if isinstance(record.args, tuple) else []
+    return not (str(record.msg).startswith(_AWAY_WORDS) or any(map(_is_away, causes)))
+
+
+def _is_away(error: BaseException) -> bool:
+    if isinstance(error, (ssl.SSLError, socket.gaierror)):
+        return False
+    return isinstance(error, OSError) or type(error).__name__ in _AWAY
 
 
 def _exception(info: object) -> BaseException | None:

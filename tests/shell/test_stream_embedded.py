@@ -161,6 +161,24 @@ async def test_a_dead_kafka_is_waited_for_until_cancelled() -> None:
     assert set(events.waits) == {"KafkaConnectionError"}
 
 
+async def test_a_kafka_that_goes_away_later_is_told(topic_prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    own, events = EmbeddedBroker(), Events()
+    config = KafkaConfig(own.bootstrap, topic_prefix, (topic_prefix,))
+    producer, consumer = Producer(config, Events()), Consumer(config, Ledger(), events)
+    await producer.start()
+    await producer.send(topic_prefix, None, b"x")
+    await producer.stop()
+    await consumer.start()
+    await read(consumer, 1)
+    own.close()
+    monkeypatch.setattr("pipeline.stream.REQUEST_TIMEOUT_MS", 500)
+    monkeypatch.setattr("pipeline.stream.STOP_TIMEOUT", 1.0)
+    monkeypatch.setattr("pipeline.stream.QUIET_AFTER", 0.0)
+    await consumer.batch(timeout_ms=100)
+    assert events.waits == ["timeout"]
+    await consumer.stop()
+
+
 async def test_a_stop_with_the_broker_gone_ends_and_cancels_nobody(
     topic_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

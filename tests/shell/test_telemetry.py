@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
+import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import structlog
+from aiokafka.errors import AuthenticationFailedError, KafkaConnectionError, NodeNotReadyError
 
 from pipeline.telemetry import GaugeRow, Telemetry, configure_logging
 
@@ -129,6 +132,50 @@ def test_a_reason_that_is_a_text_is_not_repeated(telemetry: Telemetry, capsys: p
     telemetry.record_dead("rules", "no such field: ann@example.org", "t/0@1")
     assert [line["reason"] for line in lines(capsys.readouterr().err)] == ["other", "other"]
     assert page(telemetry)['calends_dead_letters_total{reason="other",stage="rules"}'] == 1
+
+
+@pytest.mark.usefixtures("logging_restored")
+def test_waiting_for_kafka_names_its_address(telemetry: Telemetry, capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info", json=True)
+    telemetry.declare([], kafka="broker-1:9092,broker-2:9092")
+    telemetry.waiting_for("kafka", "KafkaConnectionError")
+    telemetry.waiting_for("ledger", "closed")
+    kafka, ledger = lines(capsys.readouterr().err)
+    assert (kafka["part"], kafka["address"]) == ("kafka", "broker-1:9092,broker-2:9092")
+    assert "address" not in ledger
+
+
+@pytest.mark.usefixtures("logging_restored")
+@pytest.mark.parametrize(
+    ("words", "cause", "told"),
+    [
+        ("Unable connect to %s", ConnectionRefusedError(111, "refused"), False),
+        ("Unable connect to %s", TimeoutError(), False),
+        ("Heartbeat send request failed: %s. Will retry.", NodeNotReadyError(), False),
+        ("Failed fetch messages: %s", KafkaConnectionError(), False),
+        ("Unable to update metadata from %s", "[0]", False),
+        ("Unable connect to %s", socket.gaierror(-2, "Name or service not known"), True),
+        ("Unable connect to %s", ssl.SSLCertVerificationError("self-signed"), True),
+        ("Unable connect to %s", AuthenticationFailedError(), True),
+        ("Topic %s is not authorized for this client", "billing", True),
+    ],
+)
+def test_a_broker_that_is_away_is_our_own_line_alone(
+    capsys: pytest.CaptureFixture[str], words: str, cause: object, told: bool
+) -> None:
+    configure_logging("info", json=True)
+    logging.getLogger("aiokafka").error(words, cause)
+    assert bool(capsys.readouterr().err) is told
+
+
+@pytest.mark.usefixtures("logging_restored")
+def test_an_error_inside_the_client_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info", json=True)
+    try:
+        raise ConnectionResetError
+    except ConnectionResetError:
+        logging.getLogger("aiokafka.consumer").exception("Unexpected error in fetcher routine")
+    assert lines(capsys.readouterr().err)[0]["error"] == "ConnectionResetError"
 
 
 @pytest.mark.usefixtures("logging_restored")

@@ -22,7 +22,7 @@ from pipeline.rules.schema import Problem, by_place, load_yaml
 from pipeline.settings import Settings
 
 Place = tuple[int | str, ...]
-PREFIX = "CALENDS_"
+PREFIX, DEEPER = "CALENDS_", "__"
 
 
 class Unreadable(Exception):
@@ -102,17 +102,28 @@ def read(file: Path) -> Source:
     document = _document(file)
     variables, problems = {}, []
     source = EnvSettingsSource(Settings)
-    # The deeper a variable's path, the later: it says more than one that holds a whole section as JSON.
-    for name in sorted(os.environ, key=lambda name: (name.count("__"), name)):
-        source.env_vars = {name.lower(): os.environ[name]} if name.upper().startswith(PREFIX) else {}
+    for name in _names():
+        source.env_vars = {name.lower(): os.environ[name]}
         try:
-            said = source()
+            variables[name] = source()
         except UnreadableVariable:
             problems.append(Problem(f"environment variable {name}", 0, "cannot be read", "", "a list or map as JSON"))
-            continue
-        if said:
-            variables[name] = said
-    return Source(file, document, variables, tuple(problems))
+    strangers = [name for name, said in variables.items() if not said and DEEPER in name]
+    return Source(file, document, variables, (*problems, *map(_stranger, strangers)))
+
+
+def _names() -> list[str]:
+    """The deeper a variable's path, the later: it says more than one that holds a whole section as JSON."""
+    ours = [name for name in os.environ if name.upper().startswith(PREFIX)]
+    return sorted(ours, key=lambda name: (name.count(DEEPER), name))
+
+
+def _stranger(name: str) -> Problem:
+    """A path of which there is not even the beginning. `CALENDS_CONFIG` and the like have no path."""
+    word = name[len(PREFIX) :].lower().split(DEEPER)[0]
+    known = tuple(Settings.model_fields)
+    where, expected = f"environment variable {name}", "one of " + ", ".join(known)
+    return Problem(where, 0, f"an unknown key: {word}", "", expected, suggest(word, known))
 
 
 def _document(file: Path) -> Any:

@@ -375,7 +375,7 @@ class _Reading:
             holder = holder[part]
         value = holder.pop(place[-1])
         meant = nearest(str(place[-1]), self._known(place))
-        if meant is None or meant in holder:
+        if meant is None or meant == place[-1] or meant in holder:
             return
         holder[meant] = _listed(value) if meant in ("send", "link") else value
         old, new = (*self.at, *place), (*self.at, *place[:-1], meant)

@@ -298,6 +298,7 @@ def test_a_date_that_does_not_exist_is_told_at_its_line(tmp_path: Path) -> None:
             "an unknown key: kafka.bootstrap_server",
             "did you mean bootstrap_servers?",
         ),
+        ("KAKFA__GROUP_ID", "s3cret", "an unknown key: kakfa", "did you mean kafka?"),
         ("KAFKA__PATTERN", "[s3cret", "kafka.pattern is not right", ""),
         ("KAFKA__TOPICS", "s3cret", "cannot be read", ""),
         ("LAYERS", "s3cret", "cannot be read", ""),

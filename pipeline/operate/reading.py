@@ -24,6 +24,12 @@ from pipeline.settings import Settings
 Place = tuple[int | str, ...]
 PREFIX, DEEPER = "CALENDS_", "__"
 
+IN_WORDS = {
+    "kafka.bootstrap_servers": "host:port, several with commas between",
+    "ledger.url": "sqlite:///file or postgresql://user@host/database",
+}
+"""What pydantic would tell as a regular expression."""
+
 
 class Unreadable(Exception):
     """The file is no settings at all."""
@@ -159,7 +165,8 @@ def _problem(source: Source, place: Place, told: list[Any]) -> Problem:
         return source.problem(place, f"{name} is missing", "", f"{place[-1]}:")
     secret = any(str(part) in ("credential", "url", "sasl_password") for part in place)
     found = "" if secret or isinstance(detail["input"], Mapping | BaseModel) else repr(detail["input"])[:60]
-    return source.problem(place, f"{name} is not right", found, " or ".join(dict.fromkeys(map(_words, told))))
+    expected = IN_WORDS.get(name) or " or ".join(dict.fromkeys(map(_words, told)))
+    return source.problem(place, f"{name} is not right", found, expected)
 
 
 def _words(detail: Any) -> str:

@@ -394,11 +394,17 @@ class _Reading:
                 return Problem(self.file, line, f"{name} is missing", "", f"{place[-1]}:")
             case _:
                 found = repr(told[0]["input"])[:60]
-                words = [detail["msg"].removeprefix("Input should be ") for detail in told]
-                return Problem(self.file, line, f"{name} is not right", found, " or ".join(dict.fromkeys(words)))
+                expected = " or ".join(dict.fromkeys(map(_words, told)))
+                return Problem(self.file, line, f"{name} is not right", found, expected)
 
     def _known(self, place: Where) -> tuple[str, ...]:
         return _known((*self.at, *place), self.vendor_names)
+
+
+def _words(detail: Any) -> str:
+    if detail["type"] == "string_pattern_mismatch":  # only a rule's name has one
+        return "1 to 100 of A-Z a-z 0-9 . _ -"
+    return str(detail["msg"]).removeprefix("Input should be ")
 
 
 def by_place(details: Sequence[Any], raw: Any) -> dict[Where, list[Any]]:

@@ -280,6 +280,18 @@ def test_the_good_settings_of_these_tests_are_good(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("credentials")
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("localhost:9092", "localhost", "host:port, several with commas between"),
+        ("log_level: info", "ledger: {url: x}", "sqlite:///file or postgresql://user@host/database"),
+    ],
+)
+def test_what_is_expected_is_told_in_words(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    assert [problem.expected for problem in problems_of(tmp_path, old, new)] == [expected]
+
+
+@pytest.mark.usefixtures("credentials")
 def test_a_date_that_does_not_exist_is_told_at_its_line(tmp_path: Path) -> None:
     (problem,) = problems_of(tmp_path, '"2026-12-24T09:00"', "2026-02-30")
 

@@ -63,6 +63,7 @@ def test_the_shipped_rules_have_no_problem(destinations: dict[str, DestinationVi
         ("data.due }}", "data.due.strip() }}", 14, "strip(", "a filter", "fields have no methods; use a filter"),
         ("data.due }}", "data.due + }}", 14, "unexpected end of variable block", "MiniJinja", ""),
         ("data.due }}", "data.due", 14, "{{", "{{ … }}", ""),
+        ("name: due", "name: the due", 2, "'the due'", "1 to 100 of A-Z a-z 0-9 . _ -", ""),
         ("[1d]", "[1x]", 16, "['1x']", "a duration such as 1d", ""),
         ("all_day: true", 'all_day: "true"', 15, "'true'", "a bool", ""),
         (

@@ -189,7 +189,7 @@ class Ledger:
             return
         if after.subscriber is not None and after.identity is None:
             identity = identities.get((after.destination, after.subscriber))
-            after = f.link(after, identity, now, policy) if identity else after
+            after = f.identified(after, identity, now, policy) if identity else after
         batch.applied += 1
         if before.state in ("ready", "held") and before.desired_hash != after.desired_hash:
             batch.saved[change.destination] += 1

@@ -201,7 +201,8 @@ def want(facts: Facts, now: float, policy: Policy) -> Facts:
         subscriber=last["subscriber"],
         identity=identity,
         skip_unsent=any(layer["skip"] for layer in layers),
-        wait_until=last["wait_until"],
+        # As long as any of its changes says to: a newer one must not find the entry given up for an older one's sake.
+        wait_until=max((layer["wait_until"] for layer in layers), default=None),
         deliver_at=last["deliver_at"],
         expires_at=last["expires_at"],
         event_time=max((layer["at"] for layer in facts.layers.values() if layer["at"] is not None), default=None),
@@ -212,7 +213,7 @@ def want(facts: Facts, now: float, policy: Policy) -> Facts:
 
 def _last_of(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """For each property of the entry, what the uppermost layer says that says anything."""
-    names = ("subscriber", "identity", "wait_until", "matters_at", "deliver_at", "expires_at")
+    names = ("subscriber", "identity", "matters_at", "deliver_at", "expires_at")
     return {name: next((la[name] for la in reversed(layers) if la.get(name) is not None), None) for name in names}
 
 
@@ -241,9 +242,20 @@ def _desired(facts: Facts, layers: Sequence[Mapping[str, Any]], policy: Policy) 
     return {**content, "status": "cancelled"} if end["kind"] == "cancel" and policy.says_cancelled else None
 
 
-def link(facts: Facts, identity: str | None, now: float, policy: Policy) -> Facts:
-    """The directory says who the subscriber is."""
+def identified(facts: Facts, identity: str | None, now: float, policy: Policy) -> Facts:
+    """The row with who its subscriber is, as the directory says while a change is applied."""
     return want(replace(facts, identity=identity), now, policy)
+
+
+def link(facts: Facts, identity: str | None, now: float, policy: Policy) -> Facts:
+    """The directory has learnt who the subscriber is. What was dropped before stays so, until a newer change."""
+    return facts if _dropped(facts, now) else identified(facts, identity, now, policy)
+
+
+def _dropped(f: Facts, now: float) -> bool:
+    """Nobody was linked for as long as its changes said to wait. What exists, or may, is brought up to date instead."""
+    waited = f.wait_until is not None and f.wait_until <= now
+    return waited and not f.linked and f.never_created and f.lease_until is None
 
 
 # under way ---------------------------------------------------------------------------------------------------------

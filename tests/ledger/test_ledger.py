@@ -179,6 +179,18 @@ def test_a_link_that_came_first_is_found(opened: Open) -> None:
     assert claim(ledger).grants[0].entries[0].identity == "vendor-person"
 
 
+def test_a_link_that_comes_after_the_wait_revives_nothing_until_a_newer_change(opened: Open) -> None:
+    ledger = opened(LINKED)
+    take(ledger, change("drop", subscriber="person", if_unlinked=None))
+    take(ledger, change("wait", subscriber="person", if_unlinked=0.02))
+    time.sleep(0.05)
+    take(ledger, links=[Link("d", "person", "vendor-person", Version(1, "t", 0, 0, 1))])
+    ledger.sweep()
+    assert [ledger.entry(key)[0].state for key in ("drop", "wait")] == ["expired", "expired"]
+    take(ledger, change("drop", 2, subscriber="person", if_unlinked=None))
+    assert [grant.facts.key for grant in claim(ledger).grants] == ["drop"]
+
+
 def test_a_link_and_its_entry_never_pass_each_other(opened: Open) -> None:
     ledgers = [opened(LINKED), opened(LINKED)]
     for number in range(20):

@@ -182,6 +182,32 @@ def test_an_entry_to_drop_where_nobody_is_linked_is_dropped() -> None:
     assert applied(change(subscriber="C1", identity=None, if_unlinked=None)).state == "expired"
 
 
+@pytest.mark.parametrize("if_unlinked", [None, 60.0])
+def test_what_was_dropped_is_not_revived_by_a_link_but_by_a_newer_change(if_unlinked: float | None) -> None:
+    unlinked = {"subscriber": "C1", "identity": None, "if_unlinked": if_unlinked}
+    later = NOW + 61
+    dropped = f.link(applied(change(1, **unlinked)), "ann", later, POLICY)
+    assert (f.place(dropped, later, POLICY).state, dropped.identity) == ("expired", None)
+    newer = f.apply(dropped, change(2, "new", **unlinked), {}, later, POLICY)
+    assert newer is not None
+    assert f.identified(newer, "ann", later, POLICY).state == "ready"
+
+
+def test_a_newer_base_waits_anew_whatever_its_older_layers_say() -> None:
+    note = change(1, "Paid", layer="note", subscriber="C1", identity=None, if_unlinked=None)
+    row = f.apply(applied(note), change(2, subscriber="C1", identity=None, if_unlinked=60.0), {}, NOW + 9, POLICY)
+    assert row is not None
+    assert (row.state, row.wake_at) == ("waiting", NOW + 69)
+    assert f.link(row, "ann", NOW + 10, POLICY).state == "ready"
+
+
+def test_what_exists_is_linked_again_however_long_nobody_was() -> None:
+    unlinked = applied(change(subscriber="C1", identity=None, if_unlinked=5.0))
+    row = settled(claimed(f.link(unlinked, "ann", NOW, POLICY)), Accepted())
+    away = f.link(row, None, NOW + 5, POLICY)
+    assert (away.state, f.link(away, "ann", NOW + 50, POLICY).state) == ("expired", "idle")
+
+
 def test_what_the_vendor_cannot_say_is_dead_until_a_change_puts_it_right() -> None:
     picky = replace(POLICY, problems=lambda content: ["title"] if content["title"] == "bad" else [])
     bad = applied(change(1, "bad"), policy=picky)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from pipeline.lane import Account, InThreads, probe
-from pipeline.ledger import Backlog, Ledger, LedgerUnavailable, Message
+from pipeline.ledger import Backlog, Ledger, LedgerUnavailable, Message, Posted
 from pipeline.stream import Producer, StreamError
 from pipeline.telemetry import GaugeRow, Telemetry
 
@@ -100,29 +100,42 @@ class Housekeeping:
             return False
 
     async def post(self) -> None:
-        """Hands what the outbox holds to Kafka, in order, until it is empty or Kafka refuses."""
+        """Hands what the outbox holds to Kafka, in order, until it is empty or Kafka is away."""
         loop = asyncio.get_running_loop()
 
-        def send(messages: Sequence[Message]) -> list[int]:
+        def send(messages: Sequence[Message]) -> Posted:
             return asyncio.run_coroutine_threadsafe(self._send(messages), loop).result()
 
         while await self.in_threads(self.ledger.outbox, send):
             pass
 
-    async def _send(self, messages: Sequence[Message]) -> list[int]:
-        results = await asyncio.gather(*(self._send_one(message) for message in messages))
-        sent = [message for message, done in zip(messages, results, strict=True) if done]
+    async def _send(self, messages: Sequence[Message]) -> Posted:
+        failures = await asyncio.gather(*(self._failure(message) for message in messages))
+        sent: list[Message] = []
+        refused: dict[int, str] = {}
+        away: set[str] = set()
+        for message, failure in zip(messages, failures, strict=True):
+            if failure is not None and failure.lasting:  # a batch is refused whole, for one of it or for all together
+                failure = await self._failure(message)
+            if failure is None:
+                sent.append(message)
+            elif failure.lasting:
+                refused[message.id] = failure.code
+                self.telemetry.outbox_refused(message.topic, failure.code, len(message.value or b""))
+            else:
+                away.add(failure.code)
+        for reason in sorted(away):
+            self.telemetry.waiting_for("kafka", reason)
         for topic in {message.topic for message in sent}:
             self.telemetry.outbox_sent(topic, sum(message.topic == topic for message in sent))
-        return [message.id for message in sent]
+        return Posted([message.id for message in sent], refused)
 
-    async def _send_one(self, message: Message) -> bool:
+    async def _failure(self, message: Message) -> StreamError | None:
         try:
             await self.producer.send(message.topic, message.key, message.value, message.headers)
         except StreamError as error:
-            self.telemetry.waiting_for("kafka", str(error))
-            return False
-        return True
+            return error
+        return None
 
     async def _gauges(self) -> None:
         backlog = await self.in_threads(self.ledger.backlog)
@@ -130,6 +143,7 @@ class Housekeeping:
         rows = [GaugeRow(destination, state, n) for (destination, state), (n, _) in backlog.items()]
         oldest = {destination: age for (destination, state), (_, age) in backlog.items() if state == "ready" and age}
         self.telemetry.ledger_gauges(rows, oldest, used, self._drained_in(backlog))
+        self.telemetry.outbox_refusals(await self.in_threads(self.ledger.outbox_refused))
 
     def _drained_in(self, backlog: Backlog) -> dict[str, float]:
         """Destination → seconds until its ready entries are sent, at the quota's full rate."""

@@ -30,6 +30,7 @@ from pipeline.ledger.values import (
     Grant,
     Message,
     Partition,
+    Posted,
     Quota,
     Raw,
     Result,
@@ -45,6 +46,9 @@ DeadLetters = Callable[[Facts], Sequence[Message]]
 Outcomes = Callable[[Facts, Answer | None], Message]
 """Words what has become of an entry, and of the events that it answers for."""
 ENDED = ("idle", "dead", "expired")
+
+REFUSED_WAIT = 300.0
+"""Seconds after which a message that Kafka would not take is tried again."""
 
 
 class Ledger:
@@ -318,27 +322,32 @@ class Ledger:
 
         return self._transaction(work)
 
-    def outbox(self, send: Callable[[Sequence[Message]], Sequence[int]], limit: int = 200) -> int:
-        """Hands the oldest messages to `send`, which returns the ids that Kafka has; those are forgotten.
+    def outbox(self, send: Callable[[Sequence[Message]], Posted], limit: int = 200) -> int:
+        """Hands the oldest messages to `send`, and forgets those that Kafka has. What Kafka refuses stands aside for
+        a while. How many were either.
 
         One worker at a time; a crash between Kafka and here sends some again.
         """
         if self._database.is_sqlite:  # one process only: no reason to keep its one writer waiting for Kafka
-            messages = self._transaction(lambda connection: outbox.oldest(connection, limit))
-            sent = list(send(messages)) if messages else []
-            if sent:
-                self._transaction(lambda connection: outbox.forget(connection, sent))
-            return len(sent)
+            messages = self._transaction(lambda connection: outbox.oldest(connection, limit, clock(connection)))
+            posted = send(messages) if messages else Posted()
+            if messages:
+                self._transaction(lambda connection: _close(connection, posted))
+            return len(posted.sent) + len(posted.refused)
 
         def work(connection: Connection) -> int:
             if not connection.execute(outbox.POSTING).scalar():
                 return 0
-            messages = outbox.oldest(connection, limit)
-            sent = list(send(messages)) if messages else []
-            outbox.forget(connection, sent)
-            return len(sent)
+            messages = outbox.oldest(connection, limit, clock(connection))
+            posted = send(messages) if messages else Posted()
+            _close(connection, posted)
+            return len(posted.sent) + len(posted.refused)
 
         return self._transaction(work)
+
+    def outbox_refused(self) -> dict[str, int]:
+        """Topic → messages that Kafka would not take for what they are; they are kept and tried again."""
+        return self._transaction(outbox.refused)
 
     # seen ----------------------------------------------------------------------------------------------------------
 
@@ -355,10 +364,6 @@ class Ledger:
     def quota_used(self) -> dict[str, float]:
         """Account → share of its scarcest window that is taken now, 0 to 1."""
         return self._transaction(lambda connection: quota.used(connection, clock(connection)))
-
-    def outbox_size(self) -> int:
-        query = select(func.count()).select_from(t.outbox)
-        return self._transaction(lambda connection: int(connection.execute(query).scalar_one()))
 
     def entry(self, key: str) -> list[Facts]:
         """Every destination's row of a key."""
@@ -423,6 +428,10 @@ def _write_offsets(connection: Connection, next_offsets: Mapping[Partition, int]
     )
     rows = [{"topic": k[0], "partition": k[1], "next_offset": n} for k, n in sorted(next_offsets.items())]
     connection.execute(statement, rows)
+
+
+def _close(connection: Connection, posted: Posted) -> None:
+    outbox.close(connection, posted, clock(connection) + REFUSED_WAIT)
 
 
 def _migrations() -> Config:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, delete, select, text
+from sqlalchemy import Connection, delete, func, or_, select, text, update
 
 from pipeline.ledger import tables as t
 from pipeline.ledger.database import insert_into
-from pipeline.ledger.values import Message
+from pipeline.ledger.values import Message, Posted
 from pipeline.model.entry import canonical
 
 POSTING = text("select pg_try_advisory_xact_lock(7205759403792793)")
 """True for the one worker that may post until its transaction ends."""
 
 
-def oldest(connection: Connection, limit: int) -> list[Message]:
-    rows = connection.execute(select(t.outbox).order_by(t.outbox.c.id).limit(limit)).mappings()
+def oldest(connection: Connection, limit: int, now: float) -> list[Message]:
+    """What is to be sent now; what was refused stands aside until its next try."""
+    due = or_(t.outbox.c.try_at.is_(None), t.outbox.c.try_at <= now)
+    rows = connection.execute(select(t.outbox).where(due).order_by(t.outbox.c.id).limit(limit)).mappings()
     return [
         Message(
             row["topic"],
@@ -30,9 +32,18 @@ def oldest(connection: Connection, limit: int) -> list[Message]:
     ]
 
 
-def forget(connection: Connection, sent: Sequence[int]) -> None:
-    if sent:
-        connection.execute(delete(t.outbox).where(t.outbox.c.id.in_(sent)))
+def close(connection: Connection, posted: Posted, try_at: float) -> None:
+    """Forgets what Kafka has; what it refused is tried again at `try_at`, as the topic's limits may be changed."""
+    if posted.sent:
+        connection.execute(delete(t.outbox).where(t.outbox.c.id.in_(posted.sent)))
+    for number, code in posted.refused.items():
+        connection.execute(update(t.outbox).where(t.outbox.c.id == number).values(refused=code, try_at=try_at))
+
+
+def refused(connection: Connection) -> dict[str, int]:
+    """Topic → messages that it would not take and that are kept."""
+    query = select(t.outbox.c.topic, func.count()).where(t.outbox.c.refused.is_not(None)).group_by(t.outbox.c.topic)
+    return dict(connection.execute(query).all())
 
 
 def post(connection: Connection, messages: Sequence[Message]) -> None:

@@ -131,4 +131,6 @@ outbox = Table(
     Column("key", LargeBinary),
     Column("value", LargeBinary),
     Column("headers", Text, nullable=False),
+    Column("refused", String),
+    Column("try_at", Double),
 )

@@ -42,6 +42,14 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Posted:
+    """What came of messages: those that Kafka has, and those it refuses for what they are, with its code."""
+
+    sent: Sequence[int] = ()
+    refused: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Quota:
     """An account's windows: (calls, seconds)."""
 

@@ -17,6 +17,12 @@ import structlog
 from pipeline.telemetry.logs import code, described
 from pipeline.telemetry.metrics import CHANGES, SETTLED, Metrics, drop
 
+ADVICE = {
+    "MessageSizeTooLargeError": "raise max.message.bytes of the topic; the record is kept and sent again",
+    "InvalidTopicError": "name a topic that Kafka accepts",
+}
+"""What a person can do about a record that Kafka refuses, by the client's error."""
+
 
 @dataclass(frozen=True, slots=True)
 class GaugeRow:
@@ -38,6 +44,7 @@ class Telemetry:
         self._vendors: dict[str, str] = {}
         self._addresses: dict[str, str] = {}
         self._gauged: dict[tuple[str, str], None] = {}
+        self._refused: set[str] = set()
 
     def declare(self, destinations: Iterable[tuple[str, str, str]], kafka: str = "") -> None:
         """(name, vendor, account) of each destination, so that its counters stand at zero before anything happens.
@@ -72,10 +79,6 @@ class Telemetry:
 
     # Intake
 
-    def records_taken(self, topic: str, partition: int, n: int) -> None:
-        self._metrics.records.labels(topic).inc(n)
-        self._log.debug("records taken", topic=topic, partition=partition, n=n)
-
     def event_unmatched(self, topic: str) -> None:
         self._metrics.unmatched.labels(topic).inc()
         self._log.debug("event unmatched", topic=topic)
@@ -104,6 +107,24 @@ class Telemetry:
     def outbox_sent(self, topic: str, n: int) -> None:
         self._metrics.sent.labels(topic).inc(n)
         self._log.debug("outbox sent", topic=topic, n=n)
+
+    def outbox_refused(self, topic: str, reason: str, size: int) -> None:
+        """Kafka will not take a record for what it, or its topic, is: it stands aside and is tried again later."""
+        self._log.error(
+            "outbox record refused",
+            topic=topic,
+            reason=code(reason),
+            bytes=size,
+            advice=ADVICE.get(reason, "let the user of the settings write to this topic"),
+        )
+
+    def outbox_refusals(self, kept: Mapping[str, int]) -> None:
+        """Topic → records that it would not take and that the ledger keeps."""
+        for topic in self._refused - kept.keys():
+            self._metrics.refused.labels(topic).set(0)
+        for topic, n in kept.items():
+            self._refused.add(topic)
+            self._metrics.refused.labels(topic).set(n)
 
     # Lanes
 

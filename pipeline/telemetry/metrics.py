@@ -28,7 +28,6 @@ class Metrics:
         return generate_latest(self.registry), CONTENT_TYPE_LATEST
 
     def _intake(self) -> None:
-        self.records = self._counter("calends_records_total", "Records taken from Kafka", "topic")
         self.unmatched = self._counter("calends_events_unmatched_total", "Events that no rule matched", "topic")
         self.changes = self._counter(
             "calends_changes_total", "Changes written to the ledger", "destination", "vendor", "change"
@@ -46,6 +45,7 @@ class Metrics:
         self.batch_records = self._histogram("calends_intake_batch_records", "Records in a batch", COUNTS)
         self.batch_seconds = self._histogram("calends_intake_batch_seconds", "From poll to ledger", BATCH_SECONDS)
         self.sent = self._counter("calends_outbox_records_total", "Records sent to Kafka", "topic")
+        self.refused = self._gauge("calends_outbox_refused_records", "Records that Kafka will not take, kept", "topic")
         self.partitions = self._gauge("calends_assigned_partitions", "Partitions this process reads")
 
     def _sending(self) -> None:

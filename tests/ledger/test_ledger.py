@@ -14,7 +14,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from pipeline.ledger import Claim, Grant, Ledger, Message, Result
+from pipeline.ledger import Claim, Grant, Ledger, Message, Posted, Result
 from pipeline.ledger.tables import metadata
 from pipeline.model.blame import Answer
 from pipeline.model.change import Change, Link, Version
@@ -37,6 +37,20 @@ def take(ledger: Ledger, *changes: tuple[Change, dict[str, Any]], links: Iterabl
 
 def claim(ledger: Ledger, limit: int = 10, lease: float = 20.0) -> Claim:
     return ledger.claim("d", "worker", limit, lease)
+
+
+def posted(ledger: Ledger, refused: Iterable[str] = ()) -> list[Message]:
+    """What a Kafka is given that takes everything but what lies under these keys."""
+    seen: list[Message] = []
+
+    def send(messages: Sequence[Message]) -> Posted:
+        seen.extend(messages)
+        bad = {m.id: "TooLarge" for m in messages if m.key is not None and m.key.decode() in refused}
+        return Posted([m.id for m in messages if m.id not in bad], bad)
+
+    while ledger.outbox(send):
+        pass
+    return seen
 
 
 def result(grant: Grant, outcome: Outcome, **more: Any) -> Result:
@@ -256,9 +270,7 @@ def test_a_refused_entry_dies_only_once_the_destination_was_seen_good(opened: Op
     ledger.settle([result(grants["good"], Accepted())])
     (settled,) = ledger.settle([result(grants["bad"], Rejected("invalid"))])
     assert settled.after.state == "dead"
-    sent: list[Message] = []
-    assert ledger.outbox(lambda messages: [sent.append(m) or m.id for m in messages]) == 1
-    assert sent[0].key == b"base"
+    assert [message.key for message in posted(ledger)] == [b"base"]
     take(ledger, change("bad", 2, "better"))
     assert ledger.entry("bad")[0].state == "ready"
 
@@ -266,11 +278,23 @@ def test_a_refused_entry_dies_only_once_the_destination_was_seen_good(opened: Op
 def test_what_kafka_did_not_take_stays_in_the_outbox(opened: Open) -> None:
     ledger = opened()
     ledger.take([], [], [Message("t", b"k", None, (("h", b"\x00\xff"),))], {})
-    assert ledger.outbox(lambda messages: []) == 0
-    seen: list[Message] = []
-    ledger.outbox(lambda messages: [seen.append(m) or m.id for m in messages])
-    assert (seen[0].value, seen[0].headers) == (None, (("h", b"\x00\xff"),))
-    assert ledger.outbox_size() == 0
+    assert ledger.outbox(lambda messages: Posted()) == 0
+    (seen,) = posted(ledger)
+    assert (seen.key, seen.value, seen.headers) == (b"k", None, (("h", b"\x00\xff"),))
+    assert posted(ledger) == []
+
+
+def test_what_kafka_will_not_take_stays_and_stops_no_other(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.ledger.ledger.REFUSED_WAIT", 0.2)
+    ledger = opened()
+    ledger.take([], [], [Message("t", key, b"v", ()) for key in (b"bad", b"good")], {})
+    assert [message.key for message in posted(ledger, refused=["bad"])] == [b"bad", b"good"]
+    ledger.take([], [], [Message("t", b"later", b"v", ())], {})
+    assert [message.key for message in posted(ledger)] == [b"later"]
+    assert ledger.outbox_refused() == {"t": 1}
+    time.sleep(0.25)
+    assert [message.key for message in posted(ledger)] == [b"bad"]
+    assert ledger.outbox_refused() == {}
 
 
 def test_the_revision_rises_with_each_new_rule_set(opened: Open) -> None:
@@ -308,7 +332,7 @@ def test_an_entry_that_dies_in_the_sweep_leaves_a_dead_letter(opened: Open) -> N
     take(ledger, change("k", 2, "unsayable"))
     time.sleep(0.1)
     ledger.sweep()
-    assert (ledger.entry("k")[0].state, ledger.outbox_size()) == ("dead", 1)
+    assert (ledger.entry("k")[0].state, len(posted(ledger))) == ("dead", 1)
 
 
 def test_a_large_batch_is_taken_whole(opened: Open) -> None:

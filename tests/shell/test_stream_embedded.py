@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from aiokafka.errors import CorruptRecordException
 
 from pipeline.embedded import EmbeddedBroker
 from pipeline.model.wire import Record
@@ -123,6 +124,27 @@ async def test_a_new_assignment_seeks_anew_and_voids_what_was_read(config: Kafka
     ledger.offsets = {(topic, record.at.partition): 0}
     consumer._turn_over()
     assert consumer.generation > before
+    assert [again.at for again in await read(consumer, 1)] == [record.at]
+    await consumer.stop()
+
+
+async def test_after_a_batch_that_cannot_be_read_it_goes_back_to_where_the_ledger_is(
+    config: KafkaConfig, producer: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """aiokafka forgets what it had read of the same fetch, and would go on behind it."""
+    await producer.send(config.topics[0], b"same", b"0")
+    ledger = Ledger()
+    consumer = Consumer(config, ledger, Events())
+    await consumer.start()
+    (record,) = await read(consumer, 1)
+    ledger.offsets = {(record.at.topic, record.at.partition): 0}
+
+    async def broken(**_: object) -> object:
+        raise CorruptRecordException
+
+    with monkeypatch.context() as patched:
+        patched.setattr(consumer._client, "getmany", broken)
+        assert await consumer.batch(timeout_ms=100) == []
     assert [again.at for again in await read(consumer, 1)] == [record.at]
     await consumer.stop()
 

@@ -61,6 +61,11 @@ class Account:
     tokens: Tokens | None = None
     obstacle: str | None = None
     """Why nobody may call it now, as last read from the ledger."""
+    paused_until: float = 0.0
+    """As this process was told, in monotonic time: it need not wait for the ledger to learn of it."""
+
+    def open(self) -> bool:
+        return self.obstacle is None and time.monotonic() >= self.paused_until
 
     async def access(self) -> str | TokenUnavailable | None:
         return None if self.tokens is None else await self.tokens.token()
@@ -115,7 +120,7 @@ class Lane:
         self.work.clear()
         room = self.capacity - len(self._calls)
         wait = IDLE_WAIT
-        if room > 0 and self.account.obstacle is None:
+        if room > 0 and self.account.open():
             try:
                 wait = await self._claim(room)
             except LedgerUnavailable as error:
@@ -186,7 +191,7 @@ class Lane:
 
     def _may_go(self, claimed: float) -> bool:
         """Asked right before the bytes go out: a claim is good for a while only, and void once the account pauses."""
-        return self.account.obstacle is None and time.monotonic() - claimed < SLACK
+        return self.account.open() and time.monotonic() - claimed < SLACK
 
     def _answered(
         self, grant: Grant, call: Worded, answered: Response | CallFailed, access: str | None, begun: float
@@ -221,7 +226,7 @@ class Lane:
                     account.tokens.invalidate(access)
                 return replace(result, renewable=True)
             case Throttled(after=after):
-                account.obstacle = "throttled"
+                account.paused_until = max(account.paused_until, (answer.at if answer else 0.0) + (after or 1.0))
                 return replace(result, retry_after=after)
             case _:
                 return result

@@ -1,0 +1,90 @@
+"""A lane and what stops it, with a ledger that is slow to answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from pipeline.calls import CallFailed
+from pipeline.housekeeping import Housekeeping
+from pipeline.lane import Account, Lane
+from pipeline.ledger import Claim, Grant, Ledger, Result, Settled
+from pipeline.model.change import BASE, Change, Version
+from pipeline.model.facts import Facts, Policy, apply, claim
+from pipeline.model.wire import Credential, Request, Response
+from pipeline.pacing import Pace
+from pipeline.telemetry import Telemetry
+from pipeline.vendors.ecal import VENDOR
+
+ENTRY = {"title": "t", "location": "Online", "start": "2027-03-01T09:00:00", "time_zone": "Europe/Paris"}
+
+
+@dataclass
+class SlowLedger:
+    """Grants an entry at each claim, knows of no obstacle, and settles only once it is let."""
+
+    may_settle: asyncio.Event = field(default_factory=asyncio.Event)
+    granted: int = 0
+
+    def claim(self, *_: object) -> Claim:
+        self.granted += 1
+        change = Change("d", "k", "upsert", Version(1, "t", 0, 0, 1), "rule", BASE, ENTRY, identity="ann")
+        policy = Policy("d", "a")
+        row = apply(Facts("d", "k"), change, {}, 0.0, policy)
+        assert row is not None
+        return Claim((Grant(claim(row, "worker", 20.0, 0.0, policy), ()),))
+
+    def obstacles(self) -> dict[str, tuple[str, float]]:
+        return {}
+
+    async def settle(self, results: Sequence[Result]) -> list[Settled]:
+        await self.may_settle.wait()
+        return [Settled(r.grant.facts, replace(r.grant.facts), r.answer, None) for r in results]
+
+
+@dataclass
+class Vendor:
+    """Throttles everything, for `after` seconds."""
+
+    after: float
+    calls: list[float] = field(default_factory=list)
+
+    async def send(self, request: Request, deadline_check: Callable[[], bool]) -> Response | CallFailed:
+        if not deadline_check():
+            return CallFailed("too_late", "too_late")
+        self.calls.append(time.monotonic())
+        return Response(429, {"retry-after": f"{self.after:g}"}, json.dumps({"message": "Too many"}).encode())
+
+
+async def in_place(method: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    found = method(*args, **kwargs)
+    return await found if asyncio.iscoroutine(found) else found
+
+
+async def test_no_call_starts_in_a_pause_that_the_ledger_does_not_know_of_yet() -> None:
+    ledger, vendor, telemetry = SlowLedger(), Vendor(after=1.0), Telemetry(b"key")
+    credential = Credential({"api_key": "k", "api_secret": "s"})
+    account = Account("a", VENDOR, {}, cast(Any, vendor), Pace(()), lambda: credential)
+    lane = Lane(
+        "d", account, {}, str, cast(Ledger, ledger), in_place, telemetry, "worker", 5.0, 1, lambda: 0.5,
+        lambda: datetime.now(UTC),
+    )  # fmt: skip
+    housekeeping = Housekeeping(
+        cast(Ledger, ledger), in_place, telemetry, {"a": account}, {"d": "a"}, cast(Any, None), lambda names: None
+    )
+    stopping = asyncio.Event()
+    running = asyncio.create_task(lane.run(stopping))
+    async with asyncio.timeout(10):
+        while len(vendor.calls) < 2:
+            await housekeeping._watch()
+            await asyncio.sleep(0.01)
+    ledger.may_settle.set()
+    stopping.set()
+    await running
+    first, second = vendor.calls[:2]
+    assert second - first >= 1.0

@@ -204,7 +204,6 @@ async def test_a_kafka_that_goes_away_later_is_told(topic_prefix: str, monkeypat
 async def test_a_stop_with_the_broker_gone_ends_and_cancels_nobody(
     topic_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.stream.STOP_TIMEOUT", 1.0)
     monkeypatch.setattr("pipeline.stream.SEND_TIMEOUT", 0.5)
     own = EmbeddedBroker()
     config = KafkaConfig(own.bootstrap, topic_prefix, (topic_prefix,))

@@ -115,11 +115,12 @@ class Housekeeping:
         refused: dict[int, str] = {}
         away: set[str] = set()
         for message, failure in zip(messages, failures, strict=True):
-            if failure is not None and failure.lasting:  # a batch is refused whole, for one of it or for all together
+            # A batch is refused whole, for one of it or for all together; while Kafka is away there is no telling.
+            if failure is not None and failure.lasting and not away:
                 failure = await self._failure(message)
             if failure is None:
                 sent.append(message)
-            elif failure.lasting:
+            elif failure.lasting and not away:
                 refused[message.id] = failure.code
                 self.telemetry.outbox_refused(message.topic, failure.code, len(message.value or b""))
             else:

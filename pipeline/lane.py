@@ -93,11 +93,6 @@ class Lane:
     """Set when something may have become ready."""
     _calls: set[asyncio.Task[None]] = field(default_factory=set)
     _results: asyncio.Queue[Result] = field(default_factory=asyncio.Queue)
-    _settling: int = 0
-
-    @property
-    def in_flight(self) -> int:
-        return len(self._calls)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Until `stopping`; then lets what is under way end and settles it. The caller bounds how long."""

@@ -50,7 +50,6 @@ def _listed(value: Any) -> Any:
 
 
 Names = Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)]
-Scalar = str | int | float | bool | None
 
 
 class Shape(BaseModel):

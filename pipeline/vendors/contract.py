@@ -122,7 +122,6 @@ class Expression:
     own: Mapping[str, str] = field(default_factory=dict)
     """Fields of its own → the JSON type expected ("string", "boolean", "integer", "object", "array")."""
     needs_identity: bool = True
-    can_update: bool = True
     can_delete: bool = True
     subscription: Expression | None = None
     """What it can say of a `kind: subscription`; None: it has no such thing."""

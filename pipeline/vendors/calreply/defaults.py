@@ -50,6 +50,5 @@ def express(options: Mapping[str, Any]) -> Expression:
     return Expression(
         fields=_FIELDS,
         required=frozenset({"title", "start", "time_zone"}),
-        can_update=is_rokt(options),
         can_delete=is_rokt(options),
     )

@@ -202,7 +202,7 @@ def test_a_link_that_comes_after_the_wait_revives_nothing_until_a_newer_change(o
     ledger.sweep()
     assert [ledger.entry(key)[0].state for key in ("drop", "wait")] == ["expired", "expired"]
     take(ledger, change("drop", 2, subscriber="person", if_unlinked=None))
-    assert [grant.facts.key for grant in claim(ledger).grants] == ["drop"]
+    assert [grant.entries[0].key for grant in claim(ledger).grants] == ["drop"]
 
 
 def test_a_link_and_its_entry_never_pass_each_other(opened: Open) -> None:
@@ -459,9 +459,9 @@ def outcomes(ledger: Ledger) -> list[dict[str, Any]]:
     """What the outbox holds, oldest first; it is emptied."""
     found: list[dict[str, Any]] = []
 
-    def send(messages: Sequence[Message]) -> list[int]:
+    def send(messages: Sequence[Message]) -> Posted:
         found.extend(json.loads(message.value or b"{}") for message in messages)
-        return [message.id for message in messages]
+        return Posted([message.id for message in messages])
 
     ledger.outbox(send)
     return found

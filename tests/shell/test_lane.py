@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import Any, cast
 
 from pipeline.calls import CallFailed
@@ -37,14 +38,15 @@ class SlowLedger:
         policy = Policy("d", "a")
         row = apply(Facts("d", "k"), change, {}, 0.0, policy)
         assert row is not None
-        return Claim((Grant(claim(row, "worker", 20.0, 0.0, policy), ()),))
+        return Claim((Grant((claim(row, "worker", 20.0, 0.0, policy),), ()),))
 
     def obstacles(self) -> dict[str, tuple[str, float]]:
         return {}
 
     async def settle(self, results: Sequence[Result]) -> list[Settled]:
         await self.may_settle.wait()
-        return [Settled(r.grant.facts, replace(r.grant.facts), r.answer, None) for r in results]
+        rows = [(row, answer) for r in results for row, answer in zip_longest(r.grant.entries, r.answers)]
+        return [Settled(row, replace(row), answer, None) for row, answer in rows]
 
 
 @dataclass

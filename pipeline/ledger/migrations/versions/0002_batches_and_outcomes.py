@@ -1,4 +1,5 @@
-"""Calls with several entries, searches that take several calls, and the events that await an outcome.
+"""Calls with several entries, searches that take several calls, the events that await an outcome, and
+what Kafka will not take.
 
 Workers of the version before go on beside this one: each column may be empty.
 """
@@ -16,9 +17,13 @@ def upgrade() -> None:
     op.add_column("entries", sa.Column("events", sa.Text))
     op.add_column("entries", sa.Column("candidates", sa.Text))
     op.add_column("entries", sa.Column("batch_limit", sa.Integer))
+    op.add_column("outbox", sa.Column("refused", sa.String))
+    op.add_column("outbox", sa.Column("try_at", sa.Double))
 
 
 def downgrade() -> None:
+    op.drop_column("outbox", "try_at")
+    op.drop_column("outbox", "refused")
     op.drop_column("entries", "batch_limit")
     op.drop_column("entries", "candidates")
     op.drop_column("entries", "events")

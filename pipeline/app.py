@@ -22,7 +22,7 @@ from pipeline.calls import Caller
 from pipeline.housekeeping import Housekeeping
 from pipeline.intake import Intake
 from pipeline.lane import Account, Lane
-from pipeline.ledger import Ledger, LedgerUnavailable, Message, Quota
+from pipeline.ledger import Budget, Ledger, LedgerUnavailable, Message, Quota
 from pipeline.model.blame import Answer
 from pipeline.model.entry import Content
 from pipeline.model.facts import Facts, Policy
@@ -82,6 +82,7 @@ def policies_of(settings: Settings) -> dict[str, Policy]:
             recover_at_once=view.vendor.defaults.recover_at_once,
             together=functools.partial(_together, view.vendor, settings.options_of(name), _vendor_keys(settings, name)),
             batch=view.vendor.defaults.batch,
+            cost=functools.partial(_cost, view.vendor, settings.options_of(name)),
             settle_time=account.settle_time or view.vendor.defaults.settle_time,
             max_attempts=settings.destinations[name].max_attempts,
         )
@@ -101,6 +102,15 @@ def quotas_of(settings: Settings) -> dict[str, Quota]:
     return found
 
 
+def budgets_of(settings: Settings) -> dict[str, Budget]:
+    accounts = dict(settings.account_of(name) for name in settings.destinations)
+    return {
+        name: Budget(name, account.budget.credits, None if account.budget.per == "month" else account.budget.per)
+        for name, account in accounts.items()
+        if account.budget is not None
+    }
+
+
 def ledger_of(settings: Settings) -> Ledger:
     dead, outcome = settings.kafka.dead_letter_topic, settings.kafka.outcome_topic
 
@@ -113,6 +123,7 @@ def ledger_of(settings: Settings) -> Ledger:
         quotas_of(settings),
         lambda facts: dead_letters.of_entry(dead, facts, time.time()),
         told if outcome else None,
+        budgets_of(settings),
     )
 
 
@@ -352,6 +363,15 @@ def _together(
     except Exception:
         return None
     return None if shared is None else (step, shared)
+
+
+def _cost(vendor: Vendor, options: Mapping[str, Any], facts: Facts) -> float:
+    given = Situation.of(facts, facts.key, options)
+    try:
+        step = vendor.plan(given)
+        return 0.0 if isinstance(step, Rejected) else vendor.cost(step, given)
+    except Exception:  # it cannot be worded either, and fails there
+        return 0.0
 
 
 async def run_until_signal(worker: Worker) -> None:

@@ -141,6 +141,8 @@ class Housekeeping:
     async def _gauges(self) -> None:
         backlog = await self.in_threads(self.ledger.backlog)
         used = await self.in_threads(self.ledger.quota_used)
+        if self.ledger.budgets:
+            self.telemetry.budget_gauges(await self.in_threads(self.ledger.budget_used))
         rows = [GaugeRow(destination, state, n) for (destination, state), (n, _) in backlog.items()]
         oldest = {destination: age for (destination, state), (_, age) in backlog.items() if state == "ready" and age}
         self.telemetry.ledger_gauges(rows, oldest, used, self._drained_in(backlog))

@@ -101,11 +101,18 @@ class Quota(Strict):
     per: Seconds
 
 
+class Budget(Strict):
+    credits: float = Field(gt=0)
+    per: Literal["month"] | Seconds = "month"
+    """A calendar month (UTC), or a duration."""
+
+
 class Account(Strict):
     vendor: str
     base_url: str | None = None
     credential: dict[str, SecretRef] = {}
     quota: tuple[Quota, ...] = ()
+    budget: Budget | None = None
     concurrency: int | None = Field(default=None, gt=0)
     timeout: Seconds | None = None
     settle_time: Seconds | None = None
@@ -118,6 +125,7 @@ class Destination(Strict):
     base_url: str | None = None
     credential: dict[str, SecretRef] = {}
     quota: tuple[Quota, ...] = ()
+    budget: Budget | None = None
     options: dict[str, Any] = {}
     omit: frozenset[str] = frozenset()
     links: Literal["in_description"] | None = None
@@ -128,8 +136,8 @@ class Destination(Strict):
     def _one(self) -> Destination:
         if (self.account is None) == (self.vendor is None):
             raise ValueError("expected exactly one of `account` and `vendor`")
-        if self.account is not None and (self.base_url or self.credential or self.quota):
-            raise ValueError("base_url, credential and quota belong to the account")
+        if self.account is not None and (self.base_url or self.credential or self.quota or self.budget):
+            raise ValueError("base_url, credential, quota and budget belong to the account")
         return self
 
 
@@ -183,7 +191,9 @@ class Settings(BaseSettings):
         destination = self.destinations[name]
         if destination.account is not None:
             return destination.account, self.accounts[destination.account]
-        own = destination.model_dump(include={"vendor", "base_url", "credential", "quota"}, exclude_unset=True)
+        own = destination.model_dump(
+            include={"vendor", "base_url", "credential", "quota", "budget"}, exclude_unset=True
+        )
         return name, Account.model_validate(own)
 
     def vendor_of(self, name: str) -> Vendor:

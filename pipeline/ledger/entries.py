@@ -20,7 +20,7 @@ CHUNK = 1000
 """Keys in one statement: databases limit its parameters and its depth."""
 _KEY = tuple_(t.entries.c.destination, t.entries.c.key)
 ALL = tuple(column.name for column in t.entries.columns)
-CLAIM = ("state", "absent", "wake_at", "epoch", "lease_owner", "lease_until", "sent_hash")
+CLAIM = ("state", "absent", "wake_at", "epoch", "lease_owner", "lease_until", "sent_hash", "retry_at", "error")
 _DOCUMENTS = ("layers", "raws", "desired", "observed", "candidates", "events")
 SETTLE = tuple(
     name
@@ -72,6 +72,12 @@ def due(connection: Connection, destinations: Sequence[str], now: float, limit: 
         .with_for_update(skip_locked=True)
     )
     return [_facts(row) for row in connection.execute(query).mappings()]
+
+
+def wake(connection: Connection, error: str) -> None:
+    """Who waits for that reason is looked at anew by the next sweep."""
+    waiting = (t.entries.c.error == error, text("state = 'held'"))
+    connection.execute(update(t.entries).where(*waiting).values(retry_at=None, error=None, wake_at=0.0))
 
 
 def of_key(connection: Connection, key: str) -> list[Facts]:

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain, zip_longest
+from itertools import chain, compress, zip_longest
 from pathlib import Path
 
 from alembic import command
@@ -19,13 +19,14 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, func, select
 
-from pipeline.ledger import accounts, directory, entries, outbox, quota
+from pipeline.ledger import accounts, budget, directory, entries, outbox, quota
 from pipeline.ledger import tables as t
 from pipeline.ledger.database import Database, clock, insert_into
 from pipeline.ledger.entries import Key
 from pipeline.ledger.values import (
     Applied,
     Backlog,
+    Budget,
     Claim,
     Grant,
     Message,
@@ -46,6 +47,8 @@ DeadLetters = Callable[[Facts], Sequence[Message]]
 Outcomes = Callable[[Facts, Answer | None], Message]
 """Words what has become of an entry, and of the events that it answers for."""
 ENDED = ("idle", "dead", "expired")
+BUDGET = "budget"
+"""The error of an entry that waits for credits."""
 
 REFUSED_WAIT = 300.0
 """Seconds after which a message that Kafka would not take is tried again."""
@@ -66,9 +69,11 @@ class Ledger:
         quotas: Mapping[str, Quota],
         dead_letters: DeadLetters,
         outcomes: Outcomes | None = None,
+        budgets: Mapping[str, Budget] | None = None,
     ) -> None:
         self.policies = policies
         self.quotas = quotas
+        self.budgets = budgets or {}
         self._dead_letters = dead_letters
         self._outcomes = outcomes
         self._database = Database(url)
@@ -101,11 +106,13 @@ class Ledger:
         self._transaction(work)
 
     def declare(self) -> None:
-        """Makes the rows of every account and its tokens; a window that has shrunk loses its surplus tokens."""
+        """Makes the rows of every account and its tokens; a window that has shrunk loses its surplus tokens. Who waits
+        for credits looks again: there may be more of them now."""
 
         def work(connection: Connection) -> None:
             for declared in self.quotas.values():
                 quota.declare(connection, declared)
+            entries.wake(connection, BUDGET)
 
         self._transaction(work)
 
@@ -222,13 +229,32 @@ class Ledger:
             ended = [row for row in placed if row.state != "ready"]
             leased = (f.claim(row, owner, now + lease, now, policy) for row in placed if row.state == "ready")
             calls = _calls(leased, len(tokens), policy)
-            entries.write(connection, [*ended, *chain(*calls)], entries.CLAIM)
-            grants = tuple(Grant(tuple(call), held) for call, held in zip(calls, tokens, strict=False))
+            calls, costs, unpaid = self._afforded(connection, policy, calls, now)
+            entries.write(connection, [*ended, *unpaid, *chain(*calls)], entries.CLAIM)
+            grants = tuple(
+                Grant(tuple(call), held, cost) for call, held, cost in zip(calls, tokens, costs, strict=False)
+            )
             quota.take_tokens(connection, policy.account, grants)
             # Only expired ones were found: there is more to look at, at once.
             return Claim(grants, None if grants else wait or 0.0)
 
         return self._transaction(work)
+
+    def _afforded(
+        self, connection: Connection, policy: Policy, calls: list[list[Facts]], now: float
+    ) -> tuple[list[list[Facts]], list[float], list[Facts]]:
+        """The calls that the budget pays for, what each costs, and the entries that wait for its next period."""
+        mine = self.budgets.get(policy.account)
+        costs = [sum(policy.cost(row) for row in call) for call in calls] if mine else [0.0] * len(calls)
+        if mine is None or not any(costs):
+            return calls, costs, []
+        paid = budget.spend(connection, mine, costs, now)
+        until = budget.ends(mine, now)
+        unpaid = [
+            f.postpone(row, until, BUDGET, now, policy) for call, pays in zip(calls, paid, strict=True) for row in call
+            if not pays
+        ]  # fmt: skip
+        return list(compress(calls, paid)), list(compress(costs, paid)), unpaid
 
     def settle(self, results: Sequence[Result], monotonic: Callable[[], float] = time.monotonic) -> list[Settled]:
         """Many results in one transaction. An answer's `at`, the worker's monotonic time, becomes the database's."""
@@ -257,6 +283,8 @@ class Ledger:
                 mine = [result for result in results if result.account == account]
                 answered = [(result.grant, accounts.answered(result, skew)) for result in mine]
                 quota.give_back(connection, account, answered, now)
+                if account in self.budgets:
+                    budget.refund(connection, self.budgets[account], mine, now)
                 accounts.judge(connection, account, mine, now, skew)
             return settled
 
@@ -364,6 +392,10 @@ class Ledger:
     def quota_used(self) -> dict[str, float]:
         """Account → share of its scarcest window that is taken now, 0 to 1."""
         return self._transaction(lambda connection: quota.used(connection, clock(connection)))
+
+    def budget_used(self) -> dict[str, float]:
+        """Account → share of its credits that this period has used up."""
+        return self._transaction(lambda connection: budget.used(connection, self.budgets, clock(connection)))
 
     def entry(self, key: str) -> list[Facts]:
         """Every destination's row of a key."""

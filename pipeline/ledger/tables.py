@@ -114,6 +114,8 @@ accounts = Table(
     Column("probes", Integer, nullable=False),
     Column("failures", Integer, nullable=False),
     Column("good_since", Double),
+    Column("spent", Double),
+    Column("period_start", Double),
 )
 
 rulesets = Table(

@@ -58,12 +58,23 @@ class Quota:
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """An account's credits for a period: so many seconds, or (None) a calendar month in UTC."""
+
+    account: str
+    credits: float
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Grant:
     """One call: the entries that it is to bring nearer to what is wanted, each with its lease, and its tokens."""
 
     entries: tuple[Facts, ...]
     tokens: tuple[tuple[str, int, float], ...]
     """(window, slot, the value that the claim wrote)."""
+    cost: float = 0.0
+    """Credits taken for it."""
 
 
 @dataclass(frozen=True, slots=True)

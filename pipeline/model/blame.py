@@ -111,7 +111,8 @@ def _unheard(f: Facts, answer: Answer, policy: Policy) -> Facts:
     # A call that a server breaks down under may be too large for it.
     limit = fewer(answer) if answer.together > 1 else f.batch_limit
     quiet_hash = UNSURE if replaces else answer.sent_hash
-    return lost(replace(f, batch_limit=limit), answer.at, answer.identity, answer.sent, quiet_hash, policy)
+    sent = None if answer.step == "delete" else answer.sent
+    return lost(replace(f, batch_limit=limit), answer.at, answer.identity, sent, quiet_hash, policy)
 
 
 def _late(f: Facts, answer: Answer) -> Facts:

@@ -40,6 +40,8 @@ class Policy:
     """Entries with equal values may share a call; None: alone."""
     batch: int = 1
     """Entries in one call at most."""
+    cost: Callable[[Facts], float] = lambda facts: 0.0
+    """Credits that the entry's next call uses up."""
     settle_time: float = 30.0
     max_attempts: int = 8
     patience: float = 86_400.0
@@ -275,6 +277,11 @@ def release(facts: Facts, epoch: int, now: float, policy: Policy) -> Facts:
     return place(unleased(facts), now, policy)
 
 
+def postpone(facts: Facts, until: float, error: str, now: float, policy: Policy) -> Facts:
+    """Not before that time, for a reason that is not the entry's own."""
+    return place(replace(unleased(facts), retry_at=until, error=error), now, policy)
+
+
 def expire(facts: Facts, now: float, policy: Policy) -> Facts:
     """Wakes a row whose time has come; a lease that ran out is an answer that was lost."""
     if facts.lease_until is None or facts.lease_until > now:
@@ -306,7 +313,8 @@ def lost(
     quiet_until = max(at + policy.settle_time, f.quiet_until or 0.0)
     return replace(
         f,
-        observed=merge([f.observed or {}, sent or {}]) or None,  # whatever may be there of either
+        # Any field of either may be there; what was acknowledged is the likelier.
+        observed=merge([sent or {}, f.observed or {}]) or None,
         observed_hash=UNSURE,
         observed_identity=_whose(f, identity),
         absent=False,

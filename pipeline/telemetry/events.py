@@ -221,6 +221,11 @@ class Telemetry:
         for account, share in quota_used_share.items():
             self._metrics.quota.labels(account).set(share)
 
+    def budget_gauges(self, used_share: Mapping[str, float]) -> None:
+        """Credits by account, 0 to 1."""
+        for account, share in used_share.items():
+            self._metrics.budget.labels(account).set(share)
+
     # Process
 
     def waiting_for(self, part: str, reason: str) -> None:

@@ -79,6 +79,7 @@ class Metrics:
         self.oldest = self._gauge("calends_oldest_ready_seconds", "Age of the oldest ready entry", "destination")
         self.drained = self._gauge("calends_drained_in_seconds", "Until the ready are sent", "destination")
         self.quota = self._gauge("calends_quota_used_ratio", "Share of the quota in use", "account")
+        self.budget = self._gauge("calends_budget_used_ratio", "Share of the period's credits used up", "account")
         self.claim_entries = self._histogram("calends_claim_entries", "Entries in a claim", COUNTS)
         self.claim_seconds = self._histogram("calends_claim_seconds", "A claim's transaction", BATCH_SECONDS)
         self.leases = self._counter("calends_leases_expired_total", "Leases that ran out", "destination")

@@ -37,7 +37,8 @@ class Situation:
     wanted: Content | None = field(repr=False)
     """What should be there; None: nothing."""
     observed: Content | None = field(repr=False)
-    """What the vendor last acknowledged; while unsure and never acknowledged: what the lost call carried."""
+    """What the vendor last acknowledged. While unsure: that, and the fields that the lost call added to it; it may then
+    contradict itself, so that only single fields of it say anything."""
     identity: str | None = field(repr=False)
     """The subscriber at the vendor (ECAL `ecalId`, CalReply `subscriptionId`), for the wanted content."""
     observed_identity: str | None = field(default=None, repr=False)

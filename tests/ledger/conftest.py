@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.ledger import Ledger, Message, Quota
+from pipeline.ledger import Budget, Ledger, Message, Quota
 from pipeline.model.blame import Answer
 from pipeline.model.facts import Facts, Policy
 from pipeline.outcomes import of_entry
@@ -37,10 +37,12 @@ def opened(url: str) -> Iterator[Open]:
     made: list[Ledger] = []
 
     def open_(
-        policies: Mapping[str, Policy] | None = None, windows: tuple[tuple[int, float], ...] = ((5, 1.0),)
+        policies: Mapping[str, Policy] | None = None,
+        windows: tuple[tuple[int, float], ...] = ((5, 1.0),),
+        budget: Budget | None = None,
     ) -> Ledger:
         policies = policies or {"d": Policy("d", "a", needs_identity=lambda content: False, settle_time=0.2)}
-        ledger = Ledger(url, policies, {"a": Quota("a", windows)}, buried, told)
+        ledger = Ledger(url, policies, {"a": Quota("a", windows)}, buried, told, {"a": budget} if budget else None)
         if not made:
             ledger.migrate()
         ledger.declare()

@@ -17,6 +17,8 @@ def upgrade() -> None:
     op.add_column("entries", sa.Column("events", sa.Text))
     op.add_column("entries", sa.Column("candidates", sa.Text))
     op.add_column("entries", sa.Column("batch_limit", sa.Integer))
+    op.add_column("accounts", sa.Column("spent", sa.Double))
+    op.add_column("accounts", sa.Column("period_start", sa.Double))
     op.add_column("outbox", sa.Column("refused", sa.String))
     op.add_column("outbox", sa.Column("try_at", sa.Double))
 
@@ -24,6 +26,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_column("outbox", "try_at")
     op.drop_column("outbox", "refused")
+    op.drop_column("accounts", "period_start")
+    op.drop_column("accounts", "spent")
     op.drop_column("entries", "batch_limit")
     op.drop_column("entries", "candidates")
     op.drop_column("entries", "events")

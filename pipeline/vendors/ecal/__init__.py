@@ -1,14 +1,14 @@
-"""ECAL private events: entries that appear in one subscriber's calendar only."""
+"""ECAL: private events in one subscriber's calendar, and events of public calendars."""
 
 from pipeline.vendors.contract import Vendor
-from pipeline.vendors.ecal import credential, defaults, payload, recovery, responses
+from pipeline.vendors.ecal import credential, defaults, inbound, payload, recovery, responses
 
 VENDOR = Vendor(
     name="ecal",
-    title="ECAL private events",
+    title="ECAL",
     defaults=defaults.DEFAULTS,
     secrets=defaults.SECRETS,
-    options=(),
+    options=defaults.OPTIONS,
     express=defaults.express,
     problems=payload.problems,
     plan=recovery.plan,
@@ -16,4 +16,5 @@ VENDOR = Vendor(
     sign=credential.sign,
     read=responses.read,
     probe=payload.probe,
+    inbound=inbound.read,
 )

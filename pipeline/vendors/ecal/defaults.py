@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from pipeline.vendors.contract import Defaults, Expression, Secret, Window
+from pipeline.vendors.contract import Defaults, Expression, Option, Secret, Window
 
 DEFAULTS = Defaults(
     base_url="https://api.ecal.com",
@@ -21,7 +22,26 @@ SECRETS = (
     Secret("api_secret", "the SECRET that signs; it is never sent"),
 )
 
-_EXPRESSION = Expression(
+OPTIONS = (
+    Option(
+        "api",
+        "`private`: in one subscriber's calendar; `event`: in a public calendar, its id in `collection`",
+        default="private",
+        choices=("private", "event"),
+    ),
+)
+
+OWN = {
+    "objective": "string",
+    "smartAlert": "integer",
+    "smartDetails": "integer",
+    "social": "object",
+    "draft": "integer",
+    "sponsored_message": "string",
+    "referenceType": "string",
+}
+
+_PRIVATE = Expression(
     fields=frozenset(
         {
             "title",
@@ -37,17 +57,22 @@ _EXPRESSION = Expression(
         }
     ),
     required=frozenset({"title", "location", "start"}),
-    own={
-        "objective": "string",
-        "smartAlert": "integer",
-        "smartDetails": "integer",
-        "social": "object",
-        "draft": "integer",
-        "sponsored_message": "string",
-        "referenceType": "string",
-    },
+    own=OWN,
 )
 
 
-def express(_options: Mapping[str, Any]) -> Expression:
-    return _EXPRESSION
+_EVENT = replace(
+    _PRIVATE,
+    fields=_PRIVATE.fields | {"collection"},
+    required=_PRIVATE.required | {"collection"},
+    needs_identity=False,
+)
+
+
+def express(options: Mapping[str, Any]) -> Expression:
+    return _EVENT if is_public(options) else _PRIVATE
+
+
+def is_public(options: Mapping[str, Any]) -> bool:
+    """Events of a calendar that anybody may subscribe to, not of one subscriber."""
+    return options.get("api") == "event"

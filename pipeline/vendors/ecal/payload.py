@@ -1,6 +1,7 @@
 """Neutral content → ECAL's event, and the request that carries it.
 
-Sources: Private Events and Event (POST, PUT, DELETE /apiv2/event). Never sends `type` but on create: it cannot change.
+Sources: Private Events and Event (GET, POST, PUT, DELETE /apiv2/event). Never sends `type` but on create: it cannot
+change.
 """
 
 from __future__ import annotations
@@ -15,8 +16,12 @@ from zoneinfo import ZoneInfo
 from pipeline.model.entry import Content
 from pipeline.model.wire import Request
 from pipeline.vendors.contract import Situation, Step
+from pipeline.vendors.ecal.defaults import OWN, is_public
 
 Event = dict[str, Any]
+Query = tuple[tuple[str, str], ...]
+
+_EVENTS = "/apiv2/event"
 
 # The vendor's own list is lost in its page; these codes are the ones seen in its documents and clients (2026-11).
 ALERTS = {5: "5M", 15: "15M", 30: "30M", 60: "1H", 1440: "1D"}
@@ -31,6 +36,7 @@ SOCIAL = (
 )
 # fmt: on
 BITS = ("draft", "smartAlert", "smartDetails")
+TEXTS = ("sponsored_message", "referenceType")
 
 # How a field is emptied. What is not here cannot be: see `lost`.
 _EMPTY: Event = {
@@ -43,7 +49,6 @@ _EMPTY: Event = {
     "social": {},
 }
 _EMPTY_BITS = {"smartAlert": 0, "smartDetails": 0}
-_UNCLEARABLE = frozenset({"objective", "timezone"})
 _START = frozenset({"startDate", "startTime"})
 _CLOCK = frozenset({"allDay", "timezone"})
 _TIMING = ("startDate", "startTime", "endDate", "endTime", "allDay", "timezone")
@@ -54,24 +59,27 @@ def request(step: Step, situations: Sequence[Situation]) -> Request:
     (situation,) = situations
     match step:
         case Step.CREATE:
-            return _sent("POST", "/apiv2/event", _created(situation), (("ecal_id", situation.identity or ""),))
+            return _sent("POST", _EVENTS, _created(situation), _subscriber(situation))
         case Step.UPDATE:
             return _sent("PUT", _address(situation), changes(situation.observed or {}, situation.wanted or {}))
         case Step.WRITE:
-            return _sent("PUT", _by_reference(situation), whole(situation.wanted or {}))
+            return _sent("PUT", _by_reference(situation), whole(situation.observed or {}, situation.wanted or {}))
         case Step.DELETE:
             return Request("DELETE", _by_reference(situation) if situation.unsure else _address(situation))
         case Step.FIND:
-            return Request("GET", _address(situation))
+            return Request("GET", _address(situation)) if situation.vendor_id else _listed(situation)
 
 
 def probe(_options: Mapping[str, Any]) -> Request:
-    return Request("GET", "/apiv2/event", query=(("limit", "1"),))
+    return Request("GET", _EVENTS, query=(("limit", "1"),))
 
 
 def event(content: Content) -> Event:
     """All that ECAL is told of an entry, in the vendor's names, but for what never changes."""
-    return {**_texts(content), **timing(content), **_alerts(content), **_links(content), **_own(content)}
+    calendar = {"calendarId": content["collection"]} if content.get("collection") else {}
+    return {
+        **calendar, **_texts(content), **timing(content), **_alerts(content), **_links(content), **_own(content)
+    }  # fmt: skip
 
 
 def changes(before: Content, after: Content) -> Event:
@@ -85,15 +93,27 @@ def changes(before: Content, after: Content) -> Event:
     return {**said, **_moved(said, new)} or {"name": new.get("name", "")}
 
 
-def whole(content: Content) -> Event:
-    """A PUT that leaves nothing of what was there, as far as ECAL can say so."""
-    new = event(content)
-    return {**_EMPTY, **new, "social": {**dict.fromkeys(SOCIAL, ""), **new.get("social", {})}}
+def whole(before: Content, after: Content) -> Event:
+    """A PUT that leaves nothing of what was there. `before` may mix the fields of two contents: only names count."""
+    new = event(after)
+    bits = {name: value for name, value in _EMPTY_BITS.items() if name in before.get("ecal", {})}
+    return {**_EMPTY, **bits, **new, "social": {**dict.fromkeys(SOCIAL, ""), **new.get("social", {})}}
 
 
 def lost(before: Content, after: Content) -> bool:
-    """Whether a field goes away that no document says how to empty."""
-    return bool(_UNCLEARABLE & (event(before).keys() - event(after).keys()))
+    """Whether something changes that no PUT is sure to change. `before` may mix the fields of two contents."""
+    # `calendarId` stands in the fields that PUT refers to, but nothing says that an event then moves.
+    if before.get("collection") != after.get("collection"):
+        return True
+    # No document says how to empty these two.
+    zone, objective = (
+        bool(was) and not now
+        for was, now in (
+            (before.get("time_zone"), after.get("time_zone")),
+            (before.get("ecal", {}).get("objective"), after.get("ecal", {}).get("objective")),
+        )
+    )
+    return zone or objective
 
 
 def timing(content: Content) -> Event:
@@ -104,9 +124,9 @@ def timing(content: Content) -> Event:
     start = datetime.fromisoformat(content["start"])
     end = _end(content) or start
     return {
-        "startDate": f"{start:%Y-%m-%d}",
+        "startDate": start.date().isoformat(),
         "startTime": f"{start:%H:%M}",
-        "endDate": f"{end:%Y-%m-%d}",
+        "endDate": end.date().isoformat(),
         "endTime": f"{end:%H:%M}",
         "allDay": "no",
         **zone,
@@ -114,7 +134,22 @@ def timing(content: Content) -> Event:
 
 
 def _created(situation: Situation) -> Event:
-    return {"type": "private", **event(situation.wanted or {}), "reference": situation.key}
+    # Without a type it is a fixture of its calendar.
+    kind = {} if is_public(situation.options) else {"type": "private"}
+    return {**kind, **event(situation.wanted or {}), "reference": situation.key}
+
+
+def _subscriber(situation: Situation) -> Query:
+    return () if is_public(situation.options) else (("ecal_id", situation.identity or ""),)
+
+
+def _listed(situation: Situation) -> Request:
+    """The list that it should stand in: no document promises a read by reference."""
+    if is_public(situation.options):
+        content = situation.wanted or situation.observed or {}
+        return Request("GET", _EVENTS, query=(("calendarIds", content.get("collection", "")),))
+    whose = situation.observed_identity or situation.identity or ""
+    return Request("GET", _EVENTS, query=(("ecal_id", whose), ("type", "private")))
 
 
 def _moved(said: Event, new: Event) -> Event:
@@ -134,11 +169,11 @@ def _texts(content: Content) -> Event:
 def _days(content: Content) -> Event:
     start = date.fromisoformat(content["start"])
     end = date.fromisoformat(content["end"]) - timedelta(days=1) if "end" in content else start
-    return {"startDate": start.isoformat(), "endDate": max(start, end).isoformat()}
+    return {"startDate": start.isoformat(), "endDate": end.isoformat()}
 
 
 def _end(content: Content) -> datetime | None:
-    """The end in the start's zone, as a local time."""
+    """The end in the start's zone, as a local time; its `fold` is 1 for the second of a doubled one."""
     if "end" not in content:
         return None
     end = datetime.fromisoformat(content["end"])
@@ -164,22 +199,25 @@ def _own(content: Content) -> Event:
 
 
 def _address(situation: Situation) -> str:
-    return f"/apiv2/event/{quote(situation.vendor_id or situation.key, safe=':')}"
+    return f"{_EVENTS}/{quote(situation.vendor_id or situation.key, safe=':')}"
 
 
 def _by_reference(situation: Situation) -> str:
-    return f"/apiv2/event/{quote(situation.key, safe=':')}"
+    return f"{_EVENTS}/{quote(situation.key, safe=':')}"
 
 
-def _sent(method: str, path: str, body: Event, query: tuple[tuple[str, str], ...] = ()) -> Request:
+def _sent(method: str, path: str, body: Event, query: Query = ()) -> Request:
     text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
     return Request(method, path, query, (("content-type", "application/json"),), text.encode())
 
 
-def problems(content: Content, _options: Mapping[str, Any]) -> list[str]:
+def problems(content: Content, options: Mapping[str, Any]) -> list[str]:
     """What ECAL cannot say of this content."""
-    found = [f"{name} is required" for name in ("title", "location", "start") if not content.get(name)]
-    return [*found, *_zone_problems(content), *_list_problems(content), *_own_problems(content.get("ecal", {}))]
+    required = ("title", "location", "start", *(("collection",) if is_public(options) else ()))
+    found = [f"{name} is required" for name in required if not content.get(name)]
+    timed = _zone_problems(content) + _form_problems(content)
+    timed = timed or _end_problems(content)
+    return [*found, *timed, *_list_problems(content), *_own_problems(content.get("ecal", {}))]
 
 
 def _zone_problems(content: Content) -> list[str]:
@@ -188,10 +226,35 @@ def _zone_problems(content: Content) -> list[str]:
         found.append("end_time_zone needs time_zone: ECAL has one zone for start and end")
     elif content.get("all_day") and content.get("end_time_zone", content.get("time_zone")) != content.get("time_zone"):
         found.append("end_time_zone cannot be said of an all-day entry")
-    if not content.get("all_day"):
-        times = (name for name in ("start", "end") if content.get(name))
-        found += [f"{name} has seconds: ECAL's times are HH:MM" for name in times if _seconds(content[name])]
     return found
+
+
+def _form_problems(content: Content) -> list[str]:
+    """Layers may make dates of one and times of the other."""
+    times = [name for name in ("start", "end") if content.get(name)]
+    if content.get("all_day"):
+        return [f"{name}: expected a date, as all_day is true" for name in times if len(content[name]) != 10]
+    dates = [name for name in times if len(content[name]) == 10]
+    seconds = [name for name in times if name not in dates and _seconds(datetime.fromisoformat(content[name]))]
+    return [
+        *(f"{name}: expected a date and time, as all_day is not true" for name in dates),
+        *(f"{name} has seconds: ECAL's times are HH:MM" for name in seconds),
+    ]
+
+
+def _end_problems(content: Content) -> list[str]:
+    start, end = content.get("start"), content.get("end")
+    if not start or not end:
+        return []
+    if content.get("all_day"):
+        return [] if end > start else ["end: expected after the start (an all-day end is exclusive)"]
+    local = _end(content)
+    assert local is not None
+    if local.fold:
+        return ["end: in the start's zone it is the second of a doubled local time, which ECAL cannot say"]
+    if _seconds(local):
+        return ["end has seconds in the start's zone: ECAL's times are HH:MM"]
+    return ["end: expected not before the start"] if local < datetime.fromisoformat(start) else []
 
 
 def _list_problems(content: Content) -> list[str]:
@@ -209,12 +272,21 @@ def _list_problems(content: Content) -> list[str]:
 
 
 def _own_problems(own: Mapping[str, Any]) -> list[str]:
-    found = [f"ecal.{name} is 0 or 1" for name in BITS if own.get(name, 0) not in (0, 1)]
+    found = [f"ecal.{name} is no field of ECAL" for name in own if name not in OWN]
+    found += [f"ecal.{name} is 0 or 1" for name in BITS if name in own and not _is_bit(own[name])]
+    found += [f"ecal.{name} is a text" for name in TEXTS if not isinstance(own.get(name, ""), str)]
     if own.get("objective", OBJECTIVES[0]) not in OBJECTIVES:
         found.append(f"ecal.objective is one of {', '.join(OBJECTIVES)}")
-    if set(own.get("social", ())) - set(SOCIAL):
+    social = own.get("social", {})
+    if not isinstance(social, Mapping) or not all(isinstance(text, str) for text in social.values()):
+        found.append("ecal.social is a map of texts")
+    elif social.keys() - set(SOCIAL):
         found.append(f"ecal.social has the keys {', '.join(SOCIAL)}")
     return found
+
+
+def _is_bit(value: Any) -> bool:
+    return value in (0, 1) and not isinstance(value, bool | float)
 
 
 def _unknown(zone: str | None) -> bool:
@@ -224,6 +296,5 @@ def _unknown(zone: str | None) -> bool:
         return True
 
 
-def _seconds(text: str) -> bool:
-    local = datetime.fromisoformat(text)
+def _seconds(local: datetime) -> bool:
     return bool(local.second or local.microsecond)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pipeline.model.outcome import Rejected
 from pipeline.vendors.contract import Situation, Step
+from pipeline.vendors.ecal.defaults import is_public
 from pipeline.vendors.ecal.payload import lost
 
 
@@ -25,7 +26,9 @@ def plan(situation: Situation) -> Step | Rejected:
 
 
 def _replaced(situation: Situation) -> bool:
-    """No PUT moves an entry to another subscriber, and none empties certain fields: delete, then create."""
-    if situation.observed_identity not in (None, situation.identity):
+    """What no PUT can do: delete, then create."""
+    if situation.observed is None or situation.wanted is None:
+        # A 409 to a create of which nothing was known: the reference may be in a stranger's calendar, or a fixture.
         return True
-    return bool(situation.observed and situation.wanted and lost(situation.observed, situation.wanted))
+    moved = situation.observed_identity not in (None, situation.identity) and not is_public(situation.options)
+    return moved or lost(situation.observed, situation.wanted)

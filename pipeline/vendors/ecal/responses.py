@@ -15,6 +15,7 @@ from typing import Any
 from pipeline.model.outcome import Absent, Accepted, Exists, Outcome, Rejected, Retry, Throttled, Unauthorized, Unknown
 from pipeline.model.wire import Response
 from pipeline.vendors.contract import Situation, Step
+from pipeline.vendors.ecal.defaults import is_public
 
 _ANY: Mapping[int, Outcome] = {
     # There is no documented 401; 403 is a bad signature or a key that is unknown, inactive or expired.
@@ -25,8 +26,6 @@ _ANY: Mapping[int, Outcome] = {
     425: Retry(),
 }
 _BY_STEP: Mapping[tuple[Step, int], Outcome] = {
-    # The subscriber is the only thing that a POST names.
-    (Step.CREATE, 404): Rejected("unknown_subscriber", "http_404"),
     (Step.CREATE, 409): Exists(),
     (Step.UPDATE, 404): Absent(),
     (Step.WRITE, 404): Absent(),
@@ -47,15 +46,17 @@ def _outcome(
     if status == 429:
         return Throttled(response.retry_after(now))
     if step is Step.FIND and status in (204, 404):
-        # No document promises a read by reference: only the id's absence says anything.
-        return Absent() if situation.vendor_id else Unknown("no_id")
+        # A list hides drafts, and by its newer page what is past: only the id's absence says anything.
+        return Absent() if situation.vendor_id else Unknown("not_listed")
+    if step is Step.CREATE and status == 404:
+        return _nowhere(situation)
     known = _BY_STEP.get((step, status)) or _ANY.get(status)
     if known is not None:
         return known
     if 400 <= status < 500:
         return Rejected("invalid", f"http_{status}")
     if step is Step.FIND:
-        return _found(status, body)
+        return _found(situation, status, response.body)
     return _written(step, situation, status, body)
 
 
@@ -67,8 +68,33 @@ def _written(step: Step, situation: Situation, status: int, body: Mapping[str, A
     return Accepted(None if step is Step.DELETE else _id(body) or situation.vendor_id)
 
 
-def _found(status: int, body: Mapping[str, Any]) -> Outcome:
-    return Exists(_id(body)) if status == 200 and _id(body) else Retry()
+def _nowhere(situation: Situation) -> Rejected:
+    """A POST names a subscriber, or a calendar, and nothing else that could be missing."""
+    return Rejected("not_found" if is_public(situation.options) else "unknown_subscriber", "http_404")
+
+
+def _found(situation: Situation, status: int, body: bytes) -> Outcome:
+    events = shown(body) if status == 200 else []
+    if not events:
+        return Retry()
+    meant = [one for one in events if _is_meant(situation, one)]
+    # The second event of the document's own list has no id.
+    return Exists(_id(meant[0])) if meant else Unknown("not_listed")
+
+
+def _is_meant(situation: Situation, event: Mapping[str, Any]) -> bool:
+    if situation.vendor_id and _id(event):
+        return _id(event) == situation.vendor_id
+    return event.get("reference") == situation.key
+
+
+def shown(body: bytes) -> list[Mapping[str, Any]]:
+    """The events of a read's answer: one, or a list (the older page), or either under `data` (the newer one)."""
+    value = _parsed(body)
+    if isinstance(value, dict) and "data" in value:
+        value = value["data"]
+    several = value if isinstance(value, list) else [value]
+    return [one for one in several if isinstance(one, dict) and ("reference" in one or _id(one))]
 
 
 def _status(response: Response, body: Mapping[str, Any]) -> int:
@@ -87,8 +113,12 @@ def _id(body: Mapping[str, Any]) -> str | None:
 
 
 def _object(body: bytes) -> Mapping[str, Any]:
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
+    value = _parsed(body)
     return value if isinstance(value, dict) else {}
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None

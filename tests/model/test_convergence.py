@@ -47,8 +47,16 @@ from pipeline.vendors.ecal import VENDOR as ECAL
 SLACK, TIMEOUT, LEASE, SETTLE = 2.0, 10.0, 20.0, 30.0
 KEY, NOTE = "k", "note"
 PEOPLE = ("ann", "bob")
-EXTRAS: tuple[Mapping[str, Any], ...] = ({}, {"time_zone": "Europe/Paris"}, {"alerts": [60]}, {"description": "d"})
+EXTRAS: tuple[Mapping[str, Any], ...] = (
+    {},
+    {"time_zone": "Europe/Paris"},
+    {"alerts": [60]},
+    {"description": "d"},
+    {"ecal": {"objective": "tune_in"}},
+)
 REFUSALS: tuple[Outcome, ...] = (Retry(), Rejected("invalid"), Throttled(), Unauthorized())
+UNCLEARABLE = ("time_zone", "ecal")
+"""What no PUT of ECAL's empties; of `ecal` only `objective` is said here."""
 FATES = ("answered", "unheard", "died", "answered", "unheard", "died", "refused", "unsent")
 SHARE = st.sampled_from((0.0, 0.5, 0.99))
 Timing = tuple[float, float, float | None, float]
@@ -138,10 +146,13 @@ class Calendar:
     def _written(self, call: Call, held: dict[str, Any]) -> dict[str, Any]:
         """An update of ECAL's says only what changed since what was observed."""
         wanted, observed = dict(call.situation.wanted or {}), call.situation.observed or {}
-        if self.late or call.step is Step.WRITE:
+        if self.late:
             return wanted
+        stuck = {name: held[name] for name in UNCLEARABLE if name in held and name not in wanted}
+        if call.step is Step.WRITE:
+            return stuck | wanted
         kept = {name: value for name, value in held.items() if name in wanted or name not in observed}
-        return kept | {name: value for name, value in wanted.items() if observed.get(name) != value}
+        return stuck | kept | {name: value for name, value in wanted.items() if observed.get(name) != value}
 
 
 class Convergence(RuleBasedStateMachine):

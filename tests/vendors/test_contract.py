@@ -26,7 +26,6 @@ from pipeline.model.outcome import Outcome, Rejected, Unknown
 from pipeline.model.wire import Credential, Request, Response, Token
 from pipeline.vendors import vendors
 from pipeline.vendors.contract import Situation, Step, Vendor
-from pipeline.vendors.ecal import payload as ecal
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HERE = Path(pipeline.vendors.__file__).parent
@@ -309,91 +308,6 @@ def test_there_is_a_next_step_in_every_situation(
     assert wanted or step not in (Step.CREATE, Step.UPDATE, Step.WRITE)
     assert not (step is Step.CREATE and unsure and not absent)
     assert not (step is Step.UPDATE and unsure)
-
-
-# ECAL
-
-
-CONTENT = st.fixed_dictionaries(
-    {
-        "title": st.sampled_from(("A", "B")),
-        "location": st.sampled_from(("L", "M")),
-        "start": st.sampled_from(("2026-12-24T09:00:00", "2026-12-24T10:00:00", "2026-12-25T09:00:00")),
-        "time_zone": st.just("Europe/Berlin"),
-    },
-    optional={
-        "description": st.sampled_from(("", "D")),
-        "end": st.just("2026-12-26T09:00:00"),
-        "alerts": st.lists(st.sampled_from((5, 15, 30, 60, 1440)), max_size=2),
-        "links": st.lists(
-            st.sampled_from(("n", "m")).map(lambda n: {"name": n, "url": f"https://{n}.example"}), max_size=6
-        ),
-        "ecal": st.fixed_dictionaries({}, optional={"social": st.just({"twitter": "@x"}), "draft": st.just(1)}),
-    },
-)
-
-
-@given(before=CONTENT, after=CONTENT)
-def test_an_ecal_update_carries_what_changed_and_no_more(before: dict[str, Any], after: dict[str, Any]) -> None:
-    old, new, said = ecal.event(before), ecal.event(after), ecal.changes(before, after)
-    held = {**old, **{name: value for name, value in said.items() if name != "social"}}
-    emptied = {name for name, value in held.items() if value in ("", "-") and name not in new}
-    assert {name: value for name, value in held.items() if name not in emptied | {"social"}} == {
-        name: value for name, value in new.items() if name != "social"
-    }
-    idle = {name for name, value in said.items() if old.get(name) == value}
-    assert idle <= {"endDate", "endTime"} or said.keys() == {"name"}
-    assert not {"type", "reference"} & said.keys()
-    if {"startDate", "startTime"} & said.keys():
-        assert {"endDate", "endTime"} <= said.keys()
-
-
-def test_ecal_says_why_it_cannot_say_something() -> None:
-    content = {
-        "title": "T",
-        "start": "2026-12-24T09:00:30",
-        "time_zone": "Nowhere",
-        "alerts": [7, 5, 15],
-        "links": [{"name": "n", "url": "u"}] * 7,
-        "ecal": {"objective": "x", "draft": 2, "social": {"mastodon": "x"}},
-    }
-    found = vendors()["ecal"].problems(content, {})
-    assert [problem.split()[0].rstrip(":") for problem in found] == [
-        "location",
-        "time_zone",
-        "start",
-        "alerts",
-        "alerts",
-        "links",
-        "ecal.draft",
-        "ecal.objective",
-        "ecal.social",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("changed", "step"),
-    [
-        ({}, Step.UPDATE),
-        ({"observed": None}, Step.CREATE),
-        ({"wanted": None}, Step.DELETE),
-        ({"observed_identity": "s2"}, Step.DELETE),
-        ({"unsure": True}, Step.WRITE),
-        ({"unsure": True, "absent": True}, Step.CREATE),
-        ({"unsure": True, "wanted": None}, Step.DELETE),
-        ({"unsure": True, "observed_identity": "s2"}, Step.DELETE),
-    ],
-)
-def test_ecal_plans(changed: dict[str, Any], step: Step) -> None:
-    content = {"title": "T", "location": "L", "start": "2026-12-24", "all_day": True}
-    given = {"key": "K", "wanted": content, "observed": content, "identity": "s1", "observed_identity": "s1"}
-    assert vendors()["ecal"].plan(Situation(**{**given, **changed})) == step
-
-
-def test_ecal_replaces_what_it_cannot_empty() -> None:
-    content = {"title": "T", "location": "L", "start": "2026-12-24", "all_day": True}
-    before = {**content, "ecal": {"objective": "tune_in"}}
-    assert vendors()["ecal"].plan(Situation("K", content, before, "s1", "s1")) == Step.DELETE
 
 
 # CalReply

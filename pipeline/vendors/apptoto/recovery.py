@@ -1,0 +1,38 @@
+"""The next step towards what is wanted, also after a lost answer.
+
+A PUT by `external_id` creates what is not there and updates what is, so it is repeated whole. (The ledger waits for
+`settle_time` first: see `defaults`.)
+"""
+
+from __future__ import annotations
+
+from pipeline.model.outcome import Rejected
+from pipeline.vendors.apptoto.payload import lost, moved
+from pipeline.vendors.contract import Situation, Step
+
+
+def plan(situation: Situation) -> Step | Rejected:
+    match situation:
+        case Situation(wanted=None):
+            return Step.DELETE
+        case Situation(unsure=True, absent=True) | Situation(unsure=False, observed=None):
+            return Step.CREATE
+        case _ if _replaced(situation):
+            return Step.DELETE
+        case Situation(unsure=True):
+            return Step.WRITE
+        case _:
+            return Step.UPDATE
+
+
+def _replaced(situation: Situation) -> bool:
+    """No PUT moves an event to another calendar ("we do not support moving"): delete, then create.
+
+    A write that found the event in another calendar leaves its id as a candidate.
+    """
+    if situation.candidates:
+        return True
+    before, after = situation.observed, situation.wanted
+    if not before or not after:
+        return False
+    return moved(before, after, situation.options) or lost(before, after, situation.options)

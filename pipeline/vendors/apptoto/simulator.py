@@ -288,8 +288,9 @@ class Simulator:
     def _people(self, event: Event, given: list[Event]) -> list[Event]:
         """All of them anew; but who has had a message stays."""
         before = {_who(one): one for one in event["participants"]}
-        after = {_who(one): before.get(_who(one)) or self._person(one) for one in given}
-        return list(({**before, **after} if self._config.get("keeps_participants", False) else after).values())
+        after = [before.get(_who(one)) or self._person(one) for one in given]
+        stay = [] if not self._config.get("keeps_participants", False) else list(before.values())
+        return [*(one for one in stay if one not in after), *after]
 
     def _person(self, given: Event) -> Event:
         self._participants += 1

@@ -110,10 +110,9 @@ def _span_problems(content: Content) -> Iterator[str]:
     except OverflowError:
         yield "end is out of range"
         return
-    yield from (
-        f"{name}: its zone's offset had seconds then" for name, at in (("start", start), ("end", end)) if _odd(at)
-    )
-    if end < start:
+    if _odd(start) or _odd(end):
+        yield f"{'start' if _odd(start) else 'end'}: its zone's offset had seconds then"
+    elif end < start:
         yield "end is before the start"
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from pipeline.model import blame
 from pipeline.model import facts as f
-from pipeline.model.change import Change, Version
+from pipeline.model.change import Change, Version, merge
 from pipeline.model.outcome import Accepted, Exists, Look, Outcome, Rejected, Split, Unknown
 from pipeline.model.wire import Credential, Request, Response
 from pipeline.vendors.apptoto import VENDOR
@@ -408,7 +408,7 @@ def test_whatever_answers_are_lost_the_newest_state_stands_at_the_vendor_once(
         for fate in fates:
             relay.turn(fate)
     relay.settle_down()
-    last = wanted[-1][0]
+    last = None if wanted[-1][0] is None else dict(merge([wanted[-1][0]]))  # the ledger's layers keep no null in a map
     names = {"7": "Team", "8": "Home"}
     assert held(relay.vendor) == ([] if last is None else [{**expected(last), "calendar": names[last["collection"]]}])
 

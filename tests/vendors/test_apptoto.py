@@ -240,7 +240,7 @@ def sound_entries(collections: Sequence[str]) -> st.SearchStrategy[Content]:
 ANYWHERE = sound_entries(("Team", "Home", "7"))
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(content=ENTRIES, options=OPTIONS)
 def test_an_entry_has_problems_or_stands_at_the_vendor_as_it_is(content: Content, options: Mapping[str, Any]) -> None:
     vendor = Simulator(ACCOUNT)
@@ -250,7 +250,6 @@ def test_an_entry_has_problems_or_stands_at_the_vendor_as_it_is(content: Content
     assert held(vendor) == [expected(content)]
 
 
-@settings(max_examples=150)
 @given(content=ANYWHERE)
 def test_a_sound_entry_has_no_problems(content: Content) -> None:
     assert VENDOR.problems(content, {}) == []
@@ -497,6 +496,27 @@ def test_a_deleted_event_that_stays_deleted_is_told() -> None:
     bring(vendor, None, dict(PLAIN), {})
     bring(vendor, dict(PLAIN), None, {})
     assert do(vendor, Step.CREATE, situation(PLAIN)) == [Rejected("unsupported", "is_deleted")]
+
+
+ANSWERED = st.fixed_dictionaries(
+    {},
+    optional={
+        "id": st.integers(1, 3) | TEXTS,
+        "external_id": st.sampled_from(("a", "b", "c", "other", None)),
+        "calendar_id": st.sampled_from((7, 8, "7", None)),
+        "is_deleted": st.booleans() | st.none(),
+        "errors": st.sampled_from(([], ["ann@example.com"])),
+    },
+)
+
+
+@given(step=st.sampled_from((Step.CREATE, Step.UPDATE, Step.WRITE, Step.DELETE)), events=st.lists(ANSWERED, max_size=4))
+def test_any_list_of_events_is_read_and_never_accepts_more_than_it_holds(step: Step, events: list[Content]) -> None:
+    asked = [replace(one, vendor_id=str(n + 1)) for n, one in enumerate(three())][: 1 if step is Step.DELETE else 3]
+    outcomes = VENDOR.read(step, asked, Response(200, {}, json.dumps({"events": events}).encode()), NOW)
+    assert len(outcomes) == len(asked)
+    assert sum(isinstance(one, Accepted) for one in outcomes) <= len(events)
+    assert "ann@example.com" not in repr(outcomes)
 
 
 # Plans and problems

@@ -1,0 +1,21 @@
+"""Add to Calendar PRO events: a public page, an ics file and direct links for each entry."""
+
+from pipeline.vendors.add_to_calendar_pro import checks, credential, defaults, inbound, payload, recovery, responses
+from pipeline.vendors.contract import Vendor
+
+VENDOR = Vendor(
+    name="add_to_calendar_pro",
+    title="Add to Calendar PRO events",
+    defaults=defaults.DEFAULTS,
+    secrets=defaults.SECRETS,
+    options=defaults.OPTIONS,
+    express=defaults.express,
+    problems=checks.problems,
+    plan=recovery.plan,
+    request=payload.request,
+    sign=credential.sign,
+    read=responses.read,
+    probe=payload.probe,
+    cost=defaults.cost,
+    inbound=inbound.inbound,
+)

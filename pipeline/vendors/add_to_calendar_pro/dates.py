@@ -1,0 +1,168 @@
+"""The dates of an entry → the vendor's `dates`, and what cannot be said of one.
+
+The vendor's all-day end is inclusive, ours exclusive; no times means all-day; one time zone holds for start and end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date as day
+from datetime import datetime, timedelta
+from typing import Any
+
+from pipeline.model.entry import Content
+from pipeline.model.when import BadTime, parse_date, parse_moment, resolve, to_local, zone_named
+from pipeline.vendors.add_to_calendar_pro.defaults import ORGANIZER, SECTION
+from pipeline.vendors.add_to_calendar_pro.markup import paragraphs
+
+Date = dict[str, Any]
+
+TIMING = ("startDate", "startTime", "endDate", "endTime", "timeZone")
+FIELDS = (
+    "name",
+    "description",
+    *TIMING,
+    "location",
+    "status",
+    "availability",
+    *ORGANIZER,
+    "attendee_name",
+    "attendee_email",
+)
+_NEUTRAL = (
+    *("title", "description", "location", "start", "end", "time_zone", "end_time_zone", "all_day", "busy", "status"),
+)
+# In Python's list of zones, but no place on earth; the vendor's list lacks them (timezones-ical-library).
+_NOWHERE = ("Factory", "localtime", "posixrules")
+
+
+def neutral(content: Content) -> list[Content]:
+    """The entry's dates in neutral terms: what one does not say the entry says; without any, the entry is one."""
+    own = {name: content[name] for name in _NEUTRAL if name in content}
+    several: Sequence[Content] = content.get("dates") or ({},)
+    return [{**own, **one} for one in several]
+
+
+def dates(content: Content) -> list[Date]:
+    """The entry's dates in the vendor's names, without what is empty."""
+    everywhere = _people(content)
+    html = content.get(SECTION, {}).get("description_html")
+    return [_full({**_said(one, html), **everywhere}) for one in neutral(content)]
+
+
+def _said(one: Content, html: str | None) -> Date:
+    text = one.get("description")
+    return {
+        "name": one.get("title"),
+        "description": paragraphs(text) if text else None if "description" in one else html,
+        **timing(one),
+        "timeZone": one.get("time_zone"),
+        "location": one.get("location"),
+        "status": str(one.get("status", "")).upper(),
+        "availability": {True: "busy", False: "free"}.get(one.get("busy", "")),
+    }
+
+
+def _people(content: Content) -> Date:
+    own = content.get(SECTION, {})
+    people: Sequence[Mapping[str, str]] = content.get("participants") or ({},)
+    return {
+        **{name: own.get(name) for name in ORGANIZER},
+        "attendee_name": people[0].get("name"),
+        "attendee_email": people[0].get("email"),
+    }
+
+
+def _full(fields: Date) -> Date:
+    return {name: value for name, value in fields.items() if value not in (None, "")}
+
+
+def timing(one: Content) -> Date:
+    """Dates and, unless all-day, times. A missing end is the start."""
+    if is_day(one):
+        start = parse_date(one["start"])
+        last = parse_date(one["end"]) - timedelta(days=1) if one.get("end") else None
+        return {"startDate": f"{start}", "endDate": f"{last}" if last else None}
+    start, end = parse_moment(one["start"]), _end(one)
+    return {
+        "startDate": f"{start.date()}",
+        "startTime": f"{start:%H:%M}",
+        "endDate": f"{end.date()}",
+        "endTime": f"{end:%H:%M}",
+    }
+
+
+def is_day(one: Content) -> bool:
+    return len(one["start"]) == len("2026-12-24")
+
+
+def _end(one: Content) -> datetime:
+    """The end as a local time in the start's zone."""
+    text, zone, own = one.get("end"), one.get("time_zone"), one.get("end_time_zone")
+    end = parse_moment(text or one["start"])
+    if not text or not zone or own in (None, zone):
+        return end
+    return to_local(resolve(end, own), zone)
+
+
+def problems(one: Content) -> list[str]:
+    """What cannot be said of one date."""
+    found = [f"{name} is required" for name in ("title", "start") if not one.get(name)]
+    found += [f"{name} is not an IANA name" for name in ("time_zone", "end_time_zone") if not _somewhere(one.get(name))]
+    if found:
+        return found
+    try:
+        return _day_problems(one) if is_day(one) else _clock_problems(one)
+    except BadTime as error:
+        return [f"start or end: {error}"]
+    except (OverflowError, ValueError):
+        return ["start or end: out of the range of dates"]
+
+
+def _day_problems(one: Content) -> list[str]:
+    start, end = parse_date(one["start"]), one.get("end")
+    found = ["all_day is false, and start has no time"] if one.get("all_day") is False else []
+    if one.get("end_time_zone") not in (None, one.get("time_zone")):
+        found.append("end_time_zone cannot be said of an all-day date")
+    if end and len(end) != len(one["start"]):
+        return [*found, "end has a time, and start has none"]
+    return [*found, *(["end is not after the start (it is exclusive)"] if end and parse_date(end) <= start else [])]
+
+
+def _clock_problems(one: Content) -> list[str]:
+    if one.get("all_day"):
+        return ["all_day is true, and start has a time"]
+    zone = one.get("time_zone")
+    if not zone:
+        return ["time_zone is required with times: without one the vendor takes GMT"]
+    moments = {name: parse_moment(one[name]) for name in ("start", "end") if one.get(name)}
+    if one.get("end") and len(one["end"]) == len("2026-12-24"):
+        return ["end has no time, and start has one"]
+    found = [f"{name} has an offset: local times only" for name, at in moments.items() if at.tzinfo]
+    found += [f"{name} has seconds: times are HH:MM" for name, at in moments.items() if at.second or at.microsecond]
+    return found or _order_problems(one, moments, zone)
+
+
+def _order_problems(one: Content, moments: Mapping[str, datetime], zone: str) -> list[str]:
+    start = resolve(moments["start"], zone)
+    end = resolve(moments["end"], one.get("end_time_zone") or zone) if "end" in moments else start
+    if end < start:
+        return ["end is before the start"]
+    if resolve(to_local(end, zone), zone) != end:
+        return ["end: in the start's time zone it is the second of a doubled local time"]
+    return []
+
+
+def _somewhere(zone: str | None) -> bool:
+    if zone is None:
+        return True
+    try:
+        return zone not in _NOWHERE and not zone.startswith(("posix/", "right/")) and bool(zone_named(zone))
+    except BadTime:
+        return False
+
+
+def days(content: Content) -> tuple[day, day] | None:
+    """The first and the last day on which one of the dates starts; None where none has a start."""
+    starts = sorted(parse_date(one["start"][:10]) for one in neutral(content) if one.get("start"))
+    return (starts[0], starts[-1]) if starts else None

@@ -5,10 +5,10 @@ The vendor's all-day end is inclusive, ours exclusive; no times means all-day; o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date as day
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from pipeline.model.entry import Content
 from pipeline.model.when import BadTime, parse_date, parse_moment, resolve, to_local, zone_named
@@ -16,6 +16,7 @@ from pipeline.vendors.add_to_calendar_pro.defaults import ORGANIZER, SECTION
 from pipeline.vendors.add_to_calendar_pro.markup import paragraphs
 
 Date = dict[str, Any]
+T = TypeVar("T")
 
 TIMING = ("startDate", "startTime", "endDate", "endTime", "timeZone")
 FIELDS = (
@@ -38,7 +39,7 @@ _NOWHERE = ("Factory", "localtime", "posixrules")
 
 def neutral(content: Content) -> list[Content]:
     """The entry's dates in neutral terms: what one does not say the entry says; without any, the entry is one."""
-    own = {name: content[name] for name in _NEUTRAL if name in content}
+    own = {name: content[name] for name in _NEUTRAL if content.get(name) not in (None, "")}
     several: Sequence[Content] = content.get("dates") or ({},)
     return [{**own, **one} for one in several]
 
@@ -114,43 +115,62 @@ def problems(one: Content) -> list[str]:
     try:
         return _day_problems(one) if is_day(one) else _clock_problems(one)
     except BadTime as error:
-        return [f"start or end: {error}"]
+        return [str(error)]
     except (OverflowError, ValueError):
         return ["start or end: out of the range of dates"]
 
 
 def _day_problems(one: Content) -> list[str]:
-    start, end = parse_date(one["start"]), one.get("end")
+    start, end = _parsed("start", parse_date, one), one.get("end")
     found = ["all_day is false, and start has no time"] if one.get("all_day") is False else []
     if one.get("end_time_zone") not in (None, one.get("time_zone")):
         found.append("end_time_zone cannot be said of an all-day date")
     if end and len(end) != len(one["start"]):
         return [*found, "end has a time, and start has none"]
-    return [*found, *(["end is not after the start (it is exclusive)"] if end and parse_date(end) <= start else [])]
+    late = end and _parsed("end", parse_date, one) <= start
+    return [*found, *(["end is not after the start (it is exclusive)"] if late else [])]
 
 
 def _clock_problems(one: Content) -> list[str]:
+    zone, end = one.get("time_zone"), one.get("end")
+    moments = {"start": _parsed("start", parse_moment, one)}
     if one.get("all_day"):
         return ["all_day is true, and start has a time"]
-    zone = one.get("time_zone")
     if not zone:
         return ["time_zone is required with times: without one the vendor takes GMT"]
-    moments = {name: parse_moment(one[name]) for name in ("start", "end") if one.get(name)}
-    if one.get("end") and len(one["end"]) == len("2026-12-24"):
+    if end and len(end) == len("2026-12-24"):
         return ["end has no time, and start has one"]
+    if end:
+        moments["end"] = _parsed("end", parse_moment, one)
     found = [f"{name} has an offset: local times only" for name, at in moments.items() if at.tzinfo]
     found += [f"{name} has seconds: times are HH:MM" for name, at in moments.items() if at.second or at.microsecond]
     return found or _order_problems(one, moments, zone)
 
 
 def _order_problems(one: Content, moments: Mapping[str, datetime], zone: str) -> list[str]:
-    start = resolve(moments["start"], zone)
-    end = resolve(moments["end"], one.get("end_time_zone") or zone) if "end" in moments else start
+    zones = {"start": zone, "end": one.get("end_time_zone") or zone}
+    instants = {name: _named(name, resolve, at, zones[name]) for name, at in moments.items()}
+    start = instants["start"]
+    end = instants.get("end", start)
     if end < start:
         return ["end is before the start"]
-    if resolve(to_local(end, zone), zone) != end:
-        return ["end: in the start's time zone it is the second of a doubled local time"]
+    local = to_local(end, zone)
+    if local.second or resolve(local, zone) != end:
+        # Seconds: zones before clocks were standardised.
+        return ["end: no HH:MM of the start's time zone names this instant alone"]
     return []
+
+
+def _parsed(name: str, parse: Callable[[str], T], one: Content) -> T:
+    return _named(name, parse, one[name])
+
+
+def _named(name: str, judge: Callable[..., T], *given: Any) -> T:
+    """The field goes into the words of what is wrong with it."""
+    try:
+        return judge(*given)
+    except BadTime as error:
+        raise BadTime(f"{name}: {error}") from None
 
 
 def _somewhere(zone: str | None) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import zip_longest
 from typing import Any
 from urllib.parse import quote
@@ -141,7 +141,8 @@ def _listed(situation: Situation) -> Request:
     lost = situation.observed or situation.wanted or {}
     query = {}
     if span := days(lost):
-        query = {"from": f"{span[0] - _DAY}", "to": f"{span[1] + _DAY}"}
+        first, last = max(span[0], date.min + _DAY) - _DAY, min(span[1], date.max - _DAY) + _DAY
+        query = {"from": f"{first}", "to": f"{last}"}
     if lost.get("collection"):
         query["group"] = lost["collection"]
     if page(situation) > 1:

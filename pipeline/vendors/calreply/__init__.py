@@ -1,11 +1,11 @@
-"""CalReply subscription events: entries in the feed of one or several subscriptions."""
+"""CalReply: events in the feed of one or several subscriptions, and the subscriptions themselves."""
 
-from pipeline.vendors.calreply import credential, defaults, payload, recovery, responses
+from pipeline.vendors.calreply import credential, defaults, inbound, payload, recovery, responses
 from pipeline.vendors.contract import Vendor
 
 VENDOR = Vendor(
     name="calreply",
-    title="CalReply subscription events",
+    title="CalReply",
     defaults=defaults.DEFAULTS,
     secrets=defaults.SECRETS,
     options=defaults.OPTIONS,
@@ -17,4 +17,5 @@ VENDOR = Vendor(
     read=responses.read,
     probe=payload.probe,
     tokens=credential.TOKENS,
+    inbound=inbound.inbound,
 )

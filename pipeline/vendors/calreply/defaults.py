@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.vendors.calreply import subscription
 from pipeline.vendors.contract import Defaults, Expression, Option, Secret, Window
 
 DEFAULTS = Defaults(
@@ -35,10 +36,30 @@ OPTIONS = (
         default="basic",
         choices=("basic", "form"),
     ),
+    Option(
+        "time_zones",
+        "how an event's zone is said: by CalReply's Windows ids, or (rokt only) by IANA name",
+        default="windows",
+        choices=("windows", "iana"),
+    ),
+    Option(
+        "deactivate",
+        "what ends with a subscription: itself, or (username) all that its subscriberId has in the calendar",
+        default="id",
+        choices=("id", "username"),
+    ),
 )
 
 _FIELDS = frozenset(
     {"title", "description", "location", "start", "end", "time_zone", "end_time_zone", "all_day", "alerts"}
+)
+# Fields of an event that only the successor has.
+ROKT = {"visibleFromDateTimeUtc": "string", "actionType": "string"}
+_SUBSCRIPTION = Expression(
+    fields=frozenset({"collection"}),
+    required=frozenset({"collection"}),
+    own=subscription.OWN,
+    needs_identity=False,
 )
 
 
@@ -50,5 +71,7 @@ def express(options: Mapping[str, Any]) -> Expression:
     return Expression(
         fields=_FIELDS,
         required=frozenset({"title", "start", "time_zone"}),
+        own=ROKT if is_rokt(options) else {},
         can_delete=is_rokt(options),
+        subscription=_SUBSCRIPTION,
     )

@@ -1,13 +1,12 @@
-"""CalReply's answers → outcomes.
+"""CalReply's answers about events → outcomes; those about subscriptions are read in `subscribed`.
 
 Classified by HTTP status alone: a 400's body may say 404. The body gives a code for the outcome's detail, no more.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -24,7 +23,10 @@ from pipeline.model.outcome import (
     Unknown,
 )
 from pipeline.model.wire import Response
-from pipeline.vendors.calreply import feed
+from pipeline.vendors.calreply import feed, subscribed
+from pipeline.vendors.calreply.errors import code
+from pipeline.vendors.calreply.payload import leaver, subject
+from pipeline.vendors.calreply.subscription import is_subscription
 from pipeline.vendors.contract import Situation, Step
 
 _ANY: Mapping[int, Outcome] = {
@@ -43,9 +45,6 @@ _BY_STEP: Mapping[tuple[Step, int], Outcome] = {
     (Step.FIND, 408): Retry(),
 }
 _GUID = re.compile(r"[0-9A-Fa-f]{8}-?(?:[0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}")
-_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
-# For bodies that are no JSON; the document's own sample for a 400 lacks a brace.
-_LOOSE_CODE = re.compile(r'"code"\s*:\s*"([A-Za-z][A-Za-z0-9_]{0,63})"', re.IGNORECASE)
 
 
 def read(step: Step, situations: Sequence[Situation], response: Response, now: datetime) -> Sequence[Outcome]:
@@ -56,6 +55,13 @@ def _outcome(step: Step, situation: Situation, response: Response, now: datetime
     status = response.status
     if status == 429:
         return Throttled(response.retry_after(now))
+    if is_subscription(subject(step, situation)):
+        return subscribed.outcome(step, situation, response)
+    if status == 401 and step is Step.FIND and response.headers.get("www-authenticate", "").lower().startswith("basic"):
+        # The feed of a protected calendar: it wants the password of its own URL, not our token.
+        return Rejected("ambiguous", "protected")
+    if status == 404 and step is Step.UPDATE and leaver(situation) is not None:
+        return Exists(situation.key)  # whether the event is gone, or that subscription only, is not said
     known = _BY_STEP.get((step, status)) or _ANY.get(status)
     if known is not None:
         return known
@@ -113,45 +119,3 @@ def _compared(situation: Situation, item: feed.Item) -> Outcome:
 
 def _id(step: Step, situation: Situation) -> str | None:
     return None if step is Step.DELETE else situation.key
-
-
-def code(body: bytes) -> str | None:
-    """The vendor's error code, in whichever of its four shapes; never its text."""
-    text = body.decode("utf-8", "replace")
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        found = _LOOSE_CODE.search(text)
-        return found[1] if found else None
-    errors = value.get("errors") if isinstance(value, dict) else None
-    return next(_codes(errors), None)
-
-
-def _codes(errors: Any) -> Iterator[str]:
-    """From `[["code", "reason"]]`, `[{"Code": …}]`, `[{"code": …}]`, and any of them as JSON within a string."""
-    match _opened(errors):
-        case [str() as first, str()] if _CODE.fullmatch(first):
-            yield first
-        case list() as several:
-            for one in several:
-                yield from _code_of(_opened(one))
-        case _:
-            return
-
-
-def _code_of(error: Any) -> Iterator[str]:
-    match error:
-        case {"code": str() as said} | {"Code": str() as said} | [str() as said, *_] if _CODE.fullmatch(said):
-            yield said
-        case _:
-            return
-
-
-def _opened(value: Any) -> Any:
-    """What a string holds where it is JSON itself."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
-        return None

@@ -1,4 +1,4 @@
-"""IANA zones → the Windows ids of CalReply's own list ("Timezones"), where they fit.
+"""IANA zones → the Windows ids of CalReply's own list ("Timezones"), where they fit, and back.
 
 The table's offsets are never used: several are out of date. An id fits where the zone that stands behind it has the
 same offset at the start and at the end of the entry.
@@ -6,6 +6,7 @@ same offset at the start and at the end of the entry.
 
 from __future__ import annotations
 
+from collections import ChainMap
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -127,11 +128,29 @@ IDS = frozenset(line.strip() for line in _LIST.strip().splitlines())
 # Two ids that CalReply marks "Old" and CLDR does not have (2026-11).
 _BY_HAND = {"Mid-Atlantic Standard Time": "Etc/GMT+2", "Kamchatka Standard Time": "Asia/Kamchatka"}
 _IANA = {**win_tz, **_BY_HAND}
+# Links of old that CLDR's table does not have (2026-11).
+_OLD = {
+    "GMT": "UTC",
+    "EST5EDT": "Eastern Standard Time",
+    "CST6CDT": "Central Standard Time",
+    "MST7MDT": "Mountain Standard Time",
+    "PST8PDT": "Pacific Standard Time",
+    "US/East-Indiana": "US Eastern Standard Time",
+    "Europe/Uzhgorod": "FLE Standard Time",
+    "Europe/Zaporozhye": "FLE Standard Time",
+}
+_WINDOWS = ChainMap(tz_win, _OLD)
+
+
+def named(zone: str) -> str | None:
+    """CalReply's id for a zone given as an id of its list or by its IANA name, whatever the moment."""
+    name = zone if zone in IDS else _WINDOWS.get(zone)
+    return name if name in IDS else None
 
 
 def fitting(zone: str, *moments: datetime) -> str | None:
     """CalReply's id for an IANA zone, good at these local moments; None where the list has none."""
-    name = tz_win.get(zone)
+    name = _WINDOWS.get(zone)
     if name is None or name not in IDS:
         return None
     here, there = ZoneInfo(zone), ZoneInfo(_IANA[name])
@@ -153,5 +172,5 @@ def behind(name: str) -> ZoneInfo | None:
 
 
 def _same(moment: datetime, here: ZoneInfo, there: ZoneInfo) -> bool:
-    at = moment.replace(tzinfo=here)
-    return at.utcoffset() == at.astimezone(there).utcoffset()
+    """Whether a local time means the same to the vendor: of a doubled one, the first."""
+    return moment.replace(tzinfo=here).utcoffset() == moment.replace(tzinfo=there, fold=0).utcoffset()

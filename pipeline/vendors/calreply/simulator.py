@@ -1,8 +1,9 @@
-"""CalReply (now Rokt Calendar) as its documents describe it, for the sandbox: tokens, subscription events, feeds.
+"""CalReply (now Rokt Calendar) as its documents describe it, for the sandbox: tokens, subscriptions, events, feeds.
 
 No I/O and no clock; shares nothing with the rest of this folder, so that one mistake is not made twice.
-What the documents leave open is answered in the way that hurts most: a repeated `eventId` becomes a second item.
-Sources: CalReply API pages (OAuth, Subscription Event, Webcal, Timezones) and the Rokt Calendar pages, read 2026-11.
+What the documents leave open is answered in the way that hurts most: a repeated `eventId` becomes a second item, a
+repeated subscriber a second subscription.
+Sources: CalReply API pages (all resources, Webhooks, Timezones) and the Rokt Calendar pages, read 2026-11.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ import hashlib
 import heapq
 import json
 import re
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from email.utils import formatdate
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
+from uuid import UUID
 
 from pipeline.model.wire import Response
 
@@ -48,7 +51,8 @@ class Simulator:
 
     `config`: `account_code`, `client_id`, `client_secret`, `api` ("calreply" or "rokt"), `access_seconds`,
     `refresh_seconds`, `apply_delay` (seconds between the 202 and the act), `feed_uid` ("event_id", or "own" for
-    the vendor's own UIDs).
+    the vendor's own UIDs), `protected` (codes of protected calendars), `consent_delay` (seconds until a person sent
+    to Google consents; None: never), `webhooks` (1 or 2: the version of what `notices` keeps).
     """
 
     token_path: str | None = "/oauth2/token"
@@ -63,11 +67,17 @@ class Simulator:
         self._own_uid = config.get("feed_uid", "event_id") == "own"
         self._access: dict[str, float] = {}
         self._refresh: dict[str, float] = {}
+        self._protected = frozenset(config.get("protected", ()))
+        self._consent_delay = config.get("consent_delay", 0.0)
+        self._webhooks = int(config.get("webhooks", 2))
         self._items: dict[str, list[Event]] = {}
+        self._subscriptions: dict[str, Event] = {}
         self._pending: list[tuple[float, int, Callable[[float], None]]] = []
         self._counter = self._refusals = 0
         self._revoked = False
         self._last = 0.0
+        self.notices: deque[Event] = deque(maxlen=1000)
+        """What the webhooks would have been sent, the newest last."""
         self.writes: dict[str, list[tuple[float, str, str]]] = {}
         self.tokens_issued = {"client_credentials": 0, "refresh_token": 0, "refused": 0}
 
@@ -90,14 +100,14 @@ class Simulator:
         return self._refuse(RefusedError(status, f"the request was not served ({status})", "Error"))
 
     def peek(self, method: str, path: str, body: bytes) -> tuple[str, str]:
-        """The eventId and the title a write is about, each "" where it says none."""
-        if method == "DELETE":
-            return path.rpartition("/")[2], ""
-        if method != "POST" or path == self.token_path:
+        """The key (an eventId, a subscriber) and the title a write is about, each "" where it says none."""
+        if method == "GET" or path == self.token_path:
             return "", ""
         fields = _object(body) or {}
         event = fields.get("event", fields)
-        return (str(event.get("eventId", "")), str(event.get("title", ""))) if isinstance(event, dict) else ("", "")
+        if method != "POST" or not isinstance(event, dict):
+            return str(fields.get("id") or fields.get("username") or path.rpartition("/")[2]), ""
+        return str(event.get("eventId") or event.get("subscriberId") or ""), str(event.get("title", ""))
 
     def revoke(self, now: float) -> None:
         """Refuses the credential and every token given for it."""
@@ -109,9 +119,12 @@ class Simulator:
         self._revoked = False
 
     def items(self, now: float | None = None) -> list[tuple[str, str]]:
-        """(key, id) of everything that exists."""
+        """(key, id) of everything that exists, subscriptions too."""
         self._settle(self._last if now is None else now)
-        return [(key, item["id"]) for key, items in self._items.items() for item in items]
+        events = [(key, item["id"]) for key, items in self._items.items() for item in items]
+        return events + [
+            (_name(one), identity) for identity, one in self._subscriptions.items() if one["ended"] is None
+        ]
 
     def entries(self, now: float | None = None) -> list[dict[str, Any]]:
         """What stands in calendars now, one for each event and subscription. An all-day `end` is exclusive."""
@@ -122,6 +135,15 @@ class Simulator:
             for item in items
             for calendar in item["subscriptions"]
         ]
+
+    def subscriptions(self, now: float | None = None) -> list[Event]:
+        """The active subscriptions, each with all that was said of it, in the names of its first table."""
+        self._settle(self._last if now is None else now)
+        return [{"id": identity, **one} for identity, one in self._subscriptions.items() if one["ended"] is None]
+
+    def withdraw(self, identity: str) -> None:
+        """The person takes back the permission given at Google: the next update needs a new consent."""
+        self._subscriptions[identity]["withdrawn"] = True
 
     # Tokens
 
@@ -194,21 +216,48 @@ class Simulator:
         if method == "GET" and parts[:2] == ["v1", "webcal"] and len(parts) == 3:
             return self._feed(parts[2], headers, now)
         self._check_bearer(headers, now)
-        if method == "POST" and headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        if body and headers.get("content-type", "").partition(";")[0].strip() != "application/json":
             raise RefusedError(400, "Content-Type must be application/json")
+        if parts[1:2] == ["subscriptionevent"] or parts[4:5] == ["subscriptionevent"]:
+            return self._route_event(method, parts, body, now)
+        return self._route_subscription(method, parts, body, now)
+
+    def _route_event(self, method: str, parts: list[str], body: bytes, now: float) -> Response:
+        self._check_account(parts[2] if len(parts) > 2 else "")
         match method, parts:
-            case "POST", ["v1", "subscriptionevent", account]:
-                self._check_account(account)
+            case "POST", ["v1", "subscriptionevent", _]:
                 return self._create(body, now)
-            case "POST", ["v1", "subscriptionevent", account, "update"] if self._is_rokt:
-                self._check_account(account)
+            case "POST", ["v1", "subscriptionevent", _, "update"] if self._is_rokt:
                 return self._update(body, now)
-            case "DELETE", ["v1", "subscriptionevent", account, key] if self._is_rokt:
-                self._check_account(account)
+            case "DELETE", ["v1", "subscriptionevent", _, key] if self._is_rokt:
                 return self._accept(now, lambda at: self._remove(key, None, at))
-            case "DELETE", ["v2", "subscription", account, subscription, "subscriptionevent", key] if self._is_rokt:
-                self._check_account(account)
+            case "DELETE", ["v2", "subscription", _, subscription, "subscriptionevent", key] if self._is_rokt:
                 return self._accept(now, lambda at: self._remove(key, subscription, at))
+            case _:
+                raise RefusedError(404, "no such resource", "NotFound")
+
+    def _route_subscription(self, method: str, parts: list[str], body: bytes, now: float) -> Response:
+        match method, parts:
+            case "GET", ["v1", "subscription", identity]:
+                return _json(200, _details(*self._one(identity)))
+            case "GET", ["v1", "subscription", account, calendar, user]:
+                self._check_account(account)
+                return _json(200, [_details(*pair) for pair in self._of_user(calendar, user)])
+            case "POST", ["v2", "subscribe", account, calendar]:
+                self._check_account(account)
+                return self._subscribe(calendar, _checked(body, "subscribe"), now)
+            case "POST", ["v1", "webcal", account, calendar]:
+                self._check_account(account)
+                return self._webcal(calendar, _checked(body, "webcal"), now)
+            case "POST", ["v1", "google", account, calendar]:
+                self._check_account(account)
+                return self._google(calendar, _checked(body, "google"), now)
+            case "PUT", ["v1", "subscription", account, calendar, identity]:
+                self._check_account(account)
+                return self._change_subscription(calendar, identity, _checked(body, "update"), now)
+            case "DELETE", ["v1", "subscription", account, calendar]:
+                self._check_account(account)
+                return self._deactivate(calendar, _object(body) or {}, now)
             case _:
                 raise RefusedError(404, "no such resource", "NotFound")
 
@@ -268,6 +317,8 @@ class Simulator:
         item = {"id": identity, "event": event, "subscriptions": subscriptions, "at": at, "sequence": 0}
         self._items.setdefault(event["eventId"], []).append(item)
         self._note(event["eventId"], "create", event["title"], at)
+        for subscription in subscriptions:
+            self._tell_event("Added", event, subscription)
 
     def _change(self, event: Event, at: float) -> None:
         items = self._items.get(event["eventId"], [])
@@ -276,9 +327,12 @@ class Simulator:
             item.update(at=at, sequence=item["sequence"] + 1)
         if items:
             self._note(event["eventId"], "update", items[0]["event"]["title"], at)
+            self._tell_event("Updated", items[0]["event"], None)
 
     def _remove(self, key: str, subscription: str | None, at: float) -> None:
         for item in self._items.get(key, []):
+            # Deleted carries Removed's type: so it stands in the successor's sample.
+            self._tell_event("Removed", item["event"], subscription)
             item["subscriptions"] = [s for s in item["subscriptions"] if subscription not in (None, s)]
         if key in self._items and (subscription is None or not any(i["subscriptions"] for i in self._items[key])):
             del self._items[key]
@@ -287,10 +341,185 @@ class Simulator:
     def _note(self, key: str, kind: str, title: str, at: float) -> None:
         self.writes.setdefault(key, []).append((at, kind, title))
 
+    # Subscriptions
+
+    def _one(self, identity: str) -> tuple[str, Event]:
+        if identity not in self._subscriptions:
+            raise RefusedError(404, "no such subscription", "NotFound")
+        return identity, self._subscriptions[identity]
+
+    def _of_user(self, calendar: str, user: str) -> list[tuple[str, Event]]:
+        found = self._subscriptions.items()
+        return [
+            (id_, one) for id_, one in found if (one["calendar"], one["said"].get("subscriberId")) == (calendar, user)
+        ]
+
+    def _subscribe(self, calendar: str, said: Event, now: float) -> Response:
+        """Which way it goes the caller says, else the user agent."""
+        if not said.get("redirectTo"):
+            raise RefusedError(400, "redirectTo is required")
+        if not said.get("subscriptionMethod") and not said.get("userAgent"):
+            raise RefusedError(400, "userAgent is required where there is no subscriptionMethod")
+        method = said.get("subscriptionMethod") or ("Google" if "Android" in said["userAgent"] else "WebCal")
+        answer: Event = {"success": True, "subscriptionType": method.lower()}
+        if "subscriberId" in said:
+            answer["subscriberId"] = said["subscriberId"]
+        if method == "WebCal":
+            identity = self._begin(calendar, method, said, now)
+            more = {"subscriptionUrl": self._url(identity), "isNewSubscription": True}
+            return _json(200, {**answer, "subscriptionId": identity, **more})
+        known = self._consented(calendar, said)
+        if known is None:
+            return _json(
+                200, {**answer, "redirectTo": self._ask_consent(lambda at: self._grant_new(calendar, said, at), now)}
+            )
+        self._merge(known, said, now)
+        return _json(200, {**answer, "subscriptionId": known, "isNewSubscription": False})
+
+    def _webcal(self, calendar: str, said: Event, now: float) -> Response:
+        if calendar in self._protected and not said.get("username"):
+            raise RefusedError(400, "username is required: the calendar is protected")
+        said = {**said, **({"subscriberId": said["username"]} if said.get("username") else {})}
+        identity = self._begin(calendar, "WebCal", said, now)
+        return Response(200, {"content-type": "text/plain"}, self._url(identity).encode())
+
+    def _google(self, calendar: str, said: Event, now: float) -> Response:
+        if not said.get("redirectTo"):
+            raise RefusedError(400, "redirectTo is required")
+        known = self._consented(calendar, said)
+        if known is None:
+            return Response(302, {"location": self._ask_consent(lambda at: self._grant_new(calendar, said, at), now)})
+        self._merge(known, said, now)
+        result = f"success=true&new=false&subscriptionId={known}"
+        return Response(302, {"location": f"{said['redirectTo']}{'&' if '?' in said['redirectTo'] else '?'}{result}"})
+
+    def _consented(self, calendar: str, said: Event) -> str | None:
+        there = self._of_user(calendar, said["subscriberId"]) if "subscriberId" in said else []
+        return next((id_ for id_, one in there if one["method"] == "Google" and one["ended"] is None), None)
+
+    def _ask_consent(self, act: Callable[[float], None], now: float) -> str:
+        self._counter += 1
+        if self._consent_delay is not None:
+            heapq.heappush(self._pending, (now + float(self._consent_delay), self._counter, act))
+        state = hashlib.sha256(f"consent {self._counter}".encode()).hexdigest()[:24]
+        scope = quote("https://www.googleapis.com/auth/calendar", safe="")
+        return f"https://accounts.google.com/o/oauth2/auth?response_type=code&scope={scope}&state={state}"
+
+    def _grant_new(self, calendar: str, said: Event, at: float) -> None:
+        """A person who consents twice, from two redirects, has one subscription."""
+        if self._consented(calendar, said) is None:
+            self._begin(calendar, "Google", said, at)
+
+    def _begin(self, calendar: str, method: str, said: Event, at: float) -> str:
+        self._counter += 1
+        identity = str(UUID(hashlib.md5(f"subscription {self._counter}".encode()).hexdigest()))
+        one: Event = {"calendar": calendar, "method": method, "said": dict(said), "at": at, "ended": None}
+        protected = calendar in self._protected
+        one["password"] = hashlib.sha256(identity.encode()).hexdigest()[:16] if protected else None
+        self._subscriptions[identity] = one
+        self._note(_name(one), "create", "", at)
+        for event in said.get("events", ()):
+            self._add_own(identity, event, at)
+        self._tell("Subscribe", "SubscriptionViaWebApi", identity)
+        return identity
+
+    def _add_own(self, identity: str, event: Event, at: float) -> None:
+        """An event that belongs solely to this subscription; its times are local whatever their offset."""
+        self._counter += 1
+        local = {name: event[name][:19] for name in ("start", "end")}
+        item: Event = {"id": hashlib.md5(f"item {self._counter}".encode()).hexdigest(), "subscriptions": [identity]}
+        item |= {"event": {"timezone": "UTC", **event, **local}, "at": at, "sequence": 0}
+        self._items[f"{identity}/{event['eventId']}"] = [item]
+
+    def _url(self, identity: str) -> str:
+        one = self._subscriptions[identity]
+        secret = f"{quote(one['said']['username'], safe='')}:{one['password']}@" if one["password"] else ""
+        return f"webcal://{secret}api.calreply.net/v1/webcal/{identity}"
+
+    def _change_subscription(self, calendar: str, identity: str, said: Event, now: float) -> Response:
+        _, one = self._one(identity)
+        if one["calendar"] != calendar:
+            raise RefusedError(400, "Invalid combination of tag details and merchant/calendar codes")
+        if one["ended"]:
+            raise RefusedError(404, "the subscription is not active", "NotFound")
+        answer: Event = {"success": True, "subscriptionId": identity, "subscriptionType": one["method"]}
+        if one.get("withdrawn"):
+            if not said.get("redirectTo"):
+                raise RefusedError(400, "redirectTo is required: the person has to consent anew")
+            return _json(
+                200, {**answer, "redirectTo": self._ask_consent(lambda at: self._merge(identity, said, at), now)}
+            )
+        self._merge(identity, said, now)
+        return _json(200, {**answer, "message": "Subscription updated"})
+
+    def _merge(self, identity: str, said: Event, at: float) -> None:
+        one = self._subscriptions[identity]
+        merged = {**one["said"], **said}
+        _check_either(merged)
+        one["said"] = merged
+        one["withdrawn"] = False
+        self._note(_name(one), "update", "", at)
+        self._tell("SubscriptionDetailsUpdated", "SubscriptionViaWebApi", identity)
+
+    def _deactivate(self, calendar: str, said: Event, now: float) -> Response:
+        match said:
+            case {"id": str() as identity} if _is_guid(identity):
+                _, one = self._one(identity)
+                if one["calendar"] != calendar:
+                    raise RefusedError(400, "Invalid combination of subscription and calendar codes")
+                return self._accept(now, lambda at: self._end([identity], "DeactivatedById", at))
+            case {"username": str() as user} if user:
+                return self._accept(
+                    now,
+                    lambda at: self._end([i for i, _ in self._of_user(calendar, user)], "DeactivatedByUsername", at),
+                )
+            case _:
+                raise RefusedError(400, "id or username is required")
+
+    def _end(self, identities: list[str], action: str, at: float) -> None:
+        for identity in identities:
+            one = self._subscriptions[identity]
+            if one["ended"] is None:
+                one["ended"] = at
+                self._items = {key: kept for key, kept in self._items.items() if not key.startswith(f"{identity}/")}
+                self._note(_name(one), "delete", "", at)
+                self._tell("Unsubscribe", action, identity)
+
+    # Webhooks
+
+    def _tell(self, kind: str, action: str, identity: str) -> None:
+        one = self._subscriptions[identity]
+        about = {
+            "calendarSubscriptionId": identity,
+            "calendarTitle": one["calendar"],
+            "subscriptionMethod": one["method"],
+            "createdDateTimeUtc": _iso(one["at"]),
+            **{name: one["said"][name] for name in ("emailAddress", "additionalOptIn") if name in one["said"]},
+            **({"subscriberExternalId": one["said"]["subscriberId"]} if "subscriberId" in one["said"] else {}),
+        }
+        if self._webhooks == 2:
+            self._send(kind, {"actionType": action, "accountCode": self._account, "subscription": about})
+        elif kind in ("Subscribe", "Unsubscribe"):
+            self._send(kind, {"actionType": action, "merchantName": self._account, **about})
+
+    def _tell_event(self, kind: str, event: Event, subscription: str | None) -> None:
+        if self._webhooks == 2:
+            about = {"subscription": {"calendarSubscriptionId": subscription}} if subscription else {}
+            detail = {"accountCode": self._account, **about, "subscriptionEvent": dict(event)}
+            self._send(f"SubscriptionEvent{kind}", detail)
+
+    def _send(self, kind: str, details: Event) -> None:
+        identity = str(UUID(hashlib.md5(f"notice {self._counter} {len(self.notices)} {kind}".encode()).hexdigest()))
+        self.notices.append({"eventId": identity, "eventType": kind, "eventDetails": details})
+
     # Feed
 
     def _feed(self, subscription: str, headers: Mapping[str, str], now: float) -> Response:
-        if "authorization" in headers:  # its sample sends none, as calendar clients do; a wrong one is refused
+        one = self._subscriptions.get(subscription)
+        if one is not None and one["password"]:
+            if _basic(headers) != (one["said"]["username"], one["password"]):
+                return Response(401, {"www-authenticate": "Basic"})
+        elif "authorization" in headers:  # its sample sends none, as calendar clients do; a wrong one is refused
             self._check_bearer(headers, now)
         if not _is_guid(subscription):
             return Response(400)
@@ -382,7 +611,176 @@ CHECKS: dict[str, Callable[[Any], bool]] = {
 }
 
 
+# What may stand in a subscription
+
+
+def _is_guids(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_guid, value))
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) and one for one in value)
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_tags(value: Any) -> bool:
+    def is_tag(tag: Any) -> bool:
+        match tag:
+            case {"internalId": identity} if len(tag) == 1:
+                return _is_guid(identity)
+            case {"externalId": str() as identity} if len(tag) == 1:
+                return bool(identity)
+            case _:
+                return False
+
+    return isinstance(value, list) and all(map(is_tag, value))
+
+
+def _is_zone(value: Any) -> bool:
+    return isinstance(value, str) and value in ZONES
+
+
+def _is_link(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:\S+", value) is not None
+
+
+def _is_own_events(value: Any) -> bool:
+    """EventDetail Model: all required but location, timezone, allDayEvent and notifyBefore."""
+
+    def is_event(event: Any) -> bool:
+        if not isinstance(event, dict) or not event.keys() <= EVENT_DETAIL.keys():
+            return False
+        if not all(event.get(name) for name in ("eventId", "title", "description", "start", "end")):
+            return False
+        return all(EVENT_DETAIL[name](one) for name, one in event.items())
+
+    return isinstance(value, list) and all(map(is_event, value))
+
+
+def _is_moment(value: Any) -> bool:
+    """ISO 8601; the sample has an offset of hours alone."""
+    if not isinstance(value, str) or re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", value, re.ASCII) is None:
+        return False
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
+
+
+EVENT_DETAIL: dict[str, Callable[[Any], bool]] = {
+    **{name: check for name, check in CHECKS.items() if name not in ROKT_FIELDS},
+    **dict.fromkeys(("start", "end"), _is_moment),
+}
+_SETTINGS: dict[str, Callable[[Any], bool]] = {
+    "calendarTags": _is_tags,
+    "timeZoneId": _is_zone,
+    "requestEventIds": _is_guids,
+    "externalEventIds": _is_texts,
+    "marketingAllowed": _is_bool,  # not in the tables of creates, but in all their samples
+    "additionalOptIn": _is_bool,
+}
+_CREATE: dict[str, Callable[[Any], bool]] = {
+    **_SETTINGS,
+    **dict.fromkeys(("subscriberId", "emailAddress", "userAgent", "urlReferrer", "ipAddress"), _is_text),
+    **dict.fromkeys(("utmSource", "utmMedium", "utmContent", "utmCampaign"), _is_text),
+    "events": _is_own_events,
+}
+# In two samples and no table.
+_TELEVISION: dict[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(("channelFinderZipCode", "channelFinderLineUpId", "clickId", "networkDevice"), _is_text),
+    **dict.fromkeys(("providerName", "providerLocation", "stationNum", "stationName", "username"), _is_text),
+    "sourceId": lambda value: isinstance(value, int) and not isinstance(value, bool),
+}
+TABLES: dict[str, dict[str, Callable[[Any], bool]]] = {
+    "subscribe": {
+        **_CREATE,
+        "redirectTo": _is_link,
+        "subscriptionMethod": lambda value: value in ("WebCal", "Google"),
+    },
+    "webcal": {**_CREATE, **_TELEVISION, "subscriptionPlatformType": _is_text},
+    "google": {**_CREATE, **_TELEVISION, "redirectTo": _is_link},
+    "update": {
+        **_SETTINGS,
+        "excludeRequestEventIds": _is_guids,
+        "excludeExternalEventIds": _is_texts,
+        "redirectTo": _is_link,
+    },
+}
+
+
+def _checked(body: bytes, table: str) -> Event:
+    """The parameters in their table's names: the samples write some with capitals, and a referrer in another way."""
+    given, checks = _object(body), TABLES[table]
+    if given is None:
+        raise RefusedError(400, "the body must be an object")
+    names = {name.lower(): name for name in checks} | (
+        {"referer": "urlReferrer"} if table in ("webcal", "google") else {}
+    )
+    said: Event = {}
+    for written, value in given.items():
+        name = names.get(written.lower())
+        if name is None:
+            raise RefusedError(400, f"{written} is not a known parameter")
+        if not checks[name](value):
+            raise RefusedError(400, f"{name} parameter is not valid")
+        said[name] = value
+    _check_either(said)
+    return said
+
+
+def _check_either(said: Event) -> None:
+    """ "By either specifying which events to include or exclude" (Get Subscription Details)."""
+    included = said.get("requestEventIds") or said.get("externalEventIds")
+    if included and (said.get("excludeRequestEventIds") or said.get("excludeExternalEventIds")):
+        raise RefusedError(400, "events are either included or excluded")
+
+
 # What comes out
+
+
+def _name(one: Event) -> str:
+    return f"{one['calendar']}/{one['said'].get('subscriberId', '')}"
+
+
+def _iso(at: float) -> str:
+    return (datetime(1970, 1, 1) + timedelta(seconds=at)).isoformat(timespec="milliseconds")
+
+
+def _guid_of(text: str) -> str:
+    return str(UUID(hashlib.md5(text.encode()).hexdigest()))
+
+
+def _details(identity: str, one: Event) -> Event:
+    """As Get Subscription Details shows a subscription."""
+    said = one["said"]
+    tags = [tag.get("internalId") or _guid_of(tag["externalId"]) for tag in said.get("calendarTags", ())]
+    names = [tag.get("externalId", "Tag") for tag in said.get("calendarTags", ())]
+    return {
+        "subscriptionId": identity,
+        "calendar": {"code": one["calendar"], "name": one["calendar"], "image": "//images.example/calendar.jpg"},
+        "tags": [{"id": tag, "name": name} for tag, name in zip(tags, names, strict=True)],
+        **({"timezoneId": said["timeZoneId"]} if "timeZoneId" in said else {}),
+        "subscriptionType": one["method"],
+        **{name: said[name] for name in ("subscriberId", "emailAddress") if name in said},
+        "createdAt": _iso(one["at"]),
+        "isActive": one["ended"] is None,
+        **({"deactivatedDate": _iso(one["ended"])} if one["ended"] is not None else {}),
+        "events": [
+            *_listed(said, "request", "external", False),
+            *_listed(said, "excludeRequest", "excludeExternal", True),
+        ],
+    }
+
+
+def _listed(said: Event, by_id: str, by_name: str, is_excluded: bool) -> Iterator[Event]:
+    for identity in said.get(f"{by_id}EventIds", ()):
+        yield {"id": identity, "name": "Event", "isExcluded": is_excluded}
+    for name in said.get(f"{by_name}EventIds", ()):
+        yield {"id": _guid_of(name), "name": "Event", "externalId": name, "isExcluded": is_excluded}
 
 
 def _json(status: int, content: Any, more: Mapping[str, str] | None = None) -> Response:

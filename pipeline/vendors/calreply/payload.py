@@ -21,9 +21,6 @@ from pipeline.vendors.contract import Situation, Step
 
 Event = dict[str, Any]
 
-# What an update has no word to take away.
-_UNCLEARABLE = frozenset({"end", "notifyBefore", *ROKT})
-
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -111,9 +108,21 @@ def _new(wanted: Content, situation: Situation) -> Event:
     return {name: value for name, value in whole.items() if value != "" and value is not False}
 
 
-def lost(before: Content, after: Content) -> bool:
-    """Whether a field goes away that an update cannot take away."""
-    return bool(_UNCLEARABLE & (said(before, "", {}).keys() - said(after, "", {}).keys()))
+def lost(before: Content, after: Content, unsure: bool) -> bool:
+    """Whether a field goes away that an update cannot take away.
+
+    `unsure`: `before` has fields of two contents, so what one of them says of an end may be the other's.
+    """
+    return bool(_uncleared(before, unsure) - _uncleared(after, False))
+
+
+def _uncleared(content: Content, doubtful: bool) -> set[str]:
+    named = {*content.get("calreply", {})} | ({"alerts"} if content.get("alerts") else set())
+    return named | ({"end"} if content.get("end") and (doubtful or not _one_day_only(content)) else set())
+
+
+def _one_day_only(content: Content) -> bool:
+    return bool(content.get("all_day")) and _one_day(span(content))
 
 
 def span(content: Content) -> Span:

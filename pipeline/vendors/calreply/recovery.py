@@ -53,7 +53,8 @@ def _replaced(situation: Situation) -> bool:
         return situation.unsure or leaver(situation) is None
     if subscription.is_subscription(situation.wanted):
         return True
-    return bool(situation.observed and situation.wanted and lost(situation.observed, situation.wanted))
+    before, after = situation.observed, situation.wanted
+    return bool(before and after and lost(before, after, situation.unsure))
 
 
 # Subscriptions

@@ -407,8 +407,11 @@ class Simulator:
 
     def _grant_new(self, calendar: str, said: Event, at: float) -> None:
         """A person who consents twice, from two redirects, has one subscription."""
-        if self._consented(calendar, said) is None:
+        known = self._consented(calendar, said)
+        if known is None:
             self._begin(calendar, "Google", said, at)
+        else:
+            self._merge(known, said, at)
 
     def _begin(self, calendar: str, method: str, said: Event, at: float) -> str:
         self._counter += 1

@@ -7,7 +7,7 @@ same offset at the start and at the end of the entry.
 from __future__ import annotations
 
 from collections import ChainMap
-from datetime import datetime
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from tzlocal.windows_tz import tz_win, win_tz
@@ -172,5 +172,7 @@ def behind(name: str) -> ZoneInfo | None:
 
 
 def _same(moment: datetime, here: ZoneInfo, there: ZoneInfo) -> bool:
-    """Whether a local time means the same to the vendor: of a doubled one, the first."""
-    return moment.replace(tzinfo=here).utcoffset() == moment.replace(tzinfo=there, fold=0).utcoffset()
+    """Whether a local time is one to the vendor as well, and the same: of a doubled one, the first."""
+    read = moment.replace(tzinfo=there, fold=0)
+    skipped = read.astimezone(UTC).astimezone(there).replace(tzinfo=None, fold=0) != moment.replace(fold=0)
+    return not skipped and moment.replace(tzinfo=here).utcoffset() == read.utcoffset()

@@ -70,3 +70,32 @@ def test_an_end_in_another_zone_is_said_in_the_starts() -> None:
         end_time_zone="Europe/London",
     )
     assert (said["end"], said["timezone"]) == ("2026-07-02T15:30:00", "AUS Eastern Standard Time")
+
+
+@pytest.mark.parametrize(
+    ("name", "zone"),
+    [
+        ("Mid-Atlantic Standard Time", "Etc/GMT+2"),
+        ("Kamchatka Standard Time", "Asia/Kamchatka"),
+        ("AUS Eastern Standard Time", "Australia/Sydney"),
+        ("Europe/Berlin", "Europe/Berlin"),
+    ],
+)
+def test_a_windows_id_leads_back_to_its_zone(name: str, zone: str) -> None:
+    found = zones.behind(name)
+    assert found is not None
+    assert found.key == zone
+
+
+@pytest.mark.parametrize("name", sorted(zones.IDS))
+def test_an_id_of_the_list_is_its_own_name(name: str) -> None:
+    assert zones.named(name) == name
+
+
+@pytest.mark.parametrize(
+    ("zone", "name"),
+    [("GMT", "UTC"), ("US/East-Indiana", "US Eastern Standard Time"), ("Europe/Uzhgorod", "FLE Standard Time"),
+     ("Asia/Kolkata", "India Standard Time"), ("America/Havana", None), ("Nowhere", None)],
+)  # fmt: skip
+def test_a_zone_has_the_name_of_its_list(zone: str, name: str | None) -> None:
+    assert zones.named(zone) == name

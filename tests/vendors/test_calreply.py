@@ -238,6 +238,7 @@ def check_there(account: Account, content: Content, audience: str) -> None:
     assert [shown(entry) for entry in found] == [expected(content)] * len(found)
 
 
+@settings(max_examples=40)
 @given(content=arbitrary() | events(), options=OPTIONS, audience=AUDIENCES)
 def test_an_event_has_problems_or_arrives_whole(content: Content, options: Mapping[str, Any], audience: str) -> None:
     if problems(content, options):
@@ -295,7 +296,7 @@ def test_an_event_with_every_field_comes_back_with_every_field() -> None:
     check_there(account, content, FIRST)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(before=events(), after=events(), options=SUCCESSOR, whose=st.tuples(AUDIENCES, AUDIENCES))
 def test_an_event_becomes_any_other(
     before: Content, after: Content, options: Mapping[str, Any], whose: tuple[str, str]
@@ -309,7 +310,7 @@ def test_an_event_becomes_any_other(
     assert account.simulator.items() == []
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(before=events(), after=events(), whose=st.tuples(AUDIENCES, AUDIENCES), losses=LOSSES, own_uid=st.booleans())
 def test_an_event_arrives_once_whatever_gets_lost(
     before: Content, after: Content, whose: tuple[str, str], losses: list[str], own_uid: bool
@@ -473,6 +474,7 @@ def check_subscribed(account: Account, content: Content) -> None:
 PEOPLE: Mapping[str, Any] = {"protected": ["secret"]}
 
 
+@settings(max_examples=50)
 @given(content=subscriptions_of() | wrong_subscriptions())
 def test_a_subscription_has_problems_or_arrives_whole(content: Content) -> None:
     if problems(content, {"account_code": "acme"}):
@@ -483,13 +485,14 @@ def test_a_subscription_has_problems_or_arrives_whole(content: Content) -> None:
     assert account.links
 
 
+@settings(max_examples=25)
 @given(content=wrong_subscriptions())
 def test_what_is_wrong_of_a_subscription_is_named(content: Content) -> None:
     assert problems(content, {})
 
 
 def test_a_subscription_that_says_what_the_vendor_can_say_has_no_problem() -> None:
-    @settings(max_examples=50)
+    @settings(max_examples=25)
     @given(content=subscriptions_of())
     def check(content: Content) -> None:
         late = {"excludeRequestEventIds", "excludeExternalEventIds"} & content["calreply"].keys()
@@ -515,7 +518,7 @@ def test_a_subscription_with_every_field_comes_back_with_every_field(kind: str) 
     check()
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(pair=pairs(), rokt=st.booleans())
 def test_a_subscription_becomes_any_other(pair: tuple[Content, Content], rokt: bool) -> None:
     before, after = pair
@@ -528,7 +531,7 @@ def test_a_subscription_becomes_any_other(pair: tuple[Content, Content], rokt: b
     assert account.simulator.subscriptions(account.now) == []
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(pair=pairs(), losses=LOSSES, by=st.sampled_from(("id", "username")))
 def test_a_subscription_is_there_once_whatever_gets_lost(
     pair: tuple[Content, Content], losses: list[str], by: str
@@ -577,6 +580,7 @@ def test_a_lost_create_of_a_protected_subscription_is_made_anew_for_its_password
     assert one["password"] in account.links["subscription"]
 
 
+@settings(max_examples=25)
 @given(content=wrong_subscriptions())
 def test_a_problem_quotes_no_value(content: Content) -> None:
     text = " ".join(problems(content, {}))
@@ -592,7 +596,7 @@ def test_the_ledgers_own_field_types_are_declared() -> None:
     assert said.needs_identity is False
     kinds = {"string": str, "boolean": bool, "integer": int, "array": list}
 
-    @settings(max_examples=20)
+    @settings(max_examples=5)
     @given(own=st.fixed_dictionaries(OWN))
     def check(own: Content) -> None:
         assert all(isinstance(value, kinds[said.own[name]]) for name, value in own.items())

@@ -318,6 +318,7 @@ def lost(
         observed_hash=UNSURE,
         observed_identity=_whose(f, identity),
         absent=False,
+        candidates=None,
         quiet_until=quiet_until,
         quiet_hash=quiet_hash,
     )

@@ -63,7 +63,7 @@ def situation(given: Mapping[str, Any]) -> Situation:
 
 
 def outcome(expected: Mapping[str, Any]) -> Outcome:
-    values = dict(expected)
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in expected.items()}
     built: Outcome = OUTCOMES[values.pop("outcome")](**values)
     return built
 

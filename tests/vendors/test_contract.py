@@ -12,6 +12,7 @@ import importlib
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ IMPURE = frozenset({
 CLOCKS = frozenset({"now", "utcnow", "today"})
 
 
+@cache
 def load(folder: Path) -> dict[str, Any]:
     return dict(YAML(typ="safe").load(folder / "cases.yaml"))
 

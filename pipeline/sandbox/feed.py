@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from icalendar import Calendar, Event
+from icalendar import Calendar, Event, vRecur
 
 Entry = Mapping[str, Any]
 
@@ -18,16 +19,19 @@ def feed(name: str, entries: Iterable[Entry], now: float) -> bytes:
     calendar.add("prodid", "-//Calends//Sandbox//EN")
     calendar.add("version", "2.0")
     calendar.add("x-wr-calname", name)
+    dates: Counter[str] = Counter()
     for entry in entries:
-        calendar.add_component(_event(entry, now))
+        dates[entry["id"]] += 1
+        calendar.add_component(_event(entry, dates[entry["id"]], now))
     calendar.add_missing_timezones()
     document: bytes = calendar.to_ical()
     return document
 
 
-def _event(entry: Entry, now: float) -> Event:
+def _event(entry: Entry, date_number: int, now: float) -> Event:
     event = Event()
-    event.add("uid", entry["id"])
+    # The further dates of an entry that has several are events of their own to a calendar client.
+    event.add("uid", entry["id"] if date_number == 1 else f"{entry['id']}-{date_number}")
     event.add("summary", entry["title"])
     event.add("dtstamp", datetime.fromtimestamp(int(now), UTC))
     start, end = _span(entry)
@@ -36,6 +40,10 @@ def _event(entry: Entry, now: float) -> Event:
     for name in ("location", "description"):
         if entry[name]:
             event.add(name, entry[name])
+    if entry.get("status"):
+        event.add("status", entry["status"])
+    if entry.get("recurrence"):
+        event.add("rrule", vRecur.from_ical(entry["recurrence"].removeprefix("RRULE:")))
     return event
 
 

@@ -629,6 +629,8 @@ def _entry(key: str, prokey: str, event: Element, one: Element) -> dict[str, Any
         "all_day": all_day,
         "location": one.get("location", ""),
         "description": one.get("description", ""),
+        "status": one.get("status"),
+        "recurrence": event.get("recurrence"),
         "content": {**event, "dates": [dict(row) for row in event["dates"]]},
     }
 

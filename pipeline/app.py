@@ -113,9 +113,10 @@ def budgets_of(settings: Settings) -> dict[str, Budget]:
 
 def ledger_of(settings: Settings) -> Ledger:
     dead, outcome = settings.kafka.dead_letter_topic, settings.kafka.outcome_topic
+    seal = settings.seal()
 
     def told(facts: Facts, answer: Answer | None) -> Message:
-        return outcomes.of_entry(outcome or "", facts, answer, time.time())
+        return outcomes.of_entry(outcome or "", facts, answer, time.time(), seal)
 
     return Ledger(
         settings.ledger.url,
@@ -228,7 +229,14 @@ class Worker:
         )
         producer = Producer(config, self.telemetry)
         self.housekeeping = Housekeeping(
-            self.ledger, self.threads, self.telemetry, self.accounts, destinations, producer, self.wake
+            self.ledger,
+            self.threads,
+            self.telemetry,
+            self.accounts,
+            destinations,
+            producer,
+            self.wake,
+            self.settings.seal(),
         )
         self.telemetry.started(__version__, "sqlite" if self.ledger.automatic else "postgresql", list(destinations))
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from pipeline.lane import Account, InThreads, probe
 from pipeline.ledger import Backlog, Ledger, LedgerUnavailable, Message, Posted
+from pipeline.sealing import Seal, SealBroken
 from pipeline.stream import Producer, StreamError
 from pipeline.telemetry import GaugeRow, Telemetry
 
@@ -29,6 +30,7 @@ class Housekeeping:
     """Destination → account."""
     producer: Producer
     wake: Callable[[Iterable[str]], None]
+    seal: Seal | None = None
     looped_at: float = field(default_factory=time.monotonic)
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -133,10 +135,21 @@ class Housekeeping:
 
     async def _failure(self, message: Message) -> StreamError | None:
         try:
-            await self.producer.send(message.topic, message.key, message.value, message.headers)
+            value = self._opened(message)
+            await self.producer.send(message.topic, message.key, value, message.headers)
         except StreamError as error:
             return error
         return None
+
+    def _opened(self, message: Message) -> bytes | None:
+        if not message.sealed or message.value is None:
+            return message.value
+        try:
+            if self.seal is not None:
+                return self.seal.open(message.value)
+        except SealBroken:
+            pass
+        raise StreamError("no_key", lasting=True)
 
     async def _gauges(self) -> None:
         backlog = await self.in_threads(self.ledger.backlog)

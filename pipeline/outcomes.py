@@ -9,17 +9,20 @@ from pipeline.model.blame import Answer
 from pipeline.model.entry import canonical
 from pipeline.model.facts import NOTHING, Facts
 from pipeline.model.outcome import Accepted, Unconfirmed
+from pipeline.sealing import Seal
 
 CONTENT_TYPE = (("content-type", b"application/cloudevents+json"),)
 
 
-def of_entry(topic: str, facts: Facts, answer: Answer | None, now: float) -> Message:
-    """What became of an entry, with the vendor's id and links, and all the events that it answers for.
+def of_entry(topic: str, facts: Facts, answer: Answer | None, now: float, seal: Seal | None) -> Message:
+    """What became of an entry, with the vendor's id and links, and all the events that it answers for. Links with a
+    password are encrypted for as long as the ledger keeps them; without a key they are left out.
 
     `accepted`: the vendor holds it; `unconfirmed`: it took it and applies it later; `deleted`: it is not there any
     more; `dead`, `expired`: nobody tries any more; `unneeded`: it was never sent, and need not be.
     """
     became = _became(facts, answer)
+    is_secret = answer is not None and isinstance(answer.outcome, Accepted) and answer.outcome.secret
     event = {
         "specversion": "1.0",
         "id": f"{facts.destination}/{facts.key}/{facts.epoch}/{(facts.desired_hash or 'none')[:8]}/{became}",
@@ -33,12 +36,15 @@ def of_entry(topic: str, facts: Facts, answer: Answer | None, now: float) -> Mes
             "key": facts.key,
             "subscriber": facts.subscriber,
             "vendor_id": facts.vendor_id,
-            "links": _links(answer),
+            "links": {} if is_secret and seal is None else _links(answer),
             "reason": facts.error if became == "dead" else None,
             "events": list(facts.events or ()),
         },
     }
-    return Message(topic, f"{facts.destination}/{facts.key}".encode(), canonical(event).encode(), CONTENT_TYPE)
+    key, value = f"{facts.destination}/{facts.key}".encode(), canonical(event).encode()
+    if is_secret and seal is not None:
+        return Message(topic, key, seal.close(value), CONTENT_TYPE, sealed=True)
+    return Message(topic, key, value, CONTENT_TYPE)
 
 
 def _became(facts: Facts, answer: Answer | None) -> str:

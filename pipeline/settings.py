@@ -13,11 +13,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from pipeline import sealing
 from pipeline.model.change import BASE
 from pipeline.model.wire import Credential
 from pipeline.rules.adapt import DestinationView
 from pipeline.rules.schema import Rules, load_inline, load_paths, load_text
 from pipeline.rules.slots import FIELD_SLOTS
+from pipeline.sealing import Seal
 from pipeline.vendors import vendors
 from pipeline.vendors.contract import Vendor, Window
 
@@ -167,6 +169,8 @@ class Settings(BaseSettings):
     rules: str | list[Any] = "rules"
     """A file or folder beside the settings, or the rules themselves."""
     grace_period: Seconds = 8.0
+    key_file: Path | None = None
+    """Keys of our own, one a line, the newest first: for what the ledger keeps encrypted, and for hashes in logs."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @classmethod
@@ -180,6 +184,10 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """What is given alone: the environment is laid over the file where both are read, in `operate/reading.py`."""
         return (init_settings,)
+
+    def seal(self) -> Seal | None:
+        """Raises KeysInvalid."""
+        return None if self.key_file is None else sealing.read(self.key_file)
 
     @property
     def all_layers(self) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ def run(config: Config = HERE, from_committed: FromCommitted = False, rebuild: R
     settings = report.settings
     configure_logging(settings.log_level)
     ledger = _ledger(settings)
-    telemetry = Telemetry(_hash_key())
+    telemetry = Telemetry(_hash_key(settings))
     missing = "committed" if from_committed else "rebuild" if rebuild else "refuse"
     worker = Worker(settings, report.rule_set(), ledger, telemetry, missing)
     try:
@@ -71,7 +71,10 @@ def _behind(ledger: Ledger) -> bool:
         return False  # the worker waits for it
 
 
-def _hash_key() -> bytes:
+def _hash_key(settings: Settings) -> bytes:
     """What log lines name entries by. A random one cannot be compared between restarts and replicas."""
     given = os.environ.get("CALENDS_HASH_KEY")
-    return given.encode() if given else secrets.token_bytes(32)
+    if given:
+        return given.encode()
+    seal = settings.seal()
+    return seal.hash_key if seal is not None else secrets.token_bytes(32)

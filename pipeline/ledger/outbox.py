@@ -27,6 +27,7 @@ def oldest(connection: Connection, limit: int, now: float) -> list[Message]:
             row["value"],
             tuple((name, bytes.fromhex(value)) for name, value in json.loads(row["headers"])),
             row["id"],
+            bool(row["sealed"]),
         )
         for row in rows
     ]
@@ -52,6 +53,7 @@ def post(connection: Connection, messages: Sequence[Message]) -> None:
             "topic": m.topic,
             "key": m.key,
             "value": m.value,
+            "sealed": m.sealed,
             "headers": canonical([[name, value.hex()] for name, value in m.headers]),
         }
         for m in messages

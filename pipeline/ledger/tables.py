@@ -135,4 +135,5 @@ outbox = Table(
     Column("headers", Text, nullable=False),
     Column("refused", String),
     Column("try_at", Double),
+    Column("sealed", Boolean),
 )

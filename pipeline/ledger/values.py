@@ -39,6 +39,8 @@ class Message:
     value: bytes | None = field(repr=False)
     headers: tuple[tuple[str, bytes], ...] = field(repr=False)
     id: int = 0
+    sealed: bool = False
+    """Its value is encrypted, until it leaves."""
 
 
 @dataclass(frozen=True, slots=True)

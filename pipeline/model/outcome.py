@@ -24,6 +24,8 @@ class Accepted:
 
     vendor_id: str | None = None
     links: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secret: bool = False
+    """The links hold a password."""
 
 
 @dataclass(frozen=True, slots=True)

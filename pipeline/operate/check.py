@@ -22,6 +22,7 @@ from pipeline.rules.language import nearest, suggest
 from pipeline.rules.render import RenderError
 from pipeline.rules.schema import Problem, Rules
 from pipeline.rules.selftest import run_tests
+from pipeline.sealing import KeysInvalid
 from pipeline.settings import Account, Destination, SecretRef, Settings, default_of, rules_of
 from pipeline.vendors import vendors
 from pipeline.vendors.contract import Vendor
@@ -55,7 +56,7 @@ def check(path: Path, secrets: bool = True, tests: bool = True) -> Report:
         return Report(file, tuple(sorted(set(problems))))
     desk = _Desk(settings, source)
     of_destinations = {name: list(desk.destination(name)) for name in settings.destinations}
-    problems += [*desk.top(secrets), *desk.accounts(secrets), *chain(*of_destinations.values())]
+    problems += [*desk.top(secrets), *desk.keys(secrets), *desk.accounts(secrets), *chain(*of_destinations.values())]
     views = desk.views()
     readable = ("rules",) not in dropped
     rules = rules_of(settings, file) if readable else Rules()
@@ -121,6 +122,21 @@ class _Desk:
     def unknown(self, place: Place, what: str, name: str, known: Sequence[str]) -> Problem:
         expected = "one of " + ", ".join(known) if known else "none is declared"
         return self.problem(place, f"an unknown {what}", name, expected, suggest(name, known))
+
+    def keys(self, secrets: bool) -> Iterator[Problem]:
+        """The key file, and whether one is needed."""
+        if self.settings.key_file is not None and secrets:
+            try:
+                self.settings.seal()
+            except KeysInvalid as error:
+                yield self.problem(("key_file",), "key_file cannot be used", str(self.settings.key_file), str(error))
+        if self.settings.key_file is not None or self.settings.kafka.outcome_topic is None:
+            return
+        for name in self.settings.destinations:
+            vendor = self._vendor(name)
+            if vendor is not None and vendor.defaults.secret_links:
+                message = f"outcomes of {name} may hold links with a password, which the ledger keeps encrypted"
+                yield self.problem(("kafka", "outcome_topic"), message, "no key_file", "key_file: FILE")
 
     def top(self, secrets: bool) -> Iterator[Problem]:
         """Layers and Kafka."""

@@ -20,6 +20,7 @@ from pipeline.telemetry.metrics import CHANGES, SETTLED, Metrics, drop
 ADVICE = {
     "MessageSizeTooLargeError": "raise max.message.bytes of the topic; the record is kept and sent again",
     "InvalidTopicError": "name a topic that Kafka accepts",
+    "no_key": "put the key that it was written with back into the key file",
 }
 """What a person can do about a record that Kafka refuses, by the client's error."""
 

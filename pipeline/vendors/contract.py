@@ -109,6 +109,8 @@ class Defaults:
     """How long after an unanswered call the vendor may still act on it."""
     batch: int = 1
     """Entries in one call at most."""
+    secret_links: bool = False
+    """Some of its links may hold a password."""
     recover_at_once: bool = False
     """A call that a late twin makes fail exists: after Unknown there is no need to wait for `settle_time`."""
 

@@ -246,7 +246,7 @@ def problems_of(tmp_path: Path, old: str, new: str) -> list[Problem]:
     ("old", "new", "message"),
     [
         ("api: rokt", "api: rock", "api is not right"),
-        ("account_code:", "acount_code:", "an unknown option of CalReply subscription events"),
+        ("account_code:", "acount_code:", "an unknown option of CalReply"),
         ("client_id: {", "clientid: {", "an unknown part of the credential"),
         ("links: in_description", "links: in_descripton", "destinations.replies.links is not right"),
         ("links: in", "lniks: in", "an unknown key: destinations.replies.lniks"),
@@ -340,3 +340,20 @@ def test_a_variable_lies_over_the_file_and_hides_no_other_mistake(
     told = [problem.where for problem in problems_of(tmp_path, "log_level: info", "log_level: loud\ngrace: 1s")]
 
     assert told == [f"{tmp_path}/calends.yaml:2", "environment variable CALENDS_KAFKA__BOOTSTRAP_SERVERS"]
+
+
+@pytest.mark.usefixtures("credentials")
+def test_outcomes_of_a_vendor_with_secret_links_need_a_key_file(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("k" * 32)
+    told = "pattern: orders, outcome_topic: outcomes}"
+    found = problems_of(tmp_path, "pattern: orders}", told)
+    assert [(problem.found, problem.expected) for problem in found] == [("no key_file", "key_file: FILE")]
+    assert problems_of(tmp_path, "pattern: orders}", f"{told}\nkey_file: {tmp_path}/keys") == []
+
+
+@pytest.mark.usefixtures("credentials")
+def test_a_key_file_is_judged(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("short")
+    (problem,) = problems_of(tmp_path, "log_level: info\n", f"key_file: {tmp_path}/keys\n")
+    assert problem.message == "key_file cannot be used"
+    assert "32 characters" in problem.expected

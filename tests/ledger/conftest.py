@@ -28,7 +28,7 @@ def buried(facts: Facts) -> list[Message]:
 
 
 def told(facts: Facts, answer: Answer | None) -> Message:
-    return of_entry("outcomes", facts, answer, 0.0)
+    return of_entry("outcomes", facts, answer, 0.0, None)
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ DEFAULTS = Defaults(
     concurrency=2,
     # "Events are being created in a background process, it can take up to few minutes" (Create New Subscription Event).
     settle_time=300.0,
+    # "webcal://{username}:{password}@…" (Protected Calendars).
+    secret_links=True,
 )
 
 SECRETS = (

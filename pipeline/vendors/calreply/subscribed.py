@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from pipeline.model.entry import Content
 from pipeline.model.outcome import (
@@ -87,7 +88,11 @@ def _made(situation: Situation, response: Response) -> Outcome:
 
 def _from_url(text: str) -> Outcome:
     found = _URL.search(text)
-    return Accepted(found[1], {"subscription": found[0]}) if found else Unknown("unreadable")
+    return _accepted(found[1], {"subscription": found[0]}) if found else Unknown("unreadable")
+
+
+def _accepted(identity: str | None, links: Mapping[str, str]) -> Accepted:
+    return Accepted(identity, links, secret=any(urlsplit(link).password for link in links.values()))
 
 
 def _updated(step: Step, situation: Situation, response: Response) -> Outcome:
@@ -109,7 +114,7 @@ def _from_body(body: bytes, known: str | None) -> Outcome:
     identity = answer.get("subscriptionid")
     identity = identity if isinstance(identity, str) and _ID.fullmatch(identity) else known
     links = dict(_links(answer))
-    return Accepted(identity, links) if identity or links else Unknown("unreadable")
+    return _accepted(identity, links) if identity or links else Unknown("unreadable")
 
 
 def _links(answer: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -21,9 +21,11 @@ def upgrade() -> None:
     op.add_column("accounts", sa.Column("period_start", sa.Double))
     op.add_column("outbox", sa.Column("refused", sa.String))
     op.add_column("outbox", sa.Column("try_at", sa.Double))
+    op.add_column("outbox", sa.Column("sealed", sa.Boolean))
 
 
 def downgrade() -> None:
+    op.drop_column("outbox", "sealed")
     op.drop_column("outbox", "try_at")
     op.drop_column("outbox", "refused")
     op.drop_column("accounts", "period_start")

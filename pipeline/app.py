@@ -33,7 +33,7 @@ from pipeline.rules.evaluate import RuleSet
 from pipeline.settings import Settings, credential_of, rules_of, views_of, windows_of
 from pipeline.stream import Consumer, KafkaConfig, Producer
 from pipeline.telemetry import Telemetry
-from pipeline.tokens import Tokens
+from pipeline.tokens import TokenEvents, Tokens
 from pipeline.vendors.contract import Situation, Vendor
 
 EVENTS_REMEMBERED = 100
@@ -307,23 +307,27 @@ class Worker:
 def _accounts(settings: Settings, telemetry: Telemetry) -> dict[str, Account]:
     found: dict[str, Account] = {}
     for name in settings.destinations:
-        account_name, account = settings.account_of(name)
-        if account_name in found:
-            continue
-        vendor = settings.vendor_of(name)
-        windows = windows_of(account, vendor)
-        concurrency = account.concurrency or vendor.defaults.concurrency
-        options = settings.options_of(name)
-        timeout = account.timeout or vendor.defaults.timeout
-        caller = Caller(account.base_url or vendor.defaults.base_url, concurrency + 2, timeout)
-        credential = functools.partial(credential_of, account)
-        tokens = (
-            Tokens(vendor.tokens, credential, options, caller.send, time.monotonic, telemetry, account_name)
-            if vendor.tokens
-            else None
-        )
-        found[account_name] = Account(account_name, vendor, options, caller, Pace(windows), credential, tokens)
+        if settings.account_of(name)[0] not in found:
+            made = account_of(settings, name, telemetry)
+            found[made.name] = made
     return found
+
+
+def account_of(settings: Settings, name: str, events: TokenEvents) -> Account:
+    """What it takes to call the vendor of a destination."""
+    account_name, account = settings.account_of(name)
+    vendor = settings.vendor_of(name)
+    concurrency = account.concurrency or vendor.defaults.concurrency
+    options = settings.options_of(name)
+    timeout = account.timeout or vendor.defaults.timeout
+    caller = Caller(account.base_url or vendor.defaults.base_url, concurrency + 2, timeout)
+    credential = functools.partial(credential_of, account)
+    tokens = (
+        Tokens(vendor.tokens, credential, options, caller.send, time.monotonic, events, account_name)
+        if vendor.tokens
+        else None
+    )
+    return Account(account_name, vendor, options, caller, Pace(windows_of(account, vendor)), credential, tokens)
 
 
 def _lanes(

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from pipeline import __version__
+from pipeline.cli.call import call
 from pipeline.cli.check import check
 from pipeline.cli.explain import explain
 from pipeline.cli.migrate import migrate
@@ -38,7 +39,7 @@ def demo() -> None:
     shown()
 
 
-for command in (demo, check, explain, run, migrate, sandbox):
+for command in (demo, check, explain, run, migrate, sandbox, call):
     app.command(epilog=EXIT_CODES)(command)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from pipeline.app import ledger_of
+from pipeline.cli.ledger import ledger_at
 from pipeline.cli.options import CANNOT_GO_ON, HERE, Config, give_up, tell, there
 from pipeline.ledger import LedgerUnavailable
 from pipeline.operate.check import check
@@ -16,10 +16,7 @@ def migrate(config: Config = HERE) -> None:
     if report.problems or report.settings is None:
         tell(report.problems)
         raise typer.Exit(CANNOT_GO_ON)
-    try:
-        ledger = ledger_of(report.settings)
-    except Exception as error:  # whatever a database driver says of a URL, which may hold a password
-        give_up(f"ledger.url cannot be used ({type(error).__name__})")
+    ledger = ledger_at(report.settings)
     try:
         was_behind = ledger.behind()
         ledger.migrate()

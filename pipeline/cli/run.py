@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 import uvloop
 
-from pipeline.app import Worker, ledger_of, run_until_signal
+from pipeline.app import Worker, run_until_signal
+from pipeline.cli.ledger import OLD, ledger_at
 from pipeline.cli.options import CANNOT_GO_ON, HERE, USAGE, Config, give_up, tell, there
 from pipeline.intake import LedgerLost
 from pipeline.ledger import Ledger, LedgerUnavailable
@@ -54,13 +55,10 @@ def run(config: Config = HERE, from_committed: FromCommitted = False, rebuild: R
 
 def _ledger(settings: Settings) -> Ledger:
     """The ledger, whose tables are there. One that does not answer yet is waited for by the worker."""
-    try:
-        ledger = ledger_of(settings)
-    except Exception as error:  # whatever a database driver says of a URL, which may hold a password
-        give_up(f"ledger.url cannot be used ({type(error).__name__})")
+    ledger = ledger_at(settings)
     if not ledger.automatic and _behind(ledger):
         ledger.close()
-        give_up("the ledger's tables are missing or old: run calends migrate")
+        give_up(OLD)
     return ledger
 
 

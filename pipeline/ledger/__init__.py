@@ -1,5 +1,6 @@
 """The durable ledger: what should be at each vendor, what is, and what may be called when."""
 
+from pipeline.ledger.audit import Act, Stopped
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.values import (
     MARGIN,
@@ -22,6 +23,7 @@ from pipeline.ledger.values import (
 __all__ = [
     "MARGIN",
     "SLACK",
+    "Act",
     "Applied",
     "Backlog",
     "Budget",
@@ -35,5 +37,6 @@ __all__ = [
     "Quota",
     "Result",
     "Settled",
+    "Stopped",
     "verdict",
 ]

@@ -19,7 +19,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, func, select
 
-from pipeline.ledger import accounts, budget, directory, entries, outbox, quota
+from pipeline.ledger import accounts, audit, budget, directory, entries, outbox, quota
 from pipeline.ledger import tables as t
 from pipeline.ledger.database import Database, clock, insert_into
 from pipeline.ledger.entries import Key
@@ -331,6 +331,37 @@ class Ledger:
     def lift(self, account: str) -> None:
         """A probe succeeded: the account is known good from now on."""
         self._transaction(lambda connection: accounts.lift(connection, account, clock(connection)))
+
+    # by hand -------------------------------------------------------------------------------------------------------
+
+    def begin(self, act: audit.Act) -> int:
+        """Writes that somebody is about to do this; the id to end it by."""
+        return self._transaction(lambda connection: audit.begin(connection, act, clock(connection)))
+
+    def end(self, act: int, outcome: str) -> None:
+        self._transaction(lambda connection: audit.end(connection, act, outcome))
+
+    def acts(self, limit: int = 100) -> list[audit.Act]:
+        """What people did, the newest first."""
+        return self._transaction(lambda connection: audit.newest(connection, limit))
+
+    def grant(self, account: str, lease: float, force: bool = False) -> Grant | audit.Stopped | float:
+        """One call's tokens for `lease` seconds; or why there are none; or the seconds until it is worth asking again.
+        `force` looks past a hold and a pause, never past the quota."""
+        mine = self.quotas[account]
+        return self._transaction(lambda connection: audit.grant(connection, mine, lease, clock(connection), force))
+
+    def hand_back(self, account: str, granted: Grant, sent: bool, pause: float | None = None) -> None:
+        """The call has ended: its tokens are free a window after its answer, or at once where nothing was `sent`.
+        `pause`: the seconds for which the vendor asked to be left alone."""
+
+        def work(connection: Connection) -> None:
+            now = clock(connection)
+            quota.give_back(connection, account, [(granted, now if sent else 0.0)], now)
+            if pause is not None:
+                audit.pause(connection, account, now + pause)
+
+        self._transaction(work)
 
     # housekeeping --------------------------------------------------------------------------------------------------
 

@@ -137,3 +137,15 @@ outbox = Table(
     Column("try_at", Double),
     Column("sealed", Boolean),
 )
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("at", Double, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("destination", String, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("outcome", String, nullable=False),
+)

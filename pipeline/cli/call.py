@@ -1,0 +1,185 @@
+"""`calends call`: any call of a vendor's API, for what no rule needs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipeline.app import account_of
+from pipeline.cli.ledger import opened
+from pipeline.cli.options import CANNOT_GO_ON, HERE, PROBLEMS, USAGE, Config, give_up, tell
+from pipeline.ledger import Ledger
+from pipeline.model.wire import Request
+from pipeline.operate.call import Answered, ByHand, NotACall, Refused, actor, preview, wanted
+from pipeline.operate.check import check
+from pipeline.rules.language import suggest
+from pipeline.settings import Settings, credential_of
+
+Where = Annotated[str, typer.Argument(metavar="DESTINATION", help="Whose vendor and account.")]
+Method = Annotated[str, typer.Argument(metavar="METHOD", help="GET, POST, PUT, PATCH, DELETE, …")]
+PathArgument = Annotated[
+    str, typer.Argument(metavar="PATH", help="Below the account's base URL; a query may stand behind it.")
+]
+Fields = Annotated[
+    list[str],
+    typer.Option(
+        "--field", "-f", metavar="NAME=VALUE", help="A field of a JSON body. JSON where it is JSON, else text."
+    ),
+]
+Queries = Annotated[list[str], typer.Option("--query", "-q", metavar="NAME=VALUE", help="A part of the query.")]
+Headers = Annotated[list[str], typer.Option("--header", "-H", metavar="'NAME: VALUE'", help="A header.")]
+Input = Annotated[str | None, typer.Option("--input", metavar="FILE", help="The body, as it is; - is standard input.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print status, headers and body as JSON for other programs.")]
+Include = Annotated[bool, typer.Option("--include", "-i", help="Print the status line and the headers first.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the request, secrets masked, and send nothing.")]
+Force = Annotated[bool, typer.Option("--force", help="Call an account that is held or paused, inside its quota.")]
+Patience = Annotated[
+    float, typer.Option("--timeout", min=0.0, metavar="SECONDS", help="How long to wait for the quota.")
+]
+
+
+def call(
+    destination: Where,
+    method: Method,
+    path: PathArgument,
+    fields: Fields = [],  # noqa: B006  (typer copies it)
+    query: Queries = [],  # noqa: B006
+    headers: Headers = [],  # noqa: B006
+    body: Input = None,
+    config: Config = HERE,
+    as_json: AsJson = False,
+    include: Include = False,
+    dry_run: DryRun = False,
+    force: Force = False,
+    timeout: Patience = 30.0,
+) -> None:
+    """Call a vendor's API: signed, inside the account's quota, and audited in the ledger.
+
+    Ends with 0 where the vendor answers 2xx, with 1 where it answers anything else or not at all.
+    """
+    settings = _settings(config, destination)
+    request = _request(method.upper(), path, fields, query, headers, body)
+    if dry_run:
+        text = preview(settings, destination, request)
+        typer.echo(json.dumps({"request": text}, ensure_ascii=False, indent=2) if as_json else text)
+        return
+    _with_credential(settings, destination)
+    with opened(settings) as ledger:
+        try:
+            came = asyncio.run(_made(settings, destination, ledger, request, timeout, force))
+        except NotACall as error:
+            give_up(str(error), USAGE)
+    if isinstance(came, Refused):
+        give_up(came.words, PROBLEMS if came.reached else CANNOT_GO_ON)
+    typer.echo(_as_json(came) if as_json else "\n".join(_lines(came, include)))
+    raise typer.Exit(0 if came.fine else PROBLEMS)
+
+
+def _settings(config: Path, destination: str) -> Settings:
+    report = check(config, secrets=False, tests=False)
+    if report.problems or report.settings is None:
+        tell(report.problems)
+        raise typer.Exit(CANNOT_GO_ON)
+    known = sorted(report.settings.destinations)
+    if destination not in known:
+        meant = suggest(destination, known)
+        give_up(
+            f"unknown destination {destination}; one of {', '.join(known)}" + (f"; {meant}" if meant else ""), USAGE
+        )
+    return report.settings
+
+
+def _request(
+    method: str, path: str, fields: Sequence[str], query: Sequence[str], headers: Sequence[str], body: str | None
+) -> Request:
+    try:
+        return wanted(
+            method,
+            path,
+            [_pair(text, "=", "--query") for text in query],
+            {name: _value(text) for name, text in (_pair(given, "=", "--field") for given in fields)},
+            b"" if body is None else _read(body),
+            [_pair(text, ":", "--header") for text in headers],
+        )
+    except NotACall as error:
+        give_up(str(error), USAGE)
+
+
+def _pair(text: str, between: str, option: str) -> tuple[str, str]:
+    name, found, value = text.partition(between)
+    if not found or not name.strip():
+        give_up(f"{option}: expected NAME{between}VALUE", USAGE)
+    return (name, value) if between == "=" else (name.strip(), value.strip())
+
+
+def _value(text: str) -> Any:
+    """`0`, `true`, `null`, `["a"]` and `"0"` are what they are in JSON; the rest is text."""
+    try:
+        return json.loads(text, parse_constant=_refused)
+    except ValueError:
+        return text
+
+
+def _refused(constant: str) -> None:
+    """`NaN` and `Infinity` are words here: JSON has no such numbers."""
+    raise ValueError(constant)
+
+
+def _read(body: str) -> bytes:
+    if body == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(body).read_bytes()
+    except OSError as error:
+        give_up(f"{body}: {error.strerror}", USAGE)
+
+
+def _with_credential(settings: Settings, destination: str) -> None:
+    account, vendor = settings.account_of(destination)[1], settings.vendor_of(destination)
+    there = credential_of(account).values
+    missing = [secret.name for secret in vendor.secrets if secret.required and not there.get(secret.name)]
+    if missing:
+        give_up(f"{destination}: {', '.join(missing)} is not there: calends check says where it is looked for")
+
+
+async def _made(
+    settings: Settings, destination: str, ledger: Ledger, request: Request, patience: float, force: bool
+) -> Answered | Refused:
+    account = account_of(settings, destination, _Silent())
+    timeout = settings.account_of(destination)[1].timeout or account.vendor.defaults.timeout
+    try:
+        hand = ByHand(account, destination, ledger, actor(), timeout, patience, force)
+        return await hand.call(request)
+    finally:
+        await account.caller.close()
+
+
+class _Silent:
+    """Nobody watches the tokens of one call."""
+
+    def token_renewed(self, account: str, how: str, seconds: float) -> None: ...
+
+    def token_failed(self, account: str, reason: str) -> None: ...
+
+
+def _as_json(came: Answered) -> str:
+    told: Mapping[str, Any] = {"status": came.status, "headers": dict(came.headers), "body": came.content()}
+    return json.dumps(told, ensure_ascii=False, indent=2)
+
+
+def _lines(came: Answered, include: bool) -> list[str]:
+    content = came.content()
+    text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False, indent=2)
+    body = [text] if came.body else []
+    if not include:
+        return body
+    meanings = {status.value: status.phrase for status in HTTPStatus}
+    headers = [f"{name}: {value}" for name, value in came.headers.items()]
+    return [f"HTTP {came.status} {meanings.get(came.status, '')}".rstrip(), *headers, "", *body]

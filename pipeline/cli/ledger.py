@@ -26,10 +26,10 @@ def opened(settings: Settings) -> Iterator[Ledger]:
     """The ledger of this version for one command. SQLite migrates itself."""
     ledger = ledger_at(settings)
     try:
-        if ledger.automatic:
+        if ledger.behind():
+            if not ledger.automatic:
+                give_up(OLD)
             ledger.migrate()
-        elif ledger.behind():
-            give_up(OLD)
         yield ledger
     except LedgerUnavailable as error:
         give_up(f"the ledger cannot be reached, or refuses: {error}")

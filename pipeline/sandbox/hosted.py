@@ -10,7 +10,6 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from importlib import import_module
 from itertools import pairwise
 from math import ceil
 from typing import Any, Protocol
@@ -19,6 +18,7 @@ from pipeline.model.wire import Response
 from pipeline.sandbox.faults import Faults
 from pipeline.sandbox.quota import Quota
 from pipeline.sandbox.settings import Account
+from pipeline.vendors import simulator
 
 Query = tuple[tuple[str, str], ...]
 
@@ -95,8 +95,7 @@ class Hosted:
 
     def reset(self, now: float) -> None:
         """As on the first day."""
-        module = import_module(f"pipeline.vendors.{self.account.vendor}.simulator")
-        self.vendor: Vendor = module.Simulator(self.account.config)
+        self.vendor: Vendor = simulator(self.account.vendor)(self.account.config)
         self.faults = Faults(self.account.faults, now)
         self.quota = Quota(self.account.quota)
         self.counts = Counts(in_flight=self.counts.in_flight, tokens_now=self.counts.tokens_now)

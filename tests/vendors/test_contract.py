@@ -1,36 +1,37 @@
-"""One suite for every vendor: its `cases.yaml`, and what holds for all.
+"""One suite for every vendor: its `cases.yaml`, and what holds for all. `--vendor FOLDER`: for that one alone.
 
 A case file holds `requests` (name, source, step, situation or situations, expect: method, path, query, json or body),
 `responses` (name, source, step, situation or situations, status, headers, body, expect: one outcome or a list),
 and where the vendor has them `signatures`, `tokens` and `token_responses`.
+
+`calls` are what the vendor's pages list, for `tests/cli/test_call.py`: made by hand, one after the other, at one
+simulated account: name, source, method, path, query, headers, json or body, and the status to `expect`. `{name}` in a
+path or a query stands for that field of the last answer that had it. `sandbox` is what the simulator's account and the
+destination's options are, besides the credential.
 """
 
 from __future__ import annotations
 
 import ast
-import importlib
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ruamel.yaml import YAML
 
-import pipeline.vendors
 from pipeline.model import outcome as outcomes
 from pipeline.model.outcome import Outcome, Rejected, Unknown
 from pipeline.model.wire import Credential, Request, Response, Token
 from pipeline.vendors import vendors
 from pipeline.vendors.contract import Situation, Step, Vendor
+from tests.vendors.subjects import Subject, missing, situations, subjects
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-HERE = Path(pipeline.vendors.__file__).parent
-FOLDERS = sorted(path.parent for path in HERE.glob("*/cases.yaml"))
+SUBJECTS = subjects()
 WRITES = (Step.CREATE, Step.UPDATE, Step.WRITE, Step.DELETE)
 OUTCOMES: dict[str, Any] = {name.lower(): getattr(outcomes, name) for name in dir(outcomes) if name[0].isupper()}
 # What a pure folder may not reach, and what its code may not call.
@@ -43,25 +44,12 @@ IMPURE = frozenset({
 CLOCKS = frozenset({"now", "utcnow", "today"})
 
 
-@cache
-def load(folder: Path) -> dict[str, Any]:
-    return dict(YAML(typ="safe").load(folder / "cases.yaml"))
-
-
 def cases(kind: str) -> list[Any]:
     return [
-        pytest.param(vendors()[folder.name], case, id=f"{folder.name}: {case['name']}")
-        for folder in FOLDERS
-        for case in load(folder).get(kind, ())
+        pytest.param(one.vendor, case, id=f"{one.vendor.name}: {case.get('name')}")
+        for one in SUBJECTS
+        for case in one.cases(kind)
     ]
-
-
-def situations(case: Mapping[str, Any]) -> list[Situation]:
-    return [situation(given) for given in case.get("situations") or [case["situation"]]]
-
-
-def situation(given: Mapping[str, Any]) -> Situation:
-    return Situation(**{"wanted": None, "observed": None, "identity": None, **given})
 
 
 def outcome(expected: Mapping[str, Any]) -> Outcome:
@@ -72,15 +60,16 @@ def outcome(expected: Mapping[str, Any]) -> Outcome:
 
 def samples() -> Iterator[tuple[Vendor, Step, list[Situation]]]:
     """Every step of every vendor, each with situations that its cases name."""
-    for folder in FOLDERS:
-        requests = load(folder)["requests"]
+    for one in SUBJECTS:
+        requests = one.cases("requests")
         for step in Step:
             fitting = [case for case in requests if case["step"] == step] or requests[:1]
-            yield from ((vendors()[folder.name], step, situations(case)) for case in fitting)
+            yield from ((one.vendor, step, situations(case)) for case in fitting)
 
 
 SAMPLES = list(samples())
-every_vendor = pytest.mark.parametrize("vendor", vendors().values(), ids=lambda vendor: vendor.name)
+every_vendor = pytest.mark.parametrize("vendor", [one.vendor for one in SUBJECTS], ids=lambda vendor: vendor.name)
+every_folder = pytest.mark.parametrize("one", SUBJECTS, ids=lambda one: one.vendor.name)
 
 
 @pytest.mark.parametrize(("vendor", "case"), cases("requests"))
@@ -129,7 +118,7 @@ def test_a_token_is_asked_for_as_documented(vendor: Vendor, case: dict[str, Any]
         else vendor.tokens.obtain(credential, case["options"])
     )
     headers = dict(request.headers)
-    assert headers["content-type"] == "application/x-www-form-urlencoded"
+    assert headers["content-type"] == case.get("content_type", "application/x-www-form-urlencoded")
     assert (request.method, request.body.decode()) == ("POST", case["body"])
     assert headers.get("authorization") == case.get("authorization")
 
@@ -147,24 +136,16 @@ def test_a_token_answer_is_read(vendor: Vendor, case: dict[str, Any]) -> None:
             assert read == Token(**token)
 
 
-@every_vendor
-def test_its_name_is_its_folder(vendor: Vendor) -> None:
-    module = importlib.import_module(f"pipeline.vendors.{vendor.name}")
-    assert module.VENDOR is vendor
+@every_folder
+def test_nothing_of_it_is_missing(one: Subject) -> None:
+    lacking = missing(one)
+    if lacking:
+        pytest.fail("\n  ".join([f"{one.folder}: what is missing:", *lacking]), pytrace=False)
 
 
-@every_vendor
-def test_its_folder_has_the_same_files_as_every_other(vendor: Vendor) -> None:
-    names = {path.name for path in (HERE / vendor.name).iterdir()}
-    assert names >= {
-        "__init__.py",
-        "cases.yaml",
-        "credential.py",
-        "defaults.py",
-        "payload.py",
-        "recovery.py",
-        "responses.py",
-    }
+@every_folder
+def test_its_name_is_its_folder(one: Subject) -> None:
+    assert one.vendor.name == one.folder.name
 
 
 @every_vendor
@@ -190,13 +171,19 @@ def test_it_needs_no_more_than_it_can_say(vendor: Vendor) -> None:
     assert said.required <= said.fields
 
 
-@every_vendor
-def test_its_folder_is_pure(vendor: Vendor) -> None:
-    folder = HERE / vendor.name
-    reached = {name for path in folder.glob("*.py") if path.name != "simulator.py" for name in reaches(path)}
+@every_folder
+def test_its_folder_is_pure(one: Subject) -> None:
+    reached = {name for path in one.folder.glob("*.py") if path.name != "simulator.py" for name in reaches(path)}
     ours = {name for name in reached if name.startswith("pipeline")}
-    allowed = ("pipeline.model", "pipeline.vendors.contract", f"pipeline.vendors.{vendor.name}")
+    allowed = ("pipeline.model", "pipeline.vendors.contract", one.package)
     assert not {name for name in ours if not name.startswith(allowed)}
+    assert not reached & (IMPURE | CLOCKS)
+
+
+@every_folder
+def test_its_simulator_shares_nothing_with_it(one: Subject) -> None:
+    reached = set(reaches(one.folder / "simulator.py"))
+    assert {name for name in reached if name.startswith(("pipeline", one.package))} <= {"pipeline.model.wire"}
     assert not reached & (IMPURE | CLOCKS)
 
 
@@ -236,7 +223,7 @@ def test_any_answer_is_an_outcome(
     assert all(isinstance(one, Outcome) for one in read)
 
 
-@given(vendor=st.sampled_from(list(vendors().values())), status=st.integers(100, 599), body=bodies)
+@given(vendor=st.sampled_from([one.vendor for one in SUBJECTS]), status=st.integers(100, 599), body=bodies)
 def test_any_token_answer_is_read(vendor: Vendor, status: int, body: bytes) -> None:
     if vendor.tokens is not None:
         assert isinstance(vendor.tokens.read(Response(status, body=body)), Token | Rejected | None)

@@ -6,11 +6,12 @@ What the vendors' documents list stands under `calls` in each `cases.yaml`; its 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import pwd
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,13 @@ from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
 import pipeline.vendors
+from pipeline.calls import CallFailed
 from pipeline.cli import app
+from pipeline.lane import Account as LaneAccount
 from pipeline.ledger import Act, Ledger, Quota
+from pipeline.model.wire import Credential, Request, Response
+from pipeline.operate.call import FRESH, Answered, ByHand, Refused
+from pipeline.pacing import Pace
 from pipeline.sandbox import Account
 from pipeline.sandbox.server import running
 from pipeline.vendors import vendors
@@ -30,7 +36,6 @@ from pipeline.vendors import vendors
 FOLDERS = [path.parent for path in sorted(Path(pipeline.vendors.__file__).parent.glob("*/cases.yaml"))]
 CASES = {folder.name: dict(YAML(typ="safe").load(folder / "cases.yaml")) for folder in FOLDERS}
 SECRET = "hidden-{}-secret"
-RULES = [{"name": "r", "from": "t", "link": {"vendor": "ecal", "subscriber": "x", "identity": "y"}}]
 
 
 class Desk:
@@ -288,3 +293,70 @@ def test_a_refused_credential_gives_no_token(tmp_path: Path) -> None:
     with desk(tmp_path, "calreply") as here:
         result = here.call("GET", "/v1/webcal/x", X_CALREPLY_CLIENT_SECRET="wrong")
     assert (result.exit_code, "refuses the credential" in result.stderr) == (3, True)
+
+
+def test_tables_that_are_missing_are_told(tmp_path: Path, postgres_url: str) -> None:
+    with desk(tmp_path) as here:
+        ledger = {"CALENDS_LEDGER__URL": postgres_url}
+        refused = here.call("GET", "/apiv2/event", **ledger)
+        assert CliRunner().invoke(app, ["migrate", "-c", str(tmp_path)], env=ledger).exit_code == 0
+        fine = here.call("GET", "/apiv2/event", **ledger)
+    assert (refused.exit_code, "run calends migrate" in refused.stderr, fine.exit_code) == (3, True, 0)
+
+
+# the last moment before it leaves ----------------------------------------------------------------------------------
+
+
+class SlowToConnect:
+    """A caller whose first connection takes longer than a look at the holds is good for."""
+
+    def __init__(self, meanwhile: Callable[[], None]) -> None:
+        self.meanwhile, self.attempts = meanwhile, 0
+
+    async def send(self, request: Request, check: Callable[[], bool]) -> Response | CallFailed:
+        self.attempts += 1
+        if self.attempts == 1:
+            self.meanwhile()
+            await asyncio.sleep(FRESH)
+        return Response(200) if check() else CallFailed("too_late", "too_late")
+
+
+def by_hand(ledger: Ledger, caller: Any) -> ByHand:
+    credential = Credential({"api_key": "k", "api_secret": "s"})
+    account = LaneAccount("there", vendors()["ecal"], {}, caller, Pace(()), lambda: credential)
+    return ByHand(account, "there", ledger, "somebody", 10.0)
+
+
+async def test_who_is_slow_to_connect_looks_again_and_takes_no_second_place(tmp_path: Path) -> None:
+    with Desk(tmp_path, "", "ecal", {"api_key": "", "api_secret": ""}, calls=1).ledger() as ledger:
+        caller = SlowToConnect(lambda: None)
+        assert await by_hand(ledger, caller).call(Request("GET", "/x")) == Answered(200, {}, "")
+        assert (caller.attempts, [act.outcome for act in ledger.acts()]) == (2, ["200"])
+
+
+async def test_a_hold_that_comes_while_it_connects_stops_it(tmp_path: Path) -> None:
+    with Desk(tmp_path, "", "ecal", {"api_key": "", "api_secret": ""}).ledger() as ledger:
+        came = await by_hand(ledger, SlowToConnect(lambda: ledger.hold("there", "failing"))).call(Request("GET", "/x"))
+        assert isinstance(came, Refused)
+        assert (came.code, came.reached, ledger.acts()[0].outcome) == ("held", False, "held")
+
+
+class NeverAnswers:
+    def __init__(self) -> None:
+        self.called = asyncio.Event()
+
+    async def send(self, request: Request, check: Callable[[], bool]) -> Response:
+        self.called.set()
+        await asyncio.sleep(60)
+        return Response(200)
+
+
+async def test_a_call_that_is_broken_off_counts_in_the_quota_and_is_noted(tmp_path: Path) -> None:
+    with Desk(tmp_path, "", "ecal", {"api_key": "", "api_secret": ""}, calls=1).ledger() as ledger:
+        caller = NeverAnswers()
+        calling = asyncio.create_task(by_hand(ledger, caller).call(Request("GET", "/x")))
+        await caller.called.wait()
+        calling.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await calling
+        assert (ledger.acts()[0].outcome, ledger.quota_used()) == ("interrupted", {"there": 1.0})

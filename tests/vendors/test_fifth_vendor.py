@@ -15,9 +15,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 from ruamel.yaml import YAML
+from typer.testing import CliRunner
 
+import pipeline.vendors
+from pipeline.cli import app
 from pipeline.embedded import EmbeddedBroker
+from pipeline.sandbox import Account
+from pipeline.sandbox.server import running
 from tests.flow.assembly import Assembly, Sandbox, until
 from tests.vendors.subjects import Unusable, missing, subject
 
@@ -28,9 +34,19 @@ FOLDER = {name: text for name, text in TEXTS.items() if name.startswith("tinycal
 KEY = "tinycal-test-key"
 
 
+class Here(Sandbox):
+    """The simulated vendors in this process."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def close(self) -> None:
+        pass
+
+
 @pytest.fixture
-def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The package and its entry point, as an installer leaves them, where every process of this test looks."""
+def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The package and its entry point, as an installer leaves them, found by this process and those that it starts."""
     place = tmp_path / "site"
     for name, text in FOLDER.items():
         (place / name).parent.mkdir(parents=True, exist_ok=True)
@@ -43,14 +59,16 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (info / "entry_points.txt").write_text("\n".join(lines))
     monkeypatch.setenv("PYTHONPATH", str(place))
     monkeypatch.setenv("TINYCAL_KEY", KEY)
-    return place / "tinycal"
+    monkeypatch.syspath_prepend(str(place))
+    forget()
+    yield place / "tinycal"
+    forget()
 
 
-@pytest.fixture
-def importing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """This process may import the package, and forgets it."""
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    yield
+def forget() -> None:
+    """The vendors are found anew, and the package is imported anew."""
+    pipeline.vendors.vendors.cache_clear()
+    pipeline.vendors._packages.cache_clear()
     for name in [name for name in sys.modules if name.split(".")[0] == "tinycal"]:
         del sys.modules[name]
 
@@ -59,16 +77,21 @@ def importing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def assembly(outside: Path, tmp_path: Path) -> Iterator[Assembly]:
     broker = EmbeddedBroker()
     made = Assembly(tmp_path, broker.bootstrap, f"sqlite:///{tmp_path}/ledger.db", True, "")
-    made.sandbox = Sandbox(tmp_path, [{"name": "team", "vendor": "tinycal", "config": {"api_key": KEY}}])
     settings = YAML(typ="safe").load(TEXTS["calends.yaml"])
-    settings["destinations"]["team"]["base_url"] = f"{made.sandbox.url}/tinycal/team"
-    settings |= {"kafka": {"bootstrap_servers": broker.bootstrap}, "ledger": {"url": made.ledger}}
-    (tmp_path / "calends.yaml").write_text(json.dumps(settings))
-    try:
-        yield made
-    finally:
-        made.close()
-        broker.close()
+    with running([Account("team", "tinycal", {"api_key": KEY})]) as url:
+        made.sandbox = Here(url)
+        settings["destinations"]["team"]["base_url"] = f"{url}/tinycal/team"
+        settings |= {"kafka": {"bootstrap_servers": broker.bootstrap}, "ledger": {"url": made.ledger}}
+        (tmp_path / "calends.yaml").write_text(json.dumps(settings))
+        try:
+            yield made
+        finally:
+            made.close()
+            broker.close()
+
+
+def calends(*words: str) -> Result:
+    return CliRunner().invoke(app, words)
 
 
 def retreat(key: str, title: str, kind: str = "planned") -> tuple[str, bytes]:
@@ -99,13 +122,13 @@ def test_missing_files_are_told_with_what_belongs_into_them(outside: Path) -> No
     ]
 
 
-def test_what_cannot_be_imported_is_told(outside: Path, importing: None) -> None:
+def test_what_cannot_be_imported_is_told(outside: Path) -> None:
     (outside / "payload.py").write_text("import no_such_module")
     with pytest.raises(Unusable, match="cannot be imported: ModuleNotFoundError: No module named 'no_such_module'"):
         subject(outside)
 
 
-def test_what_else_is_missing_is_told(outside: Path, importing: None) -> None:
+def test_what_else_is_missing_is_told(outside: Path) -> None:
     cases = YAML(typ="safe").load(outside / "cases.yaml")
     cases["requests"].pop()
     del cases["requests"][0]["source"]
@@ -120,8 +143,7 @@ def test_what_else_is_missing_is_told(outside: Path, importing: None) -> None:
 
 
 def test_an_entry_is_created_updated_and_deleted_at_it(assembly: Assembly) -> None:
-    checked = assembly.calends("check")
-    assert checked.returncode == 0, checked.stderr
+    assert calends("check", str(assembly.folder)).output == "ok: 2 rules, 1 destination, 0 tests\n"
     assembly.worker()
     assembly.ready()
 
@@ -138,13 +160,16 @@ def test_an_entry_is_created_updated_and_deleted_at_it(assembly: Assembly) -> No
     assert (judged["doubles"], judged["creates"], judged["updates"], judged["deletes"]) == ([], 2, 1, 1)
 
     words = ("PUT", "/events/k9", "-f", "title=By hand", "-f", "date=2027-03-01")
-    assert assembly.calends("call", "team", *words).returncode == 0
+    assert calends("call", "team", *words, "-c", str(assembly.folder)).exit_code == 0
     assert assembly.converged("team", {"k2": "Sea", "k9": "By hand"})
 
 
 def test_what_it_cannot_say_is_an_error_of_the_rule(outside: Path, tmp_path: Path) -> None:
     settings = TEXTS["calends.yaml"].replace("all_day: true}", "all_day: true, location: Rome}")
     (tmp_path / "calends.yaml").write_text(settings)
-    command = [sys.executable, "-m", "pipeline.cli", "check", str(tmp_path)]
-    told = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stderr
+    told = calends("check", str(tmp_path)).stderr
     assert "calends.yaml:12: team cannot say location" in told
+
+
+def test_it_is_told_of_like_any_other(outside: Path) -> None:
+    assert "colour (string)" in calends("vendors", "tinycal").stdout

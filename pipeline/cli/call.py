@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +15,7 @@ import typer
 
 from pipeline.app import account_of
 from pipeline.cli.ledger import opened
-from pipeline.cli.options import CANNOT_GO_ON, HERE, PROBLEMS, USAGE, Config, give_up, tell
+from pipeline.cli.options import CANNOT_GO_ON, HERE, PROBLEMS, USAGE, Config, give_up, tell, there
 from pipeline.ledger import Ledger
 from pipeline.model.wire import Request
 from pipeline.operate.call import Answered, ByHand, NotACall, Refused, actor, preview, wanted
@@ -67,8 +68,8 @@ def call(
     settings = _settings(config, destination)
     request = _request(method.upper(), path, fields, query, headers, body)
     if dry_run:
-        text = preview(settings, destination, request)
-        typer.echo(json.dumps({"request": text}, ensure_ascii=False, indent=2) if as_json else text)
+        seen = preview(settings, destination, request)
+        typer.echo(json.dumps(asdict(seen), ensure_ascii=False, indent=2) if as_json else seen.text())
         return
     _with_credential(settings, destination)
     with opened(settings) as ledger:
@@ -83,7 +84,7 @@ def call(
 
 
 def _settings(config: Path, destination: str) -> Settings:
-    report = check(config, secrets=False, tests=False)
+    report = check(there(config), secrets=False, tests=False)
     if report.problems or report.settings is None:
         tell(report.problems)
         raise typer.Exit(CANNOT_GO_ON)

@@ -17,7 +17,7 @@ from pipeline.vendors import vendors as known_vendors
 Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="One vendor in full. Default: all, a line each.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
 
-HEAD = ("vendor", "entries", "subscriptions", "webhooks", "credential", "quota", "batch", "what it is")
+HEAD = ("vendor", "deletes", "subscriptions", "webhooks", "credential", "quota", "batch", "what it is")
 
 
 def vendors(name: Name = None, as_json: AsJson = False) -> None:
@@ -43,10 +43,10 @@ def _table(told: Sequence[Described]) -> Iterator[str]:
 
 
 def _row(one: Described) -> tuple[str, ...]:
-    acts = " or ".join(dict.fromkeys(_acts(under.entry) for under in one.says))
+    deletes = {under.entry.can_delete for under in one.says}
     return (
         one.name,
-        acts,
+        "by option" if len(deletes) > 1 else "yes" if True in deletes else "no",
         "yes" if any(under.subscription for under in one.says) else "no",
         "yes" if one.webhooks else "no",
         one.authentication,
@@ -54,10 +54,6 @@ def _row(one: Described) -> tuple[str, ...]:
         str(one.batch),
         one.title,
     )
-
-
-def _acts(says: Says) -> str:
-    return "create" + ("/update" if says.can_update else "") + ("/delete" if says.can_delete else "")
 
 
 def _windows(one: Described) -> str:
@@ -90,12 +86,11 @@ def _section(title: str, lines: Sequence[str] | Iterator[str]) -> Iterator[str]:
 
 
 def _says(says: Says) -> Iterator[str]:
-    acts = {"create": True, "update": says.can_update, "delete": says.can_delete}
-    yield "can:      " + ", ".join(name for name, can in acts.items() if can)
     yield "required: " + (", ".join(says.required) or "nothing")
     yield "optional: " + (", ".join(says.optional) or "nothing")
     if says.own:
         yield "own:      " + ", ".join(f"{name} ({kind})" for name, kind in says.own.items())
+    yield "deleted:  " + ("yes" if says.can_delete else "never")
     yield "for whom: " + ("a subscriber, by the vendor's id" if says.needs_identity else "no subscriber is needed")
 
 

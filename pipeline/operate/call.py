@@ -22,7 +22,7 @@ from pipeline.calls import CallFailed
 from pipeline.lane import Account
 from pipeline.ledger import MARGIN, SLACK, Act, Grant, Ledger, LedgerUnavailable, Stopped
 from pipeline.model.wire import Credential, Request, Response
-from pipeline.operate.explain import MASK, shown
+from pipeline.operate.explain import MASK, Shown, shown
 from pipeline.settings import Settings
 from pipeline.tokens import TokenUnavailable
 
@@ -103,7 +103,7 @@ def _placed(path: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     return "/" + quote(place.lstrip("/"), safe="/%:@!$&'()*+,;=~"), tuple(parse_qsl(behind, keep_blank_values=True))
 
 
-def preview(settings: Settings, destination: str, request: Request) -> str:
+def preview(settings: Settings, destination: str, request: Request) -> Shown:
     """The request as it would be sent; what signing adds is masked and no credential is read."""
     account, vendor = settings.account_of(destination)[1], settings.vendor_of(destination)
     placeholders = Credential({secret.name: MASK for secret in vendor.secrets})

@@ -22,7 +22,6 @@ class Says:
     own: Mapping[str, str]
     """The vendor's own fields → their JSON types."""
     needs_identity: bool
-    can_update: bool
     can_delete: bool
 
 
@@ -102,6 +101,5 @@ def _says(expression: Expression) -> Says:
         optional=tuple(sorted(expression.fields - expression.required)),
         own=dict(sorted(expression.own.items())),
         needs_identity=expression.needs_identity,
-        can_update=expression.can_update,
         can_delete=expression.can_delete,
     )

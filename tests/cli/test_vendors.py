@@ -51,7 +51,7 @@ def test_every_field_option_secret_and_limit_is_told_to_people(name: str) -> Non
 
 
 def test_an_option_that_changes_what_can_be_said_is_shown_for_each_choice() -> None:
-    assert list(choices(vendors()["ecal"])) == [{}]
+    assert list(choices(vendors()["apptoto"])) == [{}]
     assert [under["options"]["api"] for under in as_json("calreply")["says"]] == ["calreply", "rokt"]
     assert [under["entry"]["can_delete"] for under in as_json("calreply")["says"]] == [False, True]
 

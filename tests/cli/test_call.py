@@ -94,7 +94,7 @@ def arguments(case: Mapping[str, Any], known: Mapping[str, str]) -> tuple[list[s
     words = [case["method"], _filled(case["path"], known), "--json"]
     words += [word for name, value in query.items() for word in ("-q", f"{name}={value}")]
     words += [word for name, value in case.get("headers", {}).items() for word in ("-H", f"{name}: {value}")]
-    body = json.dumps(case["json"]) if "json" in case else case.get("body")
+    body = _filled(json.dumps(case["json"]), known) if "json" in case else case.get("body")
     return words + (["--input", "-"] if body is not None else []), None if body is None else body.encode()
 
 

@@ -6,8 +6,8 @@ and where the vendor has them `signatures`, `tokens` and `token_responses`.
 
 `calls` are what the vendor's pages list, for `tests/cli/test_call.py`: made by hand, one after the other, at one
 simulated account: name, source, method, path, query, headers, json or body, and the status to `expect`. `{name}` in a
-path or a query stands for that field of the last answer that had it. `sandbox` is what the simulator's account and the
-destination's options are, besides the credential.
+path, a query or JSON stands for that field of the last answer that had it. `sandbox` is what the simulator's account
+and the destination's options are, besides the credential.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Callable
 
 import uvicorn
@@ -42,19 +43,35 @@ def page(telemetry: Telemetry, live: Check, ready: Check, started: Check) -> Sta
     )
 
 
-async def serve(app: Starlette, host: str, port: int) -> None:
-    """Until cancelled."""
+async def serve(app: Starlette, host: str, port: int, grace: int = 1) -> None:
+    """Until cancelled; then what is under way has `grace` seconds.
+
+    Raises OSError where the port cannot be opened. No address is logged: it may hold a secret.
+    """
     server = uvicorn.Server(
         uvicorn.Config(
-            app, host=host, port=port, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
+            app,
+            host=host,
+            port=port,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_graceful_shutdown=grace,
         )
     )
-    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]  # ours are the worker's
-    serving = asyncio.ensure_future(server.serve())
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]  # ours are the process's
+    serving = asyncio.ensure_future(server.serve([_listening(host, port)]))
     try:
         await asyncio.shield(serving)
-    except SystemExit:
-        raise OSError(f"the admin port {host}:{port} cannot be opened") from None
     finally:
         server.should_exit = True
-        await asyncio.wait({serving}, timeout=2.0)
+        await asyncio.wait({serving}, timeout=grace + 1.0)
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """uvicorn's own way to say that it cannot is SystemExit, past whoever waits."""
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError:
+        raise OSError(f"the port {host}:{port} cannot be opened") from None

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import os
 import random
 import signal
 import socket
 import time
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import ceil
-from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from pipeline import __version__, admin, dead_letters, outcomes
 from pipeline.calls import Caller
 from pipeline.housekeeping import Housekeeping
+from pipeline.inbound import Hook, Inbound
 from pipeline.intake import Intake
 from pipeline.lane import Account, Lane
 from pipeline.ledger import Budget, Ledger, LedgerUnavailable, Message, Quota
@@ -30,7 +31,7 @@ from pipeline.model.outcome import Rejected
 from pipeline.pacing import Pace
 from pipeline.rules.adapt import DestinationView, desired, problems_of
 from pipeline.rules.evaluate import RuleSet
-from pipeline.settings import Settings, credential_of, rules_of, views_of, windows_of
+from pipeline.settings import Settings, credential_of, views_of, windows_of
 from pipeline.stream import Consumer, KafkaConfig, Producer
 from pipeline.telemetry import Telemetry
 from pipeline.tokens import TokenEvents, Tokens
@@ -58,11 +59,6 @@ class Threads:
 
 
 # what the configuration means -------------------------------------------------------------------------------------
-
-
-def rule_set(settings: Settings, file: Path) -> RuleSet:
-    """Raises `pipeline.rules.evaluate.RulesInvalid` with every problem. `file` is the settings file."""
-    return RuleSet(rules_of(settings, file), views_of(settings), settings.all_layers)
 
 
 def policies_of(settings: Settings) -> dict[str, Policy]:
@@ -130,11 +126,13 @@ def ledger_of(settings: Settings) -> Ledger:
 
 def kafka_config(settings: Settings, rules: RuleSet | None) -> KafkaConfig:
     kafka = settings.kafka
-    named = kafka.topics or (rules.topics if rules else ())
+    inbound = [kafka.inbound_topic] if settings.hooked else []
+    named = tuple(dict.fromkeys([*(kafka.topics or (rules.topics if rules else ())), *inbound]))
     # Anchored as the rules read them: aiokafka takes every topic that only begins like the pattern.
     patterns = [f"^(?:{topic.strip('/')})$" for topic in named if topic.startswith("/")]
     plain = [topic for topic in named if not topic.startswith("/")]
-    pattern = kafka.pattern or ("|".join([*patterns, *map(_exactly, plain)]) if patterns else None)
+    given = kafka.pattern and "|".join([f"(?:{kafka.pattern})", *map(_exactly, inbound)])
+    pattern = given or ("|".join([*patterns, *map(_exactly, plain)]) if patterns else None)
     return KafkaConfig(
         bootstrap_servers=kafka.bootstrap_servers,
         group_id=kafka.group_id,
@@ -386,10 +384,92 @@ def _cost(vendor: Vendor, options: Mapping[str, Any], facts: Facts) -> float:
         return 0.0
 
 
-async def run_until_signal(worker: Worker) -> None:
-    """Runs the worker until SIGTERM or SIGINT."""
+# the receiver of webhooks ------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Receiver:
+    """Takes what vendors post until `stopping` is set. It has no ledger and no credential of a vendor."""
+
+    settings: Settings
+    telemetry: Telemetry
+    inbound: Inbound = field(init=False)
+    producer: Producer = field(init=False)
+    started: bool = False
+
+    def __post_init__(self) -> None:
+        kafka = self.settings.kafka
+        self.producer = Producer(kafka_config(self.settings, None), self.telemetry)
+        self.inbound = Inbound(
+            hooks_of(self.settings), kafka.inbound_topic, self.producer, self.telemetry, lambda: datetime.now(UTC)
+        )
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Raises OSError where a port cannot be opened."""
+        hooks = list(self.inbound.hooks)
+        self.telemetry.declare_webhooks(hooks)
+        self.telemetry.started(__version__, destinations=hooks)
+        began = time.monotonic()
+        starting = asyncio.create_task(self._start())
+        serving = [asyncio.create_task(self._serve()), asyncio.create_task(self._serve_admin())]
+        stopped = asyncio.create_task(stopping.wait())
+        done, _ = await asyncio.wait({*serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        self.telemetry.stopping("signal" if stopping.is_set() else "failed")
+        await self._close(starting, [*serving, stopped])
+        self.telemetry.stopped(time.monotonic() - began)
+        for task in done - {stopped}:
+            task.result()
+
+    async def _start(self) -> None:
+        await self.producer.start()
+        self.started = True
+
+    async def _serve(self) -> None:
+        where = self.settings.webhooks
+        grace = max(1, int(self.settings.grace_period) - 1)  # the last second is the producer's
+        await admin.serve(self.inbound.page(), where.host, where.port, grace)
+
+    async def _serve_admin(self) -> None:
+        app = admin.page(self.telemetry, lambda: None, self._not_ready, self._not_started)
+        await admin.serve(app, self.settings.admin.host, self.settings.admin.port)
+
+    async def _close(self, starting: asyncio.Task[None], tasks: Sequence[asyncio.Task[Any]]) -> None:
+        """What is being taken is ended first; what was answered is in Kafka already."""
+        until = asyncio.get_running_loop().time() + self.settings.grace_period
+        for task in (starting, *tasks):
+            task.cancel()
+        await asyncio.gather(starting, *tasks, return_exceptions=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(max(until, asyncio.get_running_loop().time() + 0.5)):
+                await self.producer.stop()
+
+    def _not_started(self) -> str | None:
+        return None if self.started else "Kafka has not been reached yet"
+
+    def _not_ready(self) -> str | None:
+        failed_at = self.inbound.failed_at
+        if failed_at is not None and time.monotonic() - failed_at < 10.0:
+            return "Kafka did not take a notice"
+        return self._not_started()
+
+
+def hooks_of(settings: Settings) -> dict[str, Hook]:
+    found = {}
+    for name, webhook in settings.hooked.items():
+        read = settings.vendor_of(name).inbound
+        if read is not None:
+            found[name] = Hook(name, read, webhook.secret.read)
+    return found
+
+
+class Process(Protocol):
+    async def run(self, stopping: asyncio.Event) -> None: ...
+
+
+async def run_until_signal(process: Process) -> None:
+    """Runs the worker, or the receiver, until SIGTERM or SIGINT."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    await worker.run(stopping)
+    await process.run(stopping)

@@ -76,6 +76,8 @@ class Kafka(Strict):
     dead_letter_topic: str = "calends.dead-letters"
     outcome_topic: str | None = None
     """Where what became of each entry is told, with the vendor's id and links; none: nowhere."""
+    inbound_topic: str = Field(default="calends.inbound", pattern=r"^[A-Za-z0-9._-]{1,249}$")
+    """Where `calends webhooks` writes what vendors tell, and where links are read from."""
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
     sasl_username: str | None = None
@@ -120,6 +122,13 @@ class Account(Strict):
     settle_time: Seconds | None = None
 
 
+class Webhook(Strict):
+    """That this destination's vendor posts to `calends webhooks`."""
+
+    secret: SecretRef
+    """The last part of the address that the vendor posts to, or the header `x-calends-secret`."""
+
+
 class Destination(Strict):
     account: str | None = None
     vendor: str | None = None
@@ -133,6 +142,7 @@ class Destination(Strict):
     links: Literal["in_description"] | None = None
     defaults: dict[str, Any] = {}
     max_attempts: int = Field(default=8, gt=0)
+    webhook: Webhook | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Destination:
@@ -146,6 +156,13 @@ class Destination(Strict):
 class Admin(Strict):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
+
+
+class Webhooks(Strict):
+    """Where `calends webhooks` listens."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8081, ge=0, le=65535)
 
 
 class Settings(BaseSettings):
@@ -162,6 +179,7 @@ class Settings(BaseSettings):
     kafka: Kafka = Kafka()
     ledger: LedgerSettings = LedgerSettings()
     admin: Admin = Admin()
+    webhooks: Webhooks = Webhooks()
     layers: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")], ...] = ()
     """Names above `base`, lowest first."""
     accounts: dict[str, Account] = {}
@@ -193,6 +211,12 @@ class Settings(BaseSettings):
     def all_layers(self) -> tuple[str, ...]:
         """`base` and those above it."""
         return (BASE, *(layer for layer in self.layers if layer != BASE))
+
+    @property
+    def hooked(self) -> dict[str, Webhook]:
+        """The destinations whose vendor posts to us."""
+        named = self.destinations.items()
+        return {name: destination.webhook for name, destination in named if destination.webhook is not None}
 
     def account_of(self, name: str) -> tuple[str, Account]:
         """The account that a destination uses; one of its own is named like it."""

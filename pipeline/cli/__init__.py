@@ -15,6 +15,7 @@ from pipeline.cli.options import give_up
 from pipeline.cli.run import run
 from pipeline.cli.sandbox import sandbox
 from pipeline.cli.vendors import vendors
+from pipeline.cli.webhooks import webhooks
 
 EXIT_CODES = (
     "Exit codes: 0 fine; 1 problems were found, or not converged; 2 wrong usage; "
@@ -40,7 +41,7 @@ def demo() -> None:
     shown()
 
 
-for command in (demo, check, explain, run, migrate, sandbox, call, vendors):
+for command in (demo, check, explain, run, webhooks, migrate, sandbox, call, vendors):
     app.command(epilog=EXIT_CODES)(command)
 
 

@@ -32,7 +32,7 @@ def run(config: Config = HERE, from_committed: FromCommitted = False, rebuild: R
     """Read events from Kafka and keep the calendars in step, until SIGTERM or Ctrl-C."""
     if from_committed and rebuild:
         give_up("--from-committed and --rebuild exclude each other", USAGE)
-    report = check(there(config))
+    report = check(there(config), part="worker")
     if report.problems or report.settings is None:
         tell(report.problems)
         raise typer.Exit(CANNOT_GO_ON)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pipeline.model.change import BASE
 from pipeline.model.entry import FIELDS
@@ -19,11 +19,12 @@ from pipeline.rules.adapt import DestinationView
 from pipeline.rules.check import check_rules
 from pipeline.rules.evaluate import RuleSet, RulesInvalid
 from pipeline.rules.language import nearest, suggest
+from pipeline.rules.linking import linking
 from pipeline.rules.render import RenderError
 from pipeline.rules.schema import Problem, Rules
 from pipeline.rules.selftest import run_tests
 from pipeline.sealing import KeysInvalid
-from pipeline.settings import Account, Destination, SecretRef, Settings, default_of, rules_of
+from pipeline.settings import Account, Destination, SecretRef, Settings, Webhook, default_of, rules_of
 from pipeline.vendors import vendors
 from pipeline.vendors.contract import Vendor
 
@@ -39,13 +40,18 @@ class Report:
     views: Mapping[str, DestinationView] = field(default_factory=dict)
 
     def rule_set(self) -> RuleSet:
-        """Only of a configuration without problems."""
+        """The rules, and those that Calends brings along. Only of a configuration without problems."""
         assert self.settings is not None
-        return RuleSet(self.rules, self.views, self.settings.all_layers)
+        own = linking(self.settings.kafka.inbound_topic, self.settings.hooked)
+        return RuleSet(self.rules + own, self.views, self.settings.all_layers)
 
 
-def check(path: Path, secrets: bool = True, tests: bool = True) -> Report:
-    """The whole configuration; without `secrets` or `tests`, those are not looked at."""
+Part = Literal["worker", "webhooks"]
+"""A process: each is given only the secrets that it needs."""
+
+
+def check(path: Path, secrets: bool = True, tests: bool = True, part: Part | None = None) -> Report:
+    """The whole configuration; without `secrets` or `tests`, those are not looked at; with `part`, only its secrets."""
     file = file_of(path)
     try:
         source = read(file)
@@ -56,7 +62,13 @@ def check(path: Path, secrets: bool = True, tests: bool = True) -> Report:
         return Report(file, tuple(sorted(set(problems))))
     desk = _Desk(settings, source)
     of_destinations = {name: list(desk.destination(name)) for name in settings.destinations}
-    problems += [*desk.top(secrets), *desk.keys(secrets), *desk.accounts(secrets), *chain(*of_destinations.values())]
+    problems += [
+        *desk.top(secrets),
+        *desk.keys(secrets),
+        *desk.accounts(secrets and part != "webhooks"),
+        *chain(*of_destinations.values()),
+        *desk.webhooks(secrets and part != "worker"),
+    ]
     views = desk.views()
     readable = ("rules",) not in dropped
     rules = rules_of(settings, file) if readable else Rules()
@@ -208,6 +220,26 @@ class _Desk:
         if vendor is not None:
             yield from self._options(place, destination, vendor)
             yield from self._defaults(name, place, destination, vendor)
+
+    def webhooks(self, secrets: bool) -> Iterator[Problem]:
+        """The destinations whose vendor posts to us: each has an address with its name and its secret in it."""
+        for name, webhook in self.settings.hooked.items():
+            place: Place = ("destinations", name, "webhook")
+            vendor = self._vendor(name)
+            if vendor is not None and vendor.inbound is None:
+                yield self.problem(place, f"{vendor.title} has no webhooks", name, "no webhook: here")
+            if not re.fullmatch(r"[A-Za-z0-9._-]{1,60}", name):
+                expected = "1 to 60 of A-Z a-z 0-9 . _ -"
+                yield self.problem(place, "a name that cannot stand in a webhook's address", name, expected)
+            if secrets:
+                yield from self._webhook_secret((*place, "secret"), webhook)
+
+    def _webhook_secret(self, place: Place, webhook: Webhook) -> Iterator[Problem]:
+        missing = list(self._secret(place, "webhook.secret", webhook.secret))
+        yield from missing
+        if not missing and not re.fullmatch(r"[A-Za-z0-9._~-]{16,200}", webhook.secret.read() or ""):
+            expected = "16 to 200 of A-Z a-z 0-9 . _ ~ -, e.g. of openssl rand -hex 24"
+            yield self.problem(place, "webhook.secret is too short, or cannot stand in an address", "", expected)
 
     def views(self) -> dict[str, DestinationView]:
         """The destinations that can be seen, without what is wrong in their defaults."""

@@ -25,6 +25,7 @@ Place = tuple[int | str, ...]
 PREFIX, DEEPER = "CALENDS_", "__"
 
 IN_WORDS = {
+    "kafka.inbound_topic": "a topic's name, of A-Z a-z 0-9 . _ -",
     "kafka.bootstrap_servers": "host:port, several with commas between",
     "ledger.url": "sqlite:///file or postgresql://user@host/database",
 }
@@ -163,7 +164,7 @@ def _problem(source: Source, place: Place, told: list[Any]) -> Problem:
         return source.problem(place, f"an unknown key: {name}", word, expected, suggest(word, known))
     if detail["type"] == "missing":
         return source.problem(place, f"{name} is missing", "", f"{place[-1]}:")
-    secret = any(str(part) in ("credential", "url", "sasl_password") for part in place)
+    secret = any(str(part) in ("credential", "url", "sasl_password", "webhook") for part in place)
     found = "" if secret or isinstance(detail["input"], Mapping | BaseModel) else repr(detail["input"])[:60]
     expected = IN_WORDS.get(name) or " or ".join(dict.fromkeys(map(_words, told)))
     return source.problem(place, f"{name} is not right", found, expected)

@@ -15,7 +15,7 @@ from datetime import datetime
 import structlog
 
 from pipeline.telemetry.logs import code, described
-from pipeline.telemetry.metrics import CHANGES, SETTLED, Metrics, drop
+from pipeline.telemetry.metrics import CHANGES, NOTICES, SETTLED, Metrics, drop
 
 ADVICE = {
     "MessageSizeTooLargeError": "raise max.message.bytes of the topic; the record is kept and sent again",
@@ -226,6 +226,31 @@ class Telemetry:
         """Credits by account, 0 to 1."""
         for account, share in used_share.items():
             self._metrics.budget.labels(account).set(share)
+
+    # Webhooks
+
+    def declare_webhooks(self, destinations: Iterable[str]) -> None:
+        """The destinations whose vendor posts to us, so that their counters stand at zero before anything happens."""
+        for name in destinations:
+            self._metrics.repeats.labels(name)
+            for kind in NOTICES:
+                self._metrics.notices.labels(name, kind)
+
+    def notice_taken(self, destination: str, kind: str) -> None:
+        """A vendor's notice is durable in Kafka."""
+        self._metrics.notices.labels(destination, kind).inc()
+        self._log.info("notice taken", destination=destination, kind=kind)
+
+    def notice_repeated(self, destination: str) -> None:
+        self._metrics.repeats.labels(destination).inc()
+        self._log.debug("notice repeated", destination=destination)
+
+    def webhook_refused(self, destination: str, reason: str) -> None:
+        """`destination` is empty where nobody proved to be one: anybody may knock, which is no reason to worry."""
+        reason = code(reason)
+        self._metrics.refusals.labels(destination, reason).inc()
+        say = self._log.warning if destination else self._log.debug
+        say("webhook refused", destination=destination, reason=reason)
 
     # Process
 

@@ -7,6 +7,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics import MetricWrapperBase
 
 CHANGES = ("upsert", "cancel", "delete")
+NOTICES = ("linked", "unlinked", "seen", "accepted", "changed", "deleted", "answered", "test")
 SETTLED = ("accepted", "unconfirmed", "absent", "rejected")
 CALL_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 BATCH_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
@@ -22,6 +23,7 @@ class Metrics:
         self._intake()
         self._sending()
         self._ledger()
+        self._webhooks()
         self._process()
 
     def exposition(self) -> tuple[bytes, str]:
@@ -83,6 +85,15 @@ class Metrics:
         self.claim_entries = self._histogram("calends_claim_entries", "Entries in a claim", COUNTS)
         self.claim_seconds = self._histogram("calends_claim_seconds", "A claim's transaction", BATCH_SECONDS)
         self.leases = self._counter("calends_leases_expired_total", "Leases that ran out", "destination")
+
+    def _webhooks(self) -> None:
+        self.notices = self._counter(
+            "calends_webhook_notices_total", "Notices of vendors made durable in Kafka", "destination", "kind"
+        )
+        self.repeats = self._counter("calends_webhook_repeats_total", "Notices that had come before", "destination")
+        self.refusals = self._counter(
+            "calends_webhook_refusals_total", "Posts that were not taken", "destination", "reason"
+        )
 
     def _process(self) -> None:
         self.waits = self._counter("calends_waits_total", "Waits for something that is not there", "part")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from pipeline.cli import app
 from pipeline.operate.check import check
 from pipeline.rules.schema import Problem
 from pipeline.settings import Settings
+from pipeline.vendors import vendors
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 CREDENTIALS = ("ECAL_API_KEY", "ECAL_API_SECRET", "CALREPLY_CLIENT_ID", "CALREPLY_CLIENT_SECRET")
@@ -34,6 +36,9 @@ accounts:
     credential: {client_id: {env: CHECK_KEY}, client_secret: {env: CHECK_KEY}}
 destinations:
   ecal: {account: good}
+  deaf: {account: good, webhook: {secret: {env: CHECK_UNSET}}}  # HOOK
+  loose: {account: good, webhook: {secret: {env: CHECK_SHORT}}}  # SHORT
+  told: {account: good, webhook: {secret: a-secret-value}}  # TOLD
   lost: {account: god}              # ACCOUNT
   stranger: {account: strange}
   calreply:
@@ -118,6 +123,9 @@ MISTAKES = {
     "DURATION": ("calends.yaml", "grace_period is not right", ""),
     "SECRET": ("calends.yaml", "api_secret: the environment variable is not set, or empty", ""),
     "VENDOR": ("calends.yaml", "an unknown vendor", "did you mean ecal?"),
+    "HOOK": ("calends.yaml", "webhook.secret: the environment variable is not set, or empty", ""),
+    "SHORT": ("calends.yaml", "webhook.secret is too short, or cannot stand in an address", ""),
+    "TOLD": ("calends.yaml", "destinations.told.webhook.secret is not right", ""),
     "ACCOUNT": ("calends.yaml", "an unknown account", "did you mean good?"),
     "OPTION": ("calends.yaml", "api is not right", "did you mean rokt?"),
     "OMIT": ("calends.yaml", "an unknown field in omit", "did you mean alerts?"),
@@ -135,6 +143,7 @@ MISTAKES = {
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("CHECK_KEY", "a-secret-value")
+    monkeypatch.setenv("CHECK_SHORT", "a-secret-value")
     monkeypatch.delenv("CHECK_UNSET", raising=False)
     (tmp_path / "rules").mkdir()
     (tmp_path / "calends.yaml").write_text(SETTINGS)
@@ -201,6 +210,42 @@ def test_the_relay_has_twelve_lines_and_is_fine() -> None:
     relay = CONFIGS / "relay.yaml"
 
     assert (len(relay.read_text().splitlines()), check(relay).problems) == (12, ())
+
+
+HOOKED = """\
+kafka: {topics: [t]}
+accounts:
+  a: {vendor: ecal, credential: {api_key: {env: CHECK_KEY}, api_secret: {env: CHECK_KEY}}}
+destinations:
+  ecal: {account: a, webhook: {secret: {env: CHECK_HOOK}}}
+  a b: {account: a, webhook: {secret: {env: CHECK_HOOK}}}
+rules: [{name: r, from: t, link: {destination: ecal, subscriber: s, identity: i}}]
+"""
+
+
+def test_each_process_needs_its_own_secrets_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "calends.yaml"
+    file.write_text(HOOKED.replace("  a b: {account: a, webhook: {secret: {env: CHECK_HOOK}}}\n", ""))
+    for variable, part in (("CHECK_KEY", "worker"), ("CHECK_HOOK", "webhooks")):
+        monkeypatch.setenv(variable, "a-long-enough-secret")
+        found = [p.message for p in check(file, part=part).problems]  # type: ignore[arg-type]
+        monkeypatch.delenv(variable)
+
+        assert [message for message in found if "variable" in message] == []
+
+
+def test_a_webhook_needs_a_vendor_that_has_them_and_an_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ecal = vendors()["ecal"]
+    monkeypatch.setitem(vendors(), "ecal", replace(ecal, inbound=None))
+    file = tmp_path / "calends.yaml"
+    file.write_text(HOOKED)
+
+    found = [(p.line, p.message) for p in check(file, secrets=False).problems if p.line in (5, 6)]
+    assert found == [
+        (5, f"{ecal.title} has no webhooks"),
+        (6, f"{ecal.title} has no webhooks"),
+        (6, "a name that cannot stand in a webhook's address"),
+    ]
 
 
 def test_the_schema_beside_the_example_is_current() -> None:

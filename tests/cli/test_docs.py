@@ -9,11 +9,11 @@ import pytest
 from typer.main import get_command
 
 from pipeline.cli import app
-from pipeline.settings import Account, Admin, Destination, Kafka, LedgerSettings, Settings
+from pipeline.settings import Account, Admin, Destination, Kafka, LedgerSettings, Settings, Webhooks
 from pipeline.vendors import vendors
 
 ROOT = Path(__file__).parents[2]
-GROUPS = {"kafka": Kafka, "ledger": LedgerSettings, "admin": Admin}
+GROUPS = {"kafka": Kafka, "ledger": LedgerSettings, "admin": Admin, "webhooks": Webhooks}
 NAMES = [
     *(name for name in Settings.model_fields if name not in GROUPS),
     *(f"{group}.{name}" for group, model in GROUPS.items() for name in model.model_fields),

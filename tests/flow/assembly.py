@@ -24,7 +24,8 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 ECAL = {"api_key": "test-key", "api_secret": "test-secret"}
 CALREPLY = {"client_id": "test-client", "client_secret": "test-client-secret"}
-ENVIRONMENT = {f"TEST_{name.upper()}": value for name, value in (ECAL | CALREPLY).items()}
+WEBHOOK = {"webhook_secret": "test-webhook-secret"}
+ENVIRONMENT = {f"TEST_{name.upper()}": value for name, value in (ECAL | CALREPLY | WEBHOOK).items()}
 
 PERSON = "fcaf2d43-bcbd-4c5a-a7c0-2eb480bb4fd3"
 """A GUID, as CalReply wants; ECAL takes it too."""
@@ -216,10 +217,20 @@ class Assembly:
 
     def worker(self) -> subprocess.Popen[bytes]:
         """One worker more, as a process; its log is in the folder."""
+        return self._process("run")
+
+    def receiver(self) -> str:
+        """The receiver of webhooks, as a process among the workers; its address."""
+        port = free_port()
+        self._process("webhooks", "--port", str(port))
+        self.ready()
+        return f"http://127.0.0.1:{port}"
+
+    def _process(self, *arguments: str) -> subprocess.Popen[bytes]:
         port = free_port()
         number = len(self.workers)
         process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.cli", "run", "-c", str(self.folder / "calends.yaml")],
+            [sys.executable, "-m", "pipeline.cli", *arguments, "-c", str(self.folder / "calends.yaml")],
             env=os.environ | ENVIRONMENT | {"CALENDS_ADMIN__PORT": str(port)},
             stdout=subprocess.DEVNULL,
             stderr=(self.folder / f"worker-{number}.log").open("wb"),
@@ -268,6 +279,10 @@ class Assembly:
 
     def dead_letters(self, expected: int, seconds: float = 30.0) -> list[Any]:
         """The messages of the dead-letter topic, once there are that many."""
+        return self.messages("dead-letters", expected, seconds)
+
+    def messages(self, topic: str, expected: int, seconds: float = 30.0) -> list[Any]:
+        """The messages of a topic, once there are that many; 0: all that come in that time."""
         consumer = Consumer(
             {
                 "bootstrap.servers": self.bootstrap,
@@ -278,7 +293,7 @@ class Assembly:
         )
         from confluent_kafka import TopicPartition
 
-        topic = self.topic("dead-letters")
+        topic = self.topic(topic)
         found: list[Any] = []
         deadline = time.monotonic() + seconds
         numbers: list[int] = []

@@ -1,0 +1,42 @@
+"""`calends webhooks`: the receiver of what vendors post."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import Annotated
+
+import typer
+import uvloop
+
+from pipeline.app import Receiver, run_until_signal
+from pipeline.cli.options import CANNOT_GO_ON, HERE, Config, give_up, tell, there
+from pipeline.operate.check import check
+from pipeline.settings import Settings
+from pipeline.telemetry import Telemetry, configure_logging
+
+Host = Annotated[str | None, typer.Option(help="The address to listen on. Default: webhooks.host.")]
+Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Default: webhooks.port.")]
+
+
+def webhooks(config: Config = HERE, host: Host = None, port: Port = None) -> None:
+    """Take what vendors post at POST /DESTINATION/SECRET and write it to Kafka, until SIGTERM or Ctrl-C."""
+    report = check(there(config), tests=False, part="webhooks")
+    if report.problems or report.settings is None:
+        tell(report.problems)
+        raise typer.Exit(CANNOT_GO_ON)
+    settings = _listening(report.settings, host, port)
+    if not settings.hooked:
+        give_up("no destination has a webhook: name its secret at destinations.NAME.webhook.secret")
+    configure_logging(settings.log_level)
+    receiver = Receiver(settings, Telemetry(secrets.token_bytes(32)))
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(run_until_signal(receiver))
+    except OSError as error:
+        give_up(error.strerror or str(error))
+
+
+def _listening(settings: Settings, host: str | None, port: int | None) -> Settings:
+    said = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    return settings.model_copy(update={"webhooks": settings.webhooks.model_copy(update=said)})

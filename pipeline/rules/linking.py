@@ -1,0 +1,38 @@
+"""The rules that Calends brings along: what a vendor's webhook says of a subscriber teaches the directory.
+
+Only the caller's own id links, and only from the topic that `calends webhooks` writes. Whoever is merely seen, by an
+address that somebody typed or by an id of the vendor's, is linked by nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from pipeline.rules.schema import Rules, load_inline
+
+LINKED = "calends.subscriber.linked"
+UNLINKED = "calends.subscriber.unlinked"
+
+
+def linking(topic: str, destinations: Iterable[str]) -> Rules:
+    """Two rules for each of these destinations."""
+    return load_inline([rule for name in destinations for rule in _rules(topic, name)], "calends", 1, ())
+
+
+def _rules(topic: str, name: str) -> Iterator[Mapping[str, Any]]:
+    here = f"data.destination == '{name}' and data.subscriber is not none"
+    yield {
+        "name": f"calends-linked-{name}",
+        "from": topic,
+        "on": LINKED,
+        "when": f"{{{{ {here} and data.identity is not none }}}}",  # no identity would unlink
+        "link": {"destination": name, "subscriber": "{{ data.subscriber }}", "identity": "{{ data.identity }}"},
+    }
+    yield {
+        "name": f"calends-unlinked-{name}",
+        "from": topic,
+        "on": UNLINKED,
+        "when": f"{{{{ {here} }}}}",
+        "link": {"destination": name, "subscriber": "{{ data.subscriber }}", "identity": None},
+    }

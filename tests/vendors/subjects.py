@@ -9,6 +9,7 @@ import importlib
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,7 @@ def _package(folder: Path) -> str:
     return ".".join(names)
 
 
+@cache
 def document(folder: Path) -> dict[str, Any]:
     return dict(YAML(typ="safe").load(folder / "cases.yaml") or {})
 

@@ -68,6 +68,8 @@ def _whole(one: Described) -> Iterator[str]:
     yield from _section("credential, under the account's `credential`", _credential(one))
     yield from _section("limits, unless the account says otherwise", _limits(one))
     yield from ("", f"webhooks: {'yes' if one.webhooks else 'none'}")
+    if one.secret_links:
+        yield "links:    some may hold a password; outcomes that carry them need a key_file"
 
 
 def _under(under: Under) -> Iterator[str]:

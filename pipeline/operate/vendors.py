@@ -54,6 +54,7 @@ class Described:
     timeout: float
     settle_time: float
     recover_at_once: bool
+    secret_links: bool
 
 
 def described(vendor: Vendor) -> Described:
@@ -73,6 +74,7 @@ def described(vendor: Vendor) -> Described:
         timeout=given.timeout,
         settle_time=given.settle_time,
         recover_at_once=given.recover_at_once,
+        secret_links=given.secret_links,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, tuple_, update
@@ -23,8 +24,9 @@ def link(
     connection: Connection, links: Sequence[Link], changes: Sequence[tuple[Change, Raw]]
 ) -> tuple[dict[tuple[str, str], str | None], set[tuple[str, str]]]:
     """Locks the directory rows of all subscribers at hand, writes the links, and says who is who now."""
+    links = _known_by_identity(connection, links)
     people = {(change.destination, change.subscriber) for change, _ in changes if change.subscriber is not None}
-    people |= {(link.destination, link.subscriber) for link in links}
+    people |= {(link.destination, link.subscriber) for link in links if link.subscriber is not None}
     if not people:
         return {}, set()
     names = [{"destination": d, "subscriber": s} for d, s in sorted(people)]
@@ -53,8 +55,30 @@ def _newest_links(
 ) -> dict[tuple[str, str], tuple[str | None, list[Any]]]:
     written: dict[tuple[str, str], tuple[str | None, list[Any]]] = {}
     for link in links:
-        name = (link.destination, link.subscriber)
-        _, version = written.get(name, known.get(name, (None, [])))
+        name = (link.destination, link.subscriber or "")
+        identity, version = written.get(name, known.get(name, (None, [])))
+        if link.ended is not None and identity not in (None, link.ended):
+            continue  # what ended was an earlier link
         if not version or tuple(link.version) > tuple(version):
             written[name] = (link.identity, list(link.version))
     return written
+
+
+def _known_by_identity(connection: Connection, links: Sequence[Link]) -> list[Link]:
+    """Finds the subscribers of links that only name the identity that ended; of strangers there is nothing to end."""
+    nameless = [link for link in links if link.subscriber is None]
+    if not nameless:
+        return list(links)
+    identity = tuple_(t.directory.c.destination, t.directory.c.identity)
+    query = select(*identity.clauses, t.directory.c.subscriber)
+    rows = connection.execute(query.where(identity.in_([(link.destination, link.ended) for link in nameless])))
+    just_made = [(link.destination, link.identity, link.subscriber) for link in links if link.identity is not None]
+    found: dict[tuple[str, str], set[str]] = {}
+    for destination, ended, subscriber in [*rows, *just_made]:
+        found.setdefault((destination, ended), set()).add(subscriber)
+    named = [
+        replace(link, subscriber=subscriber)
+        for link in nameless
+        for subscriber in sorted(found.get((link.destination, link.ended or ""), ()))
+    ]
+    return [*(link for link in links if link.subscriber is not None), *named]

@@ -444,7 +444,13 @@ class _Batch:
 def _learnt(results: Sequence[Result], now: float) -> list[Link]:
     """Who a subscriber is, where a subscription of theirs was just made or ended: the vendor's id of it."""
     return [
-        Link(claimed.destination, claimed.subscriber, identity, Version(int(now * 1e6), "", 0, 0, 0))
+        Link(
+            claimed.destination,
+            claimed.subscriber,
+            identity,
+            Version(int(now * 1e6), "", 0, 0, 0),
+            ended=claimed.vendor_id if identity is None else None,
+        )  # fmt: skip
         for result in results
         for claimed, answer in zip_longest(result.grant.entries, result.answers)
         if claimed.subscriber is not None and (claimed.desired or claimed.observed or {}).get("kind") == "subscription"

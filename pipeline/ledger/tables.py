@@ -92,6 +92,8 @@ directory = Table(
     PrimaryKeyConstraint("destination", "subscriber"),
 )
 
+Index("directory_identity", directory.c.destination, directory.c.identity)
+
 tokens = Table(
     "tokens",
     metadata,

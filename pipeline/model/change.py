@@ -65,9 +65,12 @@ class Link:
     """The directory learns who a subscriber is at a destination; `identity` None: unlinked."""
 
     destination: str
-    subscriber: str = field(repr=False)
+    subscriber: str | None = field(repr=False)
+    """None: whoever `ended` is."""
     identity: str | None = field(repr=False)
     version: Version
+    ended: str | None = field(default=None, repr=False)
+    """Where it unlinks: the identity that ended; another one, which the subscriber has by now, stays."""
 
 
 def merge(contents: Sequence[Mapping[str, Any]]) -> Content:

@@ -116,8 +116,9 @@ class Explainer:
     def _links(self, sourced: Sourced, event: DomainEvent) -> Iterator[str]:
         alone = RuleSet(Rules((sourced,)), self.rules.destinations, self.rules.layers)
         for link in alone.evaluate(event).links:
-            who = "is unlinked" if link.identity is None else f"is {link.identity}"
-            yield f"{link.destination}: subscriber {link.subscriber} {who}"
+            who = "whoever that was" if link.subscriber is None else f"subscriber {link.subscriber}"
+            ended = "is unlinked" if link.ended is None else f"is unlinked from {link.ended}"
+            yield f"{link.destination}: {who} {ended if link.identity is None else f'is {link.identity}'}"
 
     def _explained(self, change: Change) -> Explained:
         view = self.rules.destinations[change.destination]

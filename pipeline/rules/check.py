@@ -44,6 +44,9 @@ def _rule(sourced: Sourced, rule: CompiledRule, destinations: Mapping[str, Desti
     for index, link in enumerate(rule.links):
         yield from _literal(sourced, ("link", index, "subscriber"), link.subscriber, slots.name, told=False)
         yield from _literal(sourced, ("link", index, "identity"), link.identity, slots.name, told=False)
+        yield from _literal(sourced, ("link", index, "ended"), link.ended, slots.name, told=False)
+        if link.subscriber is None and link.ended is None:
+            yield _at(sourced, ("link", index), "a link needs a subscriber", "nothing", "subscriber: or ended:")
     seen: dict[tuple[str, str | int | None, str], int] = {}
     for index, compiled in enumerate(rule.sends):
         at: Where = ("send", index)

@@ -35,6 +35,7 @@ class CompiledLink:
     destination: str
     subscriber: Node
     identity: Node
+    ended: Node = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ def compile_rule(sourced: Sourced, report: Report) -> CompiledRule:
                 link.destination,
                 _node(link.subscriber, ("link", index, "subscriber"), report),
                 _node(link.identity, ("link", index, "identity"), report),
+                _node(link.ended, ("link", index, "ended"), report),
             )
             for index, link in enumerate(rule.link)
         ),

@@ -236,13 +236,16 @@ def _own(section: Mapping[str, Any], scope: Mapping[str, Any], declared: Mapping
 def _link(link: CompiledLink, scope: Mapping[str, Any], version: Version, index: int) -> Link:
     at = f"link[{index}]"
     subscriber = _given(link.subscriber, scope, f"{at}.subscriber", slots.name)
-    if subscriber is None:
-        raise _Failed(f"{at}.subscriber", "missing", "a link needs a subscriber")
+    ended = _given(link.ended, scope, f"{at}.ended", slots.name)
+    if subscriber is None and ended is None:
+        raise _Failed(f"{at}.subscriber", "missing", "a link needs a subscriber, or the identity that ended")
     identity = None
     if link.identity is not None:
         value = _slot(f"{at}.identity", lambda: slots.rendered(link.identity, scope))
         identity = None if value is None else _slot(f"{at}.identity", lambda: slots.name(value))
-    return Link(link.destination, subscriber, identity, version)
+    if identity is not None and (subscriber is None or ended is not None):
+        raise _Failed(f"{at}.identity", "format", "a link that ends has no identity; one that is made has a subscriber")
+    return Link(link.destination, subscriber, identity, version, ended)
 
 
 def default_key(event: DomainEvent) -> str:

@@ -21,18 +21,23 @@ def linking(topic: str, destinations: Iterable[str]) -> Rules:
 
 
 def _rules(topic: str, name: str) -> Iterator[Mapping[str, Any]]:
-    here = f"data.destination == '{name}' and data.subscriber is not none"
+    here = f"data.destination == '{name}'"
+    known = f"{here} and data.subscriber is not none"
     yield {
         "name": f"calends-linked-{name}",
         "from": topic,
         "on": LINKED,
-        "when": f"{{{{ {here} and data.identity is not none }}}}",  # no identity would unlink
+        "when": f"{{{{ {known} and data.identity is not none }}}}",  # no identity would unlink
         "link": {"destination": name, "subscriber": "{{ data.subscriber }}", "identity": "{{ data.identity }}"},
     }
     yield {
         "name": f"calends-unlinked-{name}",
         "from": topic,
         "on": UNLINKED,
-        "when": f"{{{{ {here} }}}}",
-        "link": {"destination": name, "subscriber": "{{ data.subscriber }}", "identity": None},
+        "when": f"{{{{ {here} and (data.subscriber is not none or data.identity is not none) }}}}",
+        "link": {
+            "destination": name,
+            "subscriber": "{{ data.subscriber if data.subscriber is not none else omit }}",
+            "ended": "{{ data.identity if data.identity is not none else omit }}",
+        },
     }

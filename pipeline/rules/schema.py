@@ -111,8 +111,9 @@ class LinkTo(Shape):
     """The directory learns a subscriber's identity at a destination."""
 
     destination: str
-    subscriber: str | int
-    identity: str | int | None
+    subscriber: str | int | None = None
+    identity: str | int | None = None
+    ended: str | int | None = None
 
 
 class Rule(Shape):

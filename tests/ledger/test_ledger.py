@@ -528,3 +528,34 @@ def test_a_subscription_links_its_subscriber_and_its_end_unlinks_them(opened: Op
     ledger.settle([Result(grant, (replace(answer(grant.entries[0], Accepted(), 1), step="delete"),), "a")])
     assert ledger.entry("k")[0].identity is None
     assert ledger.entry("sub")[0].state == "idle"
+
+
+def unlinked(order: int, ended: str, subscriber: str | None = None) -> Link:
+    return Link("d", subscriber, None, Version(order, "t", 0, order, 1), ended)
+
+
+def test_an_end_without_a_name_ends_the_link_of_whoever_has_that_identity(opened: Open) -> None:
+    ledger = opened(LINKED)
+    take(ledger, change("k", subscriber="ann"), links=[Link("d", "ann", "s1", Version(1, "t", 0, 0, 1))])
+    take(ledger, links=[unlinked(2, "stranger")])
+    assert ledger.entry("k")[0].state == "ready"
+    take(ledger, links=[unlinked(3, "s1")])
+    assert ledger.entry("k")[0].state == "waiting"
+
+
+def test_the_end_of_an_earlier_link_leaves_the_later_one(opened: Open) -> None:
+    ledger = opened(LINKED)
+    take(ledger, change("k", subscriber="ann"), links=[Link("d", "ann", "s1", Version(1, "t", 0, 0, 1))])
+    take(ledger, links=[Link("d", "ann", "s2", Version(2, "t", 0, 1, 1))])
+    take(ledger, links=[unlinked(3, "s1", "ann"), unlinked(4, "s1")])
+    assert ledger.entry("k")[0].identity == "s2"
+
+
+def test_a_link_made_and_ended_in_one_batch_is_ended(opened: Open) -> None:
+    ledger = opened(LINKED)
+    take(
+        ledger,
+        change("k", subscriber="ann"),
+        links=[Link("d", "ann", "s1", Version(1, "t", 0, 0, 1)), unlinked(2, "s1")],
+    )
+    assert ledger.entry("k")[0].state == "waiting"

@@ -32,8 +32,19 @@ def test_linked_links_at_its_own_destination(rules: RuleSet, event: Make) -> Non
     assert links(rules, event("inbound", LINKED, KNOWN)) == [("acme-ecal", "C-7", "sub-1")]
 
 
-def test_unlinked_ends_the_link_whatever_identity_it_names(rules: RuleSet, event: Make) -> None:
-    assert links(rules, event("inbound", UNLINKED, KNOWN)) == [("acme-ecal", "C-7", None)]
+def test_unlinked_ends_the_link_to_the_identity_that_it_names(rules: RuleSet, event: Make) -> None:
+    (link,) = rules.evaluate(event("inbound", UNLINKED, KNOWN)).links
+    assert (link.subscriber, link.identity, link.ended) == ("C-7", None, "sub-1")
+
+
+def test_unlinked_without_a_name_ends_the_link_of_whoever_has_the_identity(rules: RuleSet, event: Make) -> None:
+    (link,) = rules.evaluate(event("inbound", UNLINKED, KNOWN | {"subscriber": None})).links
+    assert (link.subscriber, link.identity, link.ended) == (None, None, "sub-1")
+
+
+def test_unlinked_without_an_identity_ends_the_subscribers_link(rules: RuleSet, event: Make) -> None:
+    (link,) = rules.evaluate(event("inbound", UNLINKED, KNOWN | {"identity": None})).links
+    assert (link.subscriber, link.identity, link.ended) == ("C-7", None, None)
 
 
 @pytest.mark.parametrize("kind", sorted({*TYPES.values()} - {LINKED, UNLINKED}))
@@ -48,7 +59,7 @@ def test_nothing_else_links(rules: RuleSet, event: Make, kind: str) -> None:
         ("xinbound", UNLINKED, {}),
         ("inbound", LINKED, {"subscriber": None}),
         ("inbound", LINKED, {"identity": None}),
-        ("inbound", UNLINKED, {"subscriber": None}),
+        ("inbound", UNLINKED, {"subscriber": None, "identity": None}),
         ("inbound", LINKED, {"destination": "acme"}),
         ("inbound", LINKED, {"destination": None}),
     ],

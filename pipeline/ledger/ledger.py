@@ -443,18 +443,13 @@ class _Batch:
 
 def _learnt(results: Sequence[Result], now: float) -> list[Link]:
     """Who a subscriber is, where a subscription of theirs was just made or ended: the vendor's id of it."""
+    version = Version(int(now * 1e6), "", 0, 0, 0)
     return [
-        Link(
-            claimed.destination,
-            claimed.subscriber,
-            identity,
-            Version(int(now * 1e6), "", 0, 0, 0),
-            ended=claimed.vendor_id if identity is None else None,
-        )  # fmt: skip
+        Link(claimed.destination, claimed.subscriber, made, version, ended=None if made else claimed.vendor_id)
         for result in results
         for claimed, answer in zip_longest(result.grant.entries, result.answers)
         if claimed.subscriber is not None and (claimed.desired or claimed.observed or {}).get("kind") == "subscription"
-        for identity in _told_of(answer)
+        for made in _told_of(answer)
     ]
 
 

@@ -18,7 +18,7 @@ COLUMNS = ("destination", "waiting", "in flight", "delivered", "calls", "calls s
 
 
 def demo() -> None:
-    """Run the main job on embedded parts: a broker, two simulated vendors, sample events and a worker.
+    """Run the main job on embedded parts: a broker, four simulated vendors, sample events and a worker.
 
     In a terminal it shows a live table until Ctrl-C. Else it prints plain lines and ends once everything has converged.
     Exit codes: 0 converged, 1 not.
@@ -43,7 +43,7 @@ def demo() -> None:
                 typer.echo(f"after {state.seconds:.1f} s\n{lines}")
 
         typer.echo(
-            "Starting an embedded broker (it keeps little and forgets all), two simulated vendors and a worker …"
+            "Starting an embedded broker (it keeps little and forgets all), four simulated vendors and a worker …"
         )
         try:
             state = asyncio.run(run_demo(show, stay=live is not None))

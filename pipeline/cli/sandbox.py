@@ -17,8 +17,10 @@ DEMO = (
         "calreply",
         {"account_code": "acme", "client_id": "demo-id", "client_secret": "demo-secret", "api": "rokt"},
     ),
+    Account("acme-apptoto", "apptoto", {"user": "demo-user", "api_key": "demo-key", "calendars": ["Acme"]}),
+    Account("acme-pages", "add_to_calendar_pro", {"api_key": "demo-key", "groups": ["acme-group"]}),
 )
-"""The accounts that configs/calends.yaml expects."""
+"""One account of each vendor, among them those that configs/calends.yaml expects."""
 
 Accounts = Annotated[Path | None, typer.Option("--config", "-c", help="Accounts as JSON, in the place of the demo's.")]
 

@@ -1,4 +1,4 @@
-"""Starts the parts, publishes the sample events, watches until both vendors hold what they should."""
+"""Starts the parts, publishes the sample events, watches until the vendors hold what they should."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from pipeline.calls import Caller
-from pipeline.demo.scenario import TOPICS, Scenario, scenario
+from pipeline.demo.scenario import PAGES, TOPICS, Scenario, scenario
 from pipeline.embedded import EmbeddedBroker
 from pipeline.model.wire import Request, Response
 from pipeline.stream import KafkaConfig, Producer
 from pipeline.telemetry import Telemetry
 
 HERE = Path(__file__).parent
-DESTINATIONS = ("ecal", "calreply")
+DESTINATIONS = ("ecal", "calreply", "apptoto", "add_to_calendar_pro")
 GIVE_UP = 60.0
 """Seconds after which a demo that has not converged says so."""
 
@@ -74,7 +74,7 @@ async def demo(show: Callable[[State], None], stay: bool) -> State:
 async def _demo(folder: Path, stack: AsyncExitStack, show: Callable[[State], None], stay: bool) -> State:
     broker = EmbeddedBroker()
     stack.callback(broker.close)
-    secret = {name: secrets.token_hex(8) for name in ("api_key", "api_secret", "client_id", "client_secret")}
+    secret = {name: secrets.token_hex(8) for name in ("api_key", "api_secret", "client_id", "client_secret", "user")}
     sandbox = await _sandbox(folder, secret, stack)
     port = _free_port()
     worker = await _worker(folder, broker.bootstrap, sandbox, secret, port, stack)
@@ -102,9 +102,13 @@ async def _sandbox(folder: Path, secret: Mapping[str, str], stack: AsyncExitStac
     """Starts the vendors; their address."""
     ecal = {name: secret[name] for name in ("api_key", "api_secret")}
     calreply = {name: secret[name] for name in ("client_id", "client_secret")} | {"account_code": "acme", "api": "rokt"}
+    apptoto = {name: secret[name] for name in ("user", "api_key")} | {"calendars": ["Clinic"]}
+    pages = {"api_key": secret["api_key"], "groups": ["league"]}
     accounts = [
         {"name": "ecal", "vendor": "ecal", "quota": [[60, 1]], "config": ecal},
         {"name": "calreply", "vendor": "calreply", "quota": [[60, 1]], "config": calreply | {"access_seconds": 4}},
+        {"name": "apptoto", "vendor": "apptoto", "quota": [[10, 1]], "config": apptoto},
+        {"name": PAGES, "vendor": PAGES, "quota": [[20, 1]], "config": pages},
     ]
     config = folder / "accounts.json"
     config.write_text(json.dumps({"accounts": accounts}))
@@ -194,11 +198,12 @@ class _Seen:
         await self.worker.close()
 
 
-async def _rows(seen: _Seen, titles: Mapping[str, str]) -> list[Row]:
+async def _rows(seen: _Seen, expected: Mapping[str, Mapping[str, str]]) -> list[Row]:
     counters = await seen.json("/_counters")
     metrics = await seen.metrics()
     rows = []
     for name in DESTINATIONS:
+        titles = expected[name]
         held = {entry["key"]: entry["title"] for entry in await seen.json("/_entries", account=name)}
         right = sum(held.get(key) == title for key, title in titles.items())
         rows.append(

@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import ceil
 
 from pipeline.lane import Account, InThreads, probe
 from pipeline.ledger import Backlog, Ledger, LedgerUnavailable, Message, Posted
@@ -162,13 +163,16 @@ class Housekeeping:
         self.telemetry.outbox_refusals(await self.in_threads(self.ledger.outbox_refused))
 
     def _drained_in(self, backlog: Backlog) -> dict[str, float]:
-        """Destination → seconds until its ready entries are sent, at the quota's full rate."""
+        """Destination → seconds until the ready entries of its account are sent, at the quota's full rate."""
         rates = {
             name: min((calls / seconds for calls, seconds in quota.windows), default=float("inf"))
             for name, quota in self.ledger.quotas.items()
         }
-        ready = {destination: n for (destination, state), (n, _) in backlog.items() if state == "ready"}
-        return {name: n / rates[self.destinations[name]] for name, n in ready.items() if name in self.destinations}
+        calls: dict[str, int] = dict.fromkeys(rates, 0)
+        for (destination, state), (n, _) in backlog.items():
+            if state == "ready" and destination in self.destinations:
+                calls[self.destinations[destination]] += ceil(n / self.ledger.policies[destination].batch)
+        return {name: calls[account] / rates[account] for name, account in self.destinations.items()}
 
     async def _lag(self) -> None:
         started = time.monotonic()

@@ -25,7 +25,7 @@ def of_entry(topic: str, facts: Facts, answer: Answer | None, now: float, seal: 
     is_secret = answer is not None and isinstance(answer.outcome, Accepted) and answer.outcome.secret
     event = {
         "specversion": "1.0",
-        "id": f"{facts.destination}/{facts.key}/{facts.epoch}/{(facts.desired_hash or 'none')[:8]}/{became}",
+        "id": f"{facts.destination}/{facts.key}/{_newest(facts)}/{became}",
         "source": f"/calends/{facts.destination}",
         "type": f"calends.outcome.{became}",
         "subject": facts.key,
@@ -45,6 +45,12 @@ def of_entry(topic: str, facts: Facts, answer: Answer | None, now: float, seal: 
     if is_secret and seal is not None:
         return Message(topic, key, seal.close(value), CONTENT_TYPE, sealed=True)
     return Message(topic, key, value, CONTENT_TYPE)
+
+
+def _newest(facts: Facts) -> str:
+    """The newest event names the outcome: two of equal content are told apart, and one that is told again is not."""
+    event = (facts.events or ({},))[-1]
+    return f"{event.get('topic')}/{event.get('partition')}/{event.get('offset')}"
 
 
 def _became(facts: Facts, answer: Answer | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, select, update
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select, update
 from pipeline.ledger import tables as t
 from pipeline.ledger.quota import free_tokens, take_tokens
 from pipeline.ledger.values import SLACK, Grant, Quota, Result, verdict
-from pipeline.model.outcome import Accepted, Rejected, Retry, Throttled, Unauthorized, Unconfirmed, Unknown
+from pipeline.model.outcome import Accepted, Rejected, Retry, Split, Throttled, Unauthorized, Unconfirmed, Unknown
 
 HOLD_AFTER = 5
 """Failures in a row, with nothing accepted between, that hold an account."""
@@ -18,8 +18,11 @@ PROBE_EVERY = 15.0
 """Seconds between probes at the most."""
 
 
-def judge(connection: Connection, account: str, results: Sequence[Result], now: float, skew: float) -> None:
-    """What the answers say of the account: good, failing, throttled, or no longer authorized."""
+def judge(
+    connection: Connection, account: str, results: Sequence[Result], first: Collection[int], now: float, skew: float
+) -> None:
+    """What the answers say of the account: good, failing, throttled, or no longer authorized. A failure counts only
+    where its result is settled for the `first` time (by `id`)."""
     answers = sorted((r for r in results if verdict(r.answers)), key=lambda r: answered(r, skew))
     if not answers:
         return
@@ -27,7 +30,7 @@ def judge(connection: Connection, account: str, results: Sequence[Result], now: 
     held = dict(row.mappings().one())
     before = dict(held)
     for result in answers:
-        _judged(held, result, now, skew)
+        _judged(held, result, id(result) in first, now, skew)
     if held["good_since"] is not None and before["good_since"] is not None:
         held["good_since"] = max(held["good_since"], before["good_since"])
     changed = {name: value for name, value in held.items() if value != before[name]}
@@ -99,7 +102,7 @@ def answered(result: Result, skew: float) -> float:
     return max(times) + skew if times and result.sent else 0.0
 
 
-def _judged(held: dict[str, Any], result: Result, now: float, skew: float) -> None:
+def _judged(held: dict[str, Any], result: Result, counts: bool, now: float, skew: float) -> None:
     answer = verdict(result.answers)
     assert answer is not None
     at = answer.at + skew
@@ -110,8 +113,8 @@ def _judged(held: dict[str, Any], result: Result, now: float, skew: float) -> No
             held["paused_until"] = max(held["paused_until"] or 0.0, at + (result.retry_after or 1.0))
         case Unauthorized() if not result.renewable:
             _hold(held, "unauthorized", now)
-        case Unknown() | Retry() | Rejected():
-            held["failures"] += 1
+        case Unknown() | Retry() | Rejected() | Split():
+            held["failures"] += counts
             if held["failures"] >= HOLD_AFTER:
                 _hold(held, "failing", now)
         case _:

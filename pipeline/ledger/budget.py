@@ -32,11 +32,12 @@ def spend(connection: Connection, budget: Budget, costs: Sequence[float], now: f
 
 
 def refund(connection: Connection, budget: Budget, results: Sequence[Result], now: float) -> None:
-    """Gives back what calls without an effect had taken in this period."""
-    unused = sum(result.grant.cost for result in results if _in_vain(result))
+    """Gives back what calls without an effect had taken in this period. The results are settled for the first time."""
+    period = began(budget, now)
+    unused = sum(result.grant.cost for result in results if result.grant.period == period and _in_vain(result))
     if not unused:
         return
-    mine = (t.accounts.c.name == budget.account, t.accounts.c.period_start == began(budget, now))
+    mine = (t.accounts.c.name == budget.account, t.accounts.c.period_start == period)
     rest = func.coalesce(t.accounts.c.spent, 0.0) - unused
     connection.execute(update(t.accounts).where(*mine).values(spent=rest))
 

@@ -7,7 +7,7 @@ cannot pass each other.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,22 +19,38 @@ from pipeline.ledger.values import Raw
 from pipeline.model.change import Change, Link
 from pipeline.model.entry import canonical
 
+Person = tuple[str, str]
+"""(destination, subscriber)."""
+Known = Mapping[Person, tuple[str | None, list[Any]]]
+"""Person → (identity, version of the link)."""
+
 
 def link(
     connection: Connection, links: Sequence[Link], changes: Sequence[tuple[Change, Raw]]
-) -> tuple[dict[tuple[str, str], str | None], set[tuple[str, str]]]:
+) -> tuple[dict[Person, str | None], set[Person]]:
     """Locks the directory rows of all subscribers at hand, writes the links, and says who is who now."""
     links = _known_by_identity(connection, links)
     people = {(change.destination, change.subscriber) for change, _ in changes if change.subscriber is not None}
     people |= {(link.destination, link.subscriber) for link in links if link.subscriber is not None}
+    known = lock(connection, people, shared=not links)
+    written = write(connection, links, known)
+    return {name: identity for name, (identity, _) in {**known, **written}.items()}, set(written)
+
+
+def lock(connection: Connection, people: Collection[Person], shared: bool = False) -> Known:
+    """Who these people are; nobody else links them until the transaction ends."""
     if not people:
-        return {}, set()
+        return {}
     names = [{"destination": d, "subscriber": s} for d, s in sorted(people)]
     connection.execute(insert_into(connection, t.directory).on_conflict_do_nothing(), names)
     key = tuple_(t.directory.c.destination, t.directory.c.subscriber)
     query = select(t.directory).where(key.in_(sorted(people))).order_by(*key.clauses)
-    rows = connection.execute(query.with_for_update(read=not links)).all()
-    known = {(d, s): (identity, json.loads(version) if version else []) for d, s, identity, version in rows}
+    rows = connection.execute(query.with_for_update(read=shared)).all()
+    return {(d, s): (identity, json.loads(version) if version else []) for d, s, identity, version in rows}
+
+
+def write(connection: Connection, links: Sequence[Link], known: Known) -> Known:
+    """Writes links of people who are locked, the newest of each; returns those that were written."""
     written = _newest_links(links, known)
     if written:
         statement = (
@@ -46,14 +62,11 @@ def link(
             statement,
             [{"d": d, "s": s, "i": i, "v": canonical(v)} for (d, s), (i, v) in sorted(written.items())],
         )
-    identities = {name: identity for name, (identity, _) in {**known, **written}.items()}
-    return identities, set(written)
+    return written
 
 
-def _newest_links(
-    links: Sequence[Link], known: Mapping[tuple[str, str], tuple[str | None, list[Any]]]
-) -> dict[tuple[str, str], tuple[str | None, list[Any]]]:
-    written: dict[tuple[str, str], tuple[str | None, list[Any]]] = {}
+def _newest_links(links: Sequence[Link], known: Known) -> Known:
+    written: dict[Person, tuple[str | None, list[Any]]] = {}
     for link in links:
         name = (link.destination, link.subscriber or "")
         identity, version = written.get(name, known.get(name, (None, [])))

@@ -20,8 +20,8 @@ CHUNK = 1000
 """Keys in one statement: databases limit its parameters and its depth."""
 _KEY = tuple_(t.entries.c.destination, t.entries.c.key)
 ALL = tuple(column.name for column in t.entries.columns)
-CLAIM = ("state", "absent", "wake_at", "epoch", "lease_owner", "lease_until", "sent_hash", "retry_at", "error")
-_DOCUMENTS = ("layers", "raws", "desired", "observed", "candidates", "events")
+CLAIM = ("state", "absent", "wake_at", "epoch", "lease_owner", "lease_until", "sent_hash", "sent", "retry_at", "error")
+_DOCUMENTS = ("layers", "raws", "desired", "observed", "candidates", "events", "sent")
 SETTLE = tuple(
     name
     for name in ALL

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, compress, zip_longest
 from pathlib import Path
@@ -40,8 +40,7 @@ from pipeline.ledger.values import (
 from pipeline.model import facts as f
 from pipeline.model.blame import Answer, settle
 from pipeline.model.change import Change, Link, Version
-from pipeline.model.facts import Facts, Policy
-from pipeline.model.outcome import Accepted
+from pipeline.model.facts import NOTHING, UNSURE, Facts, Policy
 
 DeadLetters = Callable[[Facts], Sequence[Message]]
 Outcomes = Callable[[Facts, Answer | None], Message]
@@ -112,7 +111,8 @@ class Ledger:
         def work(connection: Connection) -> None:
             for declared in self.quotas.values():
                 quota.declare(connection, declared)
-            entries.wake(connection, BUDGET)
+            if self.budgets:
+                entries.wake(connection, BUDGET)
 
         self._transaction(work)
 
@@ -171,14 +171,8 @@ class Ledger:
             self._relink(batch, identities, relinked, now)
             for change, raw in changes:
                 self._apply(batch, change, raw, identities, now)
-            messages = list(dead)
-            changed = [
-                self._published(rows[key], row, None, messages)
-                for key, row in batch.rows.items()
-                if row is not rows[key]
-            ]
-            outbox.post(connection, messages)
-            entries.write(connection, changed, entries.ALL)
+            outbox.post(connection, dead)
+            changed = self._keep(connection, rows, batch, {}, entries.ALL)
             ready = frozenset(row.destination for row in changed if row.state == "ready")
             return Applied(batch.applied, batch.stale, batch.saved, ready)
 
@@ -231,8 +225,9 @@ class Ledger:
             calls = _calls(leased, len(tokens), policy)
             calls, costs, unpaid = self._afforded(connection, policy, calls, now)
             entries.write(connection, [*ended, *unpaid, *chain(*calls)], entries.CLAIM)
+            period = budget.began(self.budgets[policy.account], now) if policy.account in self.budgets else None
             grants = tuple(
-                Grant(tuple(call), held, cost) for call, held, cost in zip(calls, tokens, costs, strict=False)
+                Grant(tuple(call), held, cost, period) for call, held, cost in zip(calls, tokens, costs, strict=False)
             )
             quota.take_tokens(connection, policy.account, grants)
             # Only expired ones were found: there is more to look at, at once.
@@ -262,33 +257,60 @@ class Ledger:
         def work(connection: Connection) -> list[Settled]:
             now = clock(connection)
             skew = now - monotonic()
-            identities, relinked = directory.link(connection, _learnt(results, now), [])
+            people = {person for result in results for person in _learners(result)}
+            known = directory.lock(connection, people)
             keys = sorted({(row.destination, row.key) for result in results for row in result.grant.entries})
-            rows = entries.locked(connection, keys, sorted(relinked))
-            goods = accounts.good_since(connection)
-            settled: list[Settled] = []
-            messages: list[Message] = []
-            for result in results:
-                for claimed, answer in zip_longest(result.grant.entries, result.answers):
-                    name = (claimed.destination, claimed.key)
-                    if name in rows:
-                        one = self._settled(rows[name], claimed.epoch, answer, goods.get(result.account), now, skew)
-                        rows[name] = self._published(one.before, one.after, answer, messages)
-                        settled.append(one)
-            batch = _Batch(rows)
-            self._relink(batch, identities, relinked, now)
-            outbox.post(connection, messages)
-            entries.write(connection, list(batch.rows.values()), entries.ALL if relinked else entries.SETTLE)
+            rows = entries.locked(connection, keys, sorted(people))
+            first = {id(result) for result in results if _is_first(result, rows)}
+            batch = _Batch(dict(rows))
+            settled = self._settle_rows(batch, results, accounts.good_since(connection), now, skew)
+            written = directory.write(connection, [link for one in settled for link in _learnt(one, now)], known)
+            self._relink(batch, {name: identity for name, (identity, _) in written.items()}, set(written), now)
+            columns = entries.ALL if written else entries.SETTLE
+            self._keep(connection, rows, batch, {one.name: one.answer for one in settled}, columns)
             for account in sorted({result.account for result in results}):
                 mine = [result for result in results if result.account == account]
                 answered = [(result.grant, accounts.answered(result, skew)) for result in mine]
                 quota.give_back(connection, account, answered, now)
                 if account in self.budgets:
-                    budget.refund(connection, self.budgets[account], mine, now)
-                accounts.judge(connection, account, mine, now, skew)
+                    budget.refund(connection, self.budgets[account], [r for r in mine if id(r) in first], now)
+                accounts.judge(connection, account, mine, first, now, skew)
             return settled
 
         return self._transaction(work) if results else []
+
+    def _settle_rows(
+        self, batch: _Batch, results: Sequence[Result], goods: Mapping[str, float | None], now: float, skew: float
+    ) -> list[Settled]:
+        settled = []
+        for result in results:
+            for claimed, answer in zip_longest(result.grant.entries, result.answers):
+                name = (claimed.destination, claimed.key)
+                if name in batch.rows:
+                    good_since = goods.get(result.account)
+                    one = self._settled(batch.rows[name], claimed.epoch, answer, good_since, now, skew)
+                    batch.rows[name] = one.after
+                    settled.append(one)
+        return settled
+
+    def _keep(
+        self,
+        connection: Connection,
+        before: Mapping[Key, Facts],
+        batch: _Batch,
+        answers: Mapping[Key, Answer | None],
+        columns: tuple[str, ...],
+    ) -> list[Facts]:
+        """Writes what has changed, and posts what it has to say to others."""
+        messages: list[Message] = []
+        changed = [
+            self._published(before[key], row, answers.get(key), messages)
+            for key, row in batch.rows.items()
+            if row is not before[key]
+        ]
+        outbox.post(connection, messages)
+        entries.write(connection, changed, columns)
+        return changed
 
     def _settled(
         self, before: Facts, epoch: int, answer: Answer | None, good_since: float | None, now: float, skew: float
@@ -441,26 +463,34 @@ class _Batch:
     saved: Counter[str] = field(default_factory=Counter)
 
 
-def _learnt(results: Sequence[Result], now: float) -> list[Link]:
-    """Who a subscriber is, where a subscription of theirs was just made or ended: the vendor's id of it."""
+def _is_first(result: Result, rows: Mapping[Key, Facts]) -> bool:
+    """Whether the call still held a lease: settled again, or too late, it has been counted already."""
+    held = ((rows.get((row.destination, row.key)), row.epoch) for row in result.grant.entries)
+    return any(row is not None and row.epoch == epoch and row.lease_until is not None for row, epoch in held)
+
+
+def _learners(result: Result) -> Iterator[Key]:
+    """Those of whom the directory may learn: subscribers whose subscription this is."""
+    for row in result.grant.entries:
+        if row.subscriber is not None and _is_subscription(row):
+            yield row.destination, row.subscriber
+
+
+def _is_subscription(row: Facts) -> bool:
+    return any((content or {}).get("kind") == "subscription" for content in (row.desired, row.observed))
+
+
+def _learnt(one: Settled, now: float) -> Iterator[Link]:
+    """Who a subscriber is, where a subscription of theirs has just been made, or is gone for good: the vendor's id."""
+    before, after = one.before, one.after
+    if after.subscriber is None or not (_is_subscription(before) or _is_subscription(after)):
+        return
     version = Version(int(now * 1e6), "", 0, 0, 0)
-    return [
-        Link(claimed.destination, claimed.subscriber, made, version, ended=None if made else claimed.vendor_id)
-        for result in results
-        for claimed, answer in zip_longest(result.grant.entries, result.answers)
-        if claimed.subscriber is not None and (claimed.desired or claimed.observed or {}).get("kind") == "subscription"
-        for made in _told_of(answer)
-    ]
-
-
-def _told_of(answer: Answer | None) -> list[str | None]:
-    match answer:
-        case Answer(outcome=Accepted(), step="delete"):
-            return [None]
-        case Answer(outcome=Accepted(vendor_id=str() as identity)):
-            return [identity]
-        case _:
-            return []
+    if before.observed_hash != NOTHING and after.observed_hash == NOTHING and after.wanted_hash == NOTHING:
+        yield Link(after.destination, after.subscriber, None, version, ended=before.vendor_id)
+    is_there = after.observed_hash not in (NOTHING, UNSURE) and after.vendor_id is not None
+    if is_there and (before.observed_hash in (NOTHING, UNSURE) or before.vendor_id != after.vendor_id):
+        yield Link(after.destination, after.subscriber, after.vendor_id, version)
 
 
 def _calls(leased: Iterable[Facts], most: int, policy: Policy) -> list[list[Facts]]:

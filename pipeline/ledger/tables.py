@@ -63,6 +63,7 @@ entries = Table(
     Column("lease_owner", String),
     Column("lease_until", Double),
     Column("sent_hash", String),
+    Column("sent", Text),
     Column("batch_limit", Integer),
     Column("attempts", Integer, nullable=False),
     Column("failures", Integer, nullable=False),

@@ -76,7 +76,8 @@ class Grant:
     tokens: tuple[tuple[str, int, float], ...]
     """(window, slot, the value that the claim wrote)."""
     cost: float = 0.0
-    """Credits taken for it."""
+    """Credits taken for it, in the budget's period that began at `period`."""
+    period: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,10 @@ class Settled:
     answer: Answer | None
     good: float | None
     """The event's time where the entry is now at the vendor as wanted."""
+
+    @property
+    def name(self) -> tuple[str, str]:
+        return self.after.destination, self.after.key
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,8 @@ class Facts:
     lease_owner: str | None = None
     lease_until: float | None = None
     sent_hash: str | None = None
+    sent: Content | None = field(default=None, repr=False)
+    """What the call under way carries, once something else is wanted."""
     batch_limit: int | None = None
     # failing
     attempts: int = 0
@@ -198,8 +200,8 @@ def want(facts: Facts, now: float, policy: Policy) -> Facts:
     facts = replace(
         facts,
         observed_identity=facts.observed_identity if facts.lease_until is None else _whose(facts, facts.identity),
-        # What the call under way carries would be forgotten here; should its answer be lost, it is what may be there.
-        observed=facts.observed if facts.lease_until is None else facts.observed or facts.desired,
+        # Should the answer be lost, what the call under way carries may be there.
+        sent=facts.sent if facts.lease_until is None else facts.sent or facts.desired,
         subscriber=last["subscriber"],
         identity=identity,
         skip_unsent=any(layer["skip"] for layer in layers),
@@ -266,7 +268,7 @@ def _dropped(f: Facts, now: float) -> bool:
 def claim(facts: Facts, owner: str, lease_until: float, now: float, policy: Policy) -> Facts:
     # What was not there while a lost call could still act is looked for again once it no longer can.
     absent = facts.absent and facts.quiet_until is not None and facts.quiet_until > now
-    leased = replace(facts, lease_owner=owner, lease_until=lease_until, absent=absent)
+    leased = replace(facts, lease_owner=owner, lease_until=lease_until, absent=absent, sent=None)
     return place(replace(leased, epoch=facts.epoch + 1, sent_hash=facts.wanted_hash), now, policy)
 
 
@@ -289,13 +291,13 @@ def expire(facts: Facts, now: float, policy: Policy) -> Facts:
     # Which step it was is not known: over something that is there it may have been the delete of a replacement.
     repeatable = NOTHING in (facts.observed_hash, facts.sent_hash)
     quiet_hash = facts.sent_hash if repeatable else UNSURE
-    sent = facts.desired if facts.sent_hash == facts.wanted_hash else None
+    sent = facts.sent or (facts.desired if facts.sent_hash == facts.wanted_hash else None)
     unsure = lost(facts, facts.lease_until, facts.identity, sent, quiet_hash, policy)
     return place(replace(unleased(unsure), expiries=facts.expiries + 1), now, policy)
 
 
 def unleased(f: Facts) -> Facts:
-    f = replace(f, lease_owner=None, lease_until=None)
+    f = replace(f, lease_owner=None, lease_until=None, sent=None)
     return replace(f, observed=None, observed_identity=None) if f.observed_hash == NOTHING else f
 
 

@@ -98,8 +98,8 @@ def _placed(path: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     place, _, behind = path.partition("?")
     if re.search(r"[\x00-\x20\x7f\\#]", place):
         raise NotACall("PATH has a space, a backslash, a # or a control character: write it as %20, %5C, %23, …")
-    if ".." in unquote(place).split("/") or "\\" in unquote(place):
-        raise NotACall("PATH leads out of the account's base URL: .. is not allowed")
+    if {".", ".."} & set(unquote(place).split("/")) or "\\" in unquote(place):
+        raise NotACall("PATH has a part that is . or ..: write the path that is meant")
     return "/" + quote(place.lstrip("/"), safe="/%:@!$&'()*+,;=~"), tuple(parse_qsl(behind, keep_blank_values=True))
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pipeline.ledger import Budget
 from pipeline.ledger.budget import began, ends
 from pipeline.model.facts import Policy
-from pipeline.model.outcome import Accepted, Throttled, Unknown
+from pipeline.model.outcome import Accepted, Retry, Throttled, Unknown
 from tests.ledger.conftest import Open
 from tests.ledger.test_ledger import change, claim, result, take
 
@@ -67,6 +67,27 @@ def test_a_new_period_fills_the_budget_again(opened: Open) -> None:
     time.sleep(2.1)
     ledger.sweep()
     assert len(claim(ledger).grants) == 1
+
+
+def test_what_was_taken_from_one_period_does_not_fill_the_next(opened: Open) -> None:
+    ledger = opened(PAID, QUOTA, Budget("a", 1.0, 2.0))
+    time.sleep(2.0 - time.time() % 2.0 + 0.05)
+    take(ledger, change("k1"))
+    (late,) = claim(ledger).grants
+    time.sleep(2.0)
+    take(ledger, change("k2"), change("k3"))
+    assert len(claim(ledger).grants) == 1
+    ledger.settle([result(late, Retry())])
+    assert claim(ledger).grants == ()
+
+
+def test_settled_twice_gives_back_once(opened: Open) -> None:
+    ledger = opened(PAID, QUOTA, Budget("a", 4.0, DAY))
+    take(ledger, *(change(f"k{number}") for number in range(3)))
+    refused = claim(ledger).grants[0]
+    ledger.settle([result(refused, Retry())])
+    ledger.settle([result(refused, Retry())])
+    assert ledger.budget_used() == {"a": 0.5}
 
 
 def test_a_month_is_a_month() -> None:

@@ -559,3 +559,36 @@ def test_a_link_made_and_ended_in_one_batch_is_ended(opened: Open) -> None:
         links=[Link("d", "ann", "s1", Version(1, "t", 0, 0, 1)), unlinked(2, "s1")],
     )
     assert ledger.entry("k")[0].state == "waiting"
+
+
+def test_two_outcomes_of_equal_content_are_two(opened: Open) -> None:
+    ledger = opened(TOLD)
+    take(ledger, change("k", 1))
+    ledger.settle([result(grant, Accepted("v")) for grant in claim(ledger).grants])
+    take(ledger, change("k", 2))
+    first, second = outcomes(ledger)
+    assert (first["id"], first["type"]) != (second["id"], second["type"])
+    assert first["id"] != second["id"]
+
+
+def test_what_a_lost_update_added_is_known_even_if_something_else_is_wanted_by_then(opened: Open) -> None:
+    ledger = opened()
+    take(ledger, change("k", 1))
+    ledger.settle([result(grant, Accepted("v")) for grant in claim(ledger).grants])
+    added, raw = change("k", 2)
+    take(ledger, (replace(added, content={"title": "t", "participants": [{"email": "x@y.example"}]}), raw))
+    claim(ledger, lease=0.05)
+    take(ledger, change("k", 3, "u"))
+    time.sleep(0.15)
+    ledger.sweep()
+    row = ledger.entry("k")[0]
+    assert (row.observed_hash, "participants" in (row.observed or {})) == ("?", True)
+
+
+def test_a_failure_that_is_settled_twice_counts_once(opened: Open) -> None:
+    ledger = opened()
+    take(ledger, change("k"))
+    (grant,) = claim(ledger).grants
+    for _ in range(6):
+        ledger.settle([result(grant, Unknown("timeout"))])
+    assert ledger.obstacles() == {}

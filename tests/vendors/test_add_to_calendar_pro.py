@@ -872,3 +872,11 @@ def test_a_servers_fault_says_nothing() -> None:
     one = situation(ENTRY, ENTRY, vendor_id=PROKEY)
     assert VENDOR.read(Step.CREATE, [one], Response(502), NOW) == [Unknown("http_502")]
     assert VENDOR.read(Step.CREATE, [one], Response(413), NOW) == [Rejected("too_large", "http_413")]
+
+
+def test_who_cancels_the_entry_cancels_all_of_its_dates() -> None:
+    dates = [{"start": "2027-05-03T09:00:00", "status": "confirmed"}, {"start": "2027-05-04T09:00:00"}]
+    content = {"title": "t", "collection": "g", "time_zone": "Europe/Paris", "dates": dates, "status": "cancelled"}
+    situation = Situation(key="k", wanted=content, observed=None, identity=None, options={})
+    body = json.loads(vendors()["add_to_calendar_pro"].request(Step.CREATE, [situation]).body)
+    assert [one["status"] for one in body["dates"]] == ["CANCELLED", "CANCELLED"]

@@ -41,7 +41,9 @@ def neutral(content: Content) -> list[Content]:
     """The entry's dates in neutral terms: what one does not say the entry says; without any, the entry is one."""
     own = {name: content[name] for name in _NEUTRAL if content.get(name) not in (None, "")}
     several: Sequence[Content] = content.get("dates") or ({},)
-    return [{**own, **one} for one in several]
+    # Who cancels the entry cancels all of its dates, whatever a rule had said of one.
+    all_of_it = {"status": "cancelled"} if content.get("status") == "cancelled" else {}
+    return [{**own, **one, **all_of_it} for one in several]
 
 
 def dates(content: Content) -> list[Date]:

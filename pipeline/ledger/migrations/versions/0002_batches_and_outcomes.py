@@ -1,7 +1,8 @@
 """Calls with several entries, searches that take several calls, the events that await an outcome, and
 what Kafka will not take.
 
-Workers of the version before go on beside this one: each column may be empty.
+Workers of the version before go on beside this one, as each column may be empty; but let an outcome topic wait for the
+last of them to end: they do not know that a message may be encrypted.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ def upgrade() -> None:
     op.add_column("entries", sa.Column("events", sa.Text))
     op.add_column("entries", sa.Column("candidates", sa.Text))
     op.add_column("entries", sa.Column("batch_limit", sa.Integer))
+    op.add_column("entries", sa.Column("sent", sa.Text))
     op.add_column("accounts", sa.Column("spent", sa.Double))
     op.add_column("accounts", sa.Column("period_start", sa.Double))
     op.create_index("directory_identity", "directory", ["destination", "identity"])
@@ -32,6 +34,7 @@ def downgrade() -> None:
     op.drop_index("directory_identity", "directory")
     op.drop_column("accounts", "period_start")
     op.drop_column("accounts", "spent")
+    op.drop_column("entries", "sent")
     op.drop_column("entries", "batch_limit")
     op.drop_column("entries", "candidates")
     op.drop_column("entries", "events")

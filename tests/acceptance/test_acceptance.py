@@ -86,8 +86,9 @@ def _gap(assembly: Assembly, killed: float) -> str:
 
     def called() -> list[float]:
         first: dict[tuple[str, str], float] = {}
+        # What had left the killed worker may still arrive; nobody else can call before its lease has run out.
         for vendor in BOTH:
-            for at, _method, key, _status in assembly.sandbox.arrivals(vendor, since=killed):
+            for at, _method, key, _status in assembly.sandbox.arrivals(vendor, since=killed + 1.0):
                 first.setdefault((vendor, key), at)
         return [first[entry] - killed for entry in mine if entry in first]
 

@@ -1,14 +1,16 @@
-"""What crosses a wire, as plain values: Kafka records, HTTP requests and responses, credentials.
+"""What crosses a wire, as plain values: Kafka records, HTTP requests and responses, JSON, credentials.
 
 Nothing here opens a connection. A `repr` never shows a secret, a query string or a body.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -67,6 +69,26 @@ class Response:
             return min(max((parsedate_to_datetime(text) - now).total_seconds(), 0.0), 86_400.0)
         except (ValueError, TypeError):
             return None
+
+
+def json_of(body: bytes | str) -> Any:
+    """The JSON value that a stranger sent, None where it is none."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def object_of(body: bytes | str) -> dict[str, Any]:
+    """The JSON object that a stranger sent, an empty one where it is none."""
+    value = json_of(body)
+    return value if isinstance(value, dict) else {}
+
+
+def json_request(method: str, path: str, body: Mapping[str, Any], query: tuple[tuple[str, str], ...] = ()) -> Request:
+    """A request that carries JSON: without spaces, and in UTF-8 as it is."""
+    text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+    return Request(method, path, query, (("content-type", "application/json"),), text.encode())
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from pipeline.vendors.add_to_calendar_pro.reading import value
+from pipeline.model.wire import object_of
 from pipeline.vendors.contract import Notice
 
 Kind = Literal["accepted", "changed", "deleted", "answered"]
@@ -28,8 +28,8 @@ _ELEMENTS = frozenset(
 
 
 def inbound(body: bytes) -> Sequence[Notice] | None:
-    told = value(body)
-    if not isinstance(told, dict) or not isinstance(told.get("element_data"), dict):
+    told = object_of(body)
+    if not isinstance(told.get("element_data"), dict):
         return None
     data = told["element_data"]
     element, trigger = str(told.get("trigger_element")), str(told.get("trigger"))

@@ -7,7 +7,6 @@ sent stays; to change the second date something of the first must be sent, and a
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from itertools import zip_longest
@@ -15,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pipeline.model.entry import Content
-from pipeline.model.wire import Request
+from pipeline.model.wire import Request, json_request
 from pipeline.vendors.add_to_calendar_pro.dates import FIELDS, TIMING, Date, dates, days
 from pipeline.vendors.add_to_calendar_pro.defaults import FLAGS, SECTION, SIMPLE, TEXTS
 from pipeline.vendors.contract import Situation, Step
@@ -33,11 +32,11 @@ def request(step: Step, situations: Sequence[Situation]) -> Request:
     wanted, path = situation.wanted or {}, _address(situation.vendor_id or "")
     match step:
         case Step.CREATE:
-            return _sent("POST", "/event", created(wanted, situation.key))
+            return json_request("POST", "/event", created(wanted, situation.key))
         case Step.UPDATE:
-            return _sent("PATCH", path, changes(situation.observed or {}, wanted))
+            return json_request("PATCH", path, changes(situation.observed or {}, wanted))
         case Step.WRITE:
-            return _sent("PATCH", path, whole(wanted, situation.key))
+            return json_request("PATCH", path, whole(wanted, situation.key))
         case Step.DELETE:
             return Request("DELETE", path)
         case Step.FIND:
@@ -155,8 +154,3 @@ _DAY = timedelta(days=1)
 
 def _address(prokey: str) -> str:
     return f"/event/{quote(prokey, safe='')}"
-
-
-def _sent(method: str, path: str, body: Event) -> Request:
-    text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
-    return Request(method, path, headers=(("content-type", "application/json"),), body=text.encode())

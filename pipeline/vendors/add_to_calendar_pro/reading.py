@@ -5,11 +5,11 @@ Before 2025-05 a read answered with an array of one and `event_group: {prokey}`,
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.model.entry import Content
+from pipeline.model.wire import json_of
 from pipeline.vendors.add_to_calendar_pro.dates import FIELDS
 from pipeline.vendors.add_to_calendar_pro.payload import TOP, event
 
@@ -26,17 +26,9 @@ _UNSAID: Mapping[str, Sequence[Any]] = {
 }
 
 
-def value(body: bytes) -> Any:
-    """The JSON value, None where it is none."""
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-
-
 def single(body: bytes) -> There | None:
     """The one object of an answer, bare or in an array of one."""
-    found = value(body)
+    found = json_of(body)
     if isinstance(found, list) and len(found) == 1:
         found = found[0]
     return found if isinstance(found, dict) else None

@@ -23,7 +23,7 @@ from pipeline.model.outcome import (
     Unauthorized,
     Unknown,
 )
-from pipeline.model.wire import Response
+from pipeline.model.wire import Response, json_of
 from pipeline.vendors.add_to_calendar_pro import reading
 from pipeline.vendors.add_to_calendar_pro.links import links
 from pipeline.vendors.add_to_calendar_pro.payload import PAGE, event, looked_at, marker, page
@@ -113,7 +113,7 @@ def _listed(situation: Situation, response: Response) -> Outcome:
     """Those whose label is a title that is looked for first. A full page has another after it."""
     if response.status == 404:
         return _others(situation) if _says_none(response.body) else Retry()
-    found = reading.value(response.body)
+    found = json_of(response.body)
     if not isinstance(found, list) or not all(isinstance(row, dict) and _id(row) for row in found):
         return Retry()
     titles = _titles(situation.observed or situation.wanted or {})

@@ -8,11 +8,11 @@ links anybody, as nothing in it is the caller's own id of a person.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from pipeline.model.wire import object_of
 from pipeline.vendors.contract import Notice
 
 Kind = Literal["accepted", "changed", "deleted", "answered", "seen", "test"]
@@ -46,11 +46,8 @@ _STATES = frozenset({"accepted", "declined", "confirmed", "not_coming"})
 
 
 def read(body: bytes) -> Sequence[Notice] | None:
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(value, dict) or not value:
+    value = object_of(body)
+    if not value:
         return None
     event = _event(value)
     return [Notice(_trigger(value) or _kind(value, event), entry=_entry(event), data=value)]

@@ -6,7 +6,6 @@ what is there; DELETE /v1/events and GET /v1/event by `external_id`.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Hashable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -15,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from pipeline.model.entry import Content
 from pipeline.model.when import parse_date, parse_moment, resolve, zone_named
-from pipeline.model.wire import Request
+from pipeline.model.wire import Request, json_request
 from pipeline.vendors.contract import Situation, Step
 
 Event = dict[str, Any]
@@ -144,8 +143,7 @@ def _put(events: Sequence[Event], options: Options) -> Request:
         raise ValueError("an external_id twice in one call")
     # Seen in a client only: without it a mistyped name makes a new calendar.
     beside = {} if _may_make_calendars(options) else {"prevent_calendar_creation": True}
-    text = json.dumps({"events": events, **beside}, separators=(",", ":"), ensure_ascii=False)
-    return Request("PUT", "/v1/events", headers=(("content-type", "application/json"),), body=text.encode())
+    return json_request("PUT", "/v1/events", {"events": events, **beside})
 
 
 def _by_key(situations: Sequence[Situation]) -> tuple[tuple[str, str], ...]:

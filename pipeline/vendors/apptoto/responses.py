@@ -7,7 +7,6 @@ No document shows an error's body: a client falls back on `error`, then `message
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -26,7 +25,7 @@ from pipeline.model.outcome import (
     Unauthorized,
     Unknown,
 )
-from pipeline.model.wire import Response
+from pipeline.model.wire import Response, object_of
 from pipeline.vendors.apptoto.payload import Event, calendar
 from pipeline.vendors.contract import Situation, Step
 
@@ -122,7 +121,7 @@ def _deleted(events: Sequence[Event]) -> Outcome:
 
 def _found(response: Response) -> Outcome:
     """One event as it is; the older call by list answers with `events`."""
-    body = _object(response.body)
+    body = object_of(response.body)
     events = [body] if "id" in body else _events(response.body)
     if response.status != 200 or events is None:
         return Retry()
@@ -132,7 +131,7 @@ def _found(response: Response) -> Outcome:
 
 def code(body: bytes) -> str | None:
     """The vendor's error code, e.g. `insufficient_scope`; never its text."""
-    said = _object(body).get("error")
+    said = object_of(body).get("error")
     return said if isinstance(said, str) and len(said) <= 64 and _CODE.fullmatch(said) else None
 
 
@@ -142,13 +141,5 @@ def _id(event: Event) -> str | None:
 
 
 def _events(body: bytes) -> list[Event] | None:
-    events = _object(body).get("events")
+    events = object_of(body).get("events")
     return events if isinstance(events, list) and all(isinstance(event, dict) for event in events) else None
-
-
-def _object(body: bytes) -> Event:
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}

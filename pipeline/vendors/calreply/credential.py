@@ -7,14 +7,13 @@ Its refresh sample says `client_credentials` where its text says `refresh_token`
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 from pipeline.model.outcome import Rejected
-from pipeline.model.wire import Credential, Request, Response, Token
+from pipeline.model.wire import Credential, Request, Response, Token, object_of
 from pipeline.vendors.contract import TokenFlow
 
 _TOKEN = re.compile(r"[\x21-\x7e]+")
@@ -41,7 +40,7 @@ def renew(credential: Credential, _options: Mapping[str, Any], refresh: str) -> 
 
 def read(response: Response) -> Token | Rejected | None:
     """A token; Rejected for 400, 401 and 403; None for what cannot be read and for a server's fault."""
-    body = _object(response.body)
+    body = object_of(response.body)
     if response.status in (400, 401, 403):
         code = body.get("error")
         readable = isinstance(code, str) and _CODE.fullmatch(code)
@@ -66,14 +65,6 @@ def _basic(credential: Credential) -> tuple[str, str]:
 def _post(form: Mapping[str, str], *headers: tuple[str, str]) -> Request:
     kind = ("content-type", "application/x-www-form-urlencoded")
     return Request("POST", "/oauth2/token", headers=(kind, *headers), body=urlencode(form).encode())
-
-
-def _object(body: bytes) -> Mapping[str, Any]:
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 TOKENS = TokenFlow(obtain=obtain, renew=renew, read=read)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
+
+from pipeline.model.wire import json_of
 
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 # For bodies that are no JSON; the document's own sample for a 400 lacks a brace.
@@ -14,9 +15,8 @@ _LOOSE_CODE = re.compile(r'"code"\s*:\s*"([A-Za-z][A-Za-z0-9_]{0,63})"', re.IGNO
 
 def code(body: bytes) -> str | None:
     text = body.decode("utf-8", "replace")
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+    value = json_of(text)
+    if value is None:
         found = _LOOSE_CODE.search(text)
         return found[1] if found else None
     errors = value.get("errors") if isinstance(value, dict) else None
@@ -45,9 +45,4 @@ def _code_of(error: Any) -> Iterator[str]:
 
 def _opened(value: Any) -> Any:
     """What a string holds where it is JSON itself."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
-        return None
+    return json_of(value) if isinstance(value, str) else value

@@ -6,10 +6,10 @@ Sources: Object Data; the successor's pages for the second version, read 2026-11
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from pipeline.model.wire import object_of
 from pipeline.vendors.contract import Notice
 
 # Deleted's own sample carries Removed's type, so both mean that the entry is there no more.
@@ -24,11 +24,7 @@ Fields = Mapping[str, Any]
 
 
 def inbound(body: bytes) -> Sequence[Notice] | None:
-    try:
-        data = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    notice = _notice(data) if isinstance(data, dict) else None
+    notice = _notice(object_of(body))
     return None if notice is None else [notice]
 
 

@@ -13,10 +13,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from pipeline.model.entry import Content
-from pipeline.model.wire import Request
+from pipeline.model.wire import Request, json_request
 from pipeline.vendors.calreply import subscription, zones
+from pipeline.vendors.calreply.address import segment
 from pipeline.vendors.calreply.defaults import ROKT, is_rokt
-from pipeline.vendors.calreply.wording import segment, sent
 from pipeline.vendors.contract import Situation, Step
 
 Event = dict[str, Any]
@@ -41,7 +41,7 @@ def request(step: Step, situations: Sequence[Situation]) -> Request:
     events = f"/v1/subscriptionevent/{account}"
     match step:
         case Step.CREATE:
-            return sent(
+            return json_request(
                 "POST", events, {"event": _new(wanted, situation), "subscriptionIds": subscriptions(situation.identity)}
             )
         case Step.UPDATE if (left := leaver(situation)) is not None:
@@ -49,7 +49,7 @@ def request(step: Step, situations: Sequence[Situation]) -> Request:
             return Request("DELETE", f"/v2/subscription/{account}/{segment(left)}/subscriptionevent/{key}")
         case Step.UPDATE | Step.WRITE:
             # No document says that an update may be partial, so it is whole; empty texts clear.
-            return sent("POST", f"{events}/update", said(wanted, situation.key, situation.options))
+            return json_request("POST", f"{events}/update", said(wanted, situation.key, situation.options))
         case Step.DELETE:
             return Request("DELETE", f"{events}/{segment(situation.key)}")
         case Step.FIND:

@@ -5,7 +5,6 @@ The URL of a protected calendar holds a password: it goes into `links` and nowhe
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -23,7 +22,7 @@ from pipeline.model.outcome import (
     Unconfirmed,
     Unknown,
 )
-from pipeline.model.wire import Response
+from pipeline.model.wire import Response, json_of, object_of
 from pipeline.vendors.calreply import subscription
 from pipeline.vendors.calreply.defaults import is_rokt
 from pipeline.vendors.calreply.errors import code
@@ -105,7 +104,7 @@ def _updated(step: Step, situation: Situation, response: Response) -> Outcome:
 
 def _from_body(body: bytes, known: str | None) -> Outcome:
     """`known`: the id that the call named, as an update's answer need not repeat it."""
-    answer = {name.lower(): value for name, value in _object(body).items()}
+    answer = {name.lower(): value for name, value in object_of(body).items()}
     if answer.get("success") is False:
         server = isinstance(answer.get("statuscode"), int) and answer["statuscode"] >= 500
         return Unknown("http_200") if server else Rejected("invalid", code(body) or "http_200")
@@ -136,7 +135,7 @@ def _derived(situation: Situation) -> Mapping[str, str]:
 
 def _found(situation: Situation, body: bytes) -> Outcome:
     """Of all that the subscriber has, or of the one with a known id: what is active and of the right kind."""
-    listed = _json(body)
+    listed = json_of(body)
     listed = [listed] if situation.vendor_id is not None and isinstance(listed, dict) else listed
     if not isinstance(listed, list) or not all(map(_is_details, listed)):
         return Retry()
@@ -167,15 +166,3 @@ def _is_it(one: Mapping[str, Any], there: Content) -> bool:
 
 def _is_address(text: Any) -> bool:
     return isinstance(text, str) and re.fullmatch(r"(?:webcals?|https?)://\S+", text) is not None
-
-
-def _object(body: bytes) -> Mapping[str, Any]:
-    value = _json(body)
-    return value if isinstance(value, dict) else {}
-
-
-def _json(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None

@@ -12,9 +12,9 @@ from datetime import datetime
 from typing import Any
 
 from pipeline.model.entry import Content
-from pipeline.model.wire import Request
+from pipeline.model.wire import Request, json_request
 from pipeline.vendors.calreply import zones
-from pipeline.vendors.calreply.wording import segment, sent
+from pipeline.vendors.calreply.address import segment
 from pipeline.vendors.contract import Situation, Step
 
 Fields = dict[str, Any]
@@ -111,11 +111,11 @@ def request(step: Step, situation: Situation) -> Request:
             return _made(situation, wanted)
         case Step.UPDATE:
             said = changes(situation.observed or {}, wanted) or whole(wanted)
-            return sent("PUT", _known(situation, wanted), said)
+            return json_request("PUT", _known(situation, wanted), said)
         case Step.WRITE:
-            return sent("PUT", _known(situation, wanted), whole(wanted))
+            return json_request("PUT", _known(situation, wanted), whole(wanted))
         case Step.DELETE:
-            return sent("DELETE", f"{_under('/v1/subscription', situation, there)}/", _whom(situation, there))
+            return json_request("DELETE", f"{_under('/v1/subscription', situation, there)}/", _whom(situation, there))
         case Step.FIND if situation.vendor_id is not None:
             return Request("GET", f"/v1/subscription/{segment(situation.vendor_id)}")
         case Step.FIND:
@@ -125,7 +125,7 @@ def request(step: Step, situation: Situation) -> Request:
 
 def _made(situation: Situation, wanted: Content) -> Request:
     roots = {"subscribe": "/v2/subscribe", "google": "/v1/google"}
-    return sent("POST", _under(roots.get(resource(wanted), "/v1/webcal"), situation, wanted), created(wanted))
+    return json_request("POST", _under(roots.get(resource(wanted), "/v1/webcal"), situation, wanted), created(wanted))
 
 
 def _known(situation: Situation, wanted: Content) -> str:

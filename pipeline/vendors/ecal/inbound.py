@@ -7,18 +7,14 @@ told who was seen. Where a secret is set ECAL encrypts the notification in a way
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
+from pipeline.model.wire import json_of
 from pipeline.vendors.contract import Notice
 
 
 def read(body: bytes) -> Sequence[Notice] | None:
-    try:
-        told = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    match told:
+    match told := json_of(body):
         case {"ecalId": str() as person} | {"ecal_id": str() as person} if person:
             return [Notice("seen", identity=person, data=told)]
         case _:

@@ -6,7 +6,6 @@ change.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -14,7 +13,7 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from pipeline.model.entry import Content
-from pipeline.model.wire import Request
+from pipeline.model.wire import Request, json_request
 from pipeline.vendors.contract import Situation, Step
 from pipeline.vendors.ecal.defaults import OWN, is_public
 
@@ -59,11 +58,13 @@ def request(step: Step, situations: Sequence[Situation]) -> Request:
     (situation,) = situations
     match step:
         case Step.CREATE:
-            return _sent("POST", _EVENTS, _created(situation), _subscriber(situation))
+            return json_request("POST", _EVENTS, _created(situation), _subscriber(situation))
         case Step.UPDATE:
-            return _sent("PUT", _address(situation), changes(situation.observed or {}, situation.wanted or {}))
+            return json_request("PUT", _address(situation), changes(situation.observed or {}, situation.wanted or {}))
         case Step.WRITE:
-            return _sent("PUT", _by_reference(situation), whole(situation.observed or {}, situation.wanted or {}))
+            return json_request(
+                "PUT", _by_reference(situation), whole(situation.observed or {}, situation.wanted or {})
+            )
         case Step.DELETE:
             return Request("DELETE", _by_reference(situation) if situation.unsure else _address(situation))
         case Step.FIND:
@@ -204,11 +205,6 @@ def _address(situation: Situation) -> str:
 
 def _by_reference(situation: Situation) -> str:
     return f"{_EVENTS}/{quote(situation.key, safe=':')}"
-
-
-def _sent(method: str, path: str, body: Event, query: Query = ()) -> Request:
-    text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
-    return Request(method, path, query, (("content-type", "application/json"),), text.encode())
 
 
 def problems(content: Content, options: Mapping[str, Any]) -> list[str]:

@@ -6,14 +6,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from pipeline.model.outcome import Absent, Accepted, Exists, Outcome, Rejected, Retry, Throttled, Unauthorized, Unknown
-from pipeline.model.wire import Response
+from pipeline.model.wire import Response, json_of, object_of
 from pipeline.vendors.contract import Situation, Step
 from pipeline.vendors.ecal.defaults import is_public
 
@@ -36,7 +35,7 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
 
 def read(step: Step, situations: Sequence[Situation], response: Response, now: datetime) -> Sequence[Outcome]:
-    body = _object(response.body)
+    body = object_of(response.body)
     return [_outcome(step, situation, _status(response, body), body, response, now) for situation in situations]
 
 
@@ -90,7 +89,7 @@ def _is_meant(situation: Situation, event: Mapping[str, Any]) -> bool:
 
 def shown(body: bytes) -> list[Mapping[str, Any]]:
     """The events of a read's answer: one, or a list (the older page), or either under `data` (the newer one)."""
-    value = _parsed(body)
+    value = json_of(body)
     if isinstance(value, dict) and "data" in value:
         value = value["data"]
     several = value if isinstance(value, list) else [value]
@@ -110,15 +109,3 @@ def _id(body: Mapping[str, Any]) -> str | None:
     """Writes answer with `eventId`, newer reads with `id`."""
     said = body.get("eventId") or body.get("id")
     return said if isinstance(said, str) and _ID.fullmatch(said) else None
-
-
-def _object(body: bytes) -> Mapping[str, Any]:
-    value = _parsed(body)
-    return value if isinstance(value, dict) else {}
-
-
-def _parsed(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -64,6 +65,20 @@ def zone_named(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise BadTime("expected an IANA time zone such as Europe/Berlin") from None
+
+
+def is_zone(name: str) -> bool:
+    try:
+        zone_named(name)
+    except BadTime:
+        return False
+    return True
+
+
+def zone_problems(content: Content, known: Callable[[str], bool] = is_zone) -> list[str]:
+    """What is wrong with the zones of an entry, in words for the rule's author."""
+    zones = {name: content.get(name) for name in ("time_zone", "end_time_zone")}
+    return [f"{name} is not an IANA name" for name, zone in zones.items() if zone is not None and not known(zone)]
 
 
 def resolve(local: datetime, zone: str) -> datetime:

@@ -7,12 +7,14 @@ import pytest
 from pipeline.model.when import (
     BadTime,
     instant_of,
+    is_zone,
     parse_date,
     parse_duration,
     parse_instant,
     parse_moment,
     resolve,
     to_local,
+    zone_problems,
 )
 
 
@@ -64,6 +66,12 @@ def test_a_skipped_local_time_is_an_error() -> None:
 
 def test_a_doubled_local_time_is_the_first() -> None:
     assert resolve(datetime(2026, 10, 25, 2, 30), "Europe/Berlin").utcoffset() == timedelta(hours=2)
+
+
+@pytest.mark.parametrize("name", ["Mars/Olympus", "", "Europe", "../etc/passwd", "x" * 300])
+def test_what_names_no_zone_is_a_problem(name: str) -> None:
+    entry = {"time_zone": "Europe/Berlin", "end_time_zone": name}
+    assert (is_zone(name), zone_problems(entry)) == (False, ["end_time_zone is not an IANA name"])
 
 
 def test_an_unknown_zone_is_an_error() -> None:

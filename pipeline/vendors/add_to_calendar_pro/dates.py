@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from pipeline.model.entry import Content
-from pipeline.model.when import BadTime, parse_date, parse_moment, resolve, to_local, zone_named
+from pipeline.model.when import BadTime, is_zone, parse_date, parse_moment, resolve, to_local, zone_problems
 from pipeline.vendors.add_to_calendar_pro.defaults import ORGANIZER, SECTION
 from pipeline.vendors.add_to_calendar_pro.markup import paragraphs
 
@@ -111,7 +111,7 @@ def _end(one: Content) -> datetime:
 def problems(one: Content) -> list[str]:
     """What cannot be said of one date."""
     found = [f"{name} is required" for name in ("title", "start") if not one.get(name)]
-    found += [f"{name} is not an IANA name" for name in ("time_zone", "end_time_zone") if not _somewhere(one.get(name))]
+    found += zone_problems(one, _somewhere)
     if found:
         return found
     try:
@@ -175,13 +175,8 @@ def _named(name: str, judge: Callable[..., T], *given: Any) -> T:
         raise BadTime(f"{name}: {error}") from None
 
 
-def _somewhere(zone: str | None) -> bool:
-    if zone is None:
-        return True
-    try:
-        return zone not in _NOWHERE and not zone.startswith(("posix/", "right/")) and bool(zone_named(zone))
-    except BadTime:
-        return False
+def _somewhere(zone: str) -> bool:
+    return zone not in _NOWHERE and not zone.startswith(("posix/", "right/")) and is_zone(zone)
 
 
 def days(content: Content) -> tuple[day, day] | None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pipeline.model.entry import FIELDS, Content
-from pipeline.model.when import BadTime, parse_moment, zone_named
+from pipeline.model.when import BadTime, parse_moment, zone_problems
 from pipeline.vendors.apptoto import defaults
 from pipeline.vendors.apptoto.payload import BUSY, Options, moment, span
 
@@ -36,18 +36,9 @@ def _option_problems(content: Content, options: Options) -> Iterator[str]:
 
 
 def _zone_problems(content: Content) -> Iterator[str]:
-    for name in ("time_zone", "end_time_zone"):
-        if name in content and not _is_zone(content[name]):
-            yield f"{name} is not an IANA name"
+    yield from zone_problems(content)
     if content.get("all_day") and content.get("end_time_zone", content.get("time_zone")) != content.get("time_zone"):
         yield "end_time_zone cannot be said of an all-day entry"
-
-
-def _is_zone(name: str) -> bool:
-    try:
-        return bool(zone_named(name).key)
-    except BadTime:
-        return False
 
 
 def _people_problems(field: str, people: Any, known: Mapping[str, type]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from pipeline.model.entry import Content
+from pipeline.model.when import zone_problems
 from pipeline.model.wire import Request, json_request
 from pipeline.vendors.calreply import subscription, zones
 from pipeline.vendors.calreply.address import segment
@@ -184,7 +185,7 @@ def problems(content: Content, options: Mapping[str, Any]) -> list[str]:
     if subscription.is_subscription(content):
         return subscription.problems(content)
     found = [f"{name} is required" for name in ("title", "start", "time_zone") if not content.get(name)]
-    found += [f"{name} is not an IANA name" for name in ("time_zone", "end_time_zone") if not _good(content.get(name))]
+    found += zone_problems(content)
     found += [*_alert_problems(content.get("alerts", ())), *_own_problems(content.get("calreply", {}), options)]
     return found or [*_span_problems(content), *_day_problems(content, options)]
 
@@ -218,7 +219,3 @@ def _day_problems(content: Content, options: Mapping[str, Any]) -> list[str]:
     if not _by_iana(options) and zones.fitting(wanted.zone, *_moments(wanted)) is None:
         return ["time_zone: no zone on CalReply's list fits, and an all-day entry cannot be said in UTC"]
     return []
-
-
-def _good(zone: str | None) -> bool:
-    return zone is None or zones.known(zone)

@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 
 from tzlocal.windows_tz import tz_win, win_tz
 
+from pipeline.model.when import is_zone
+
 _LIST = """
     Dateline Standard Time
     UTC-11
@@ -157,18 +159,10 @@ def fitting(zone: str, *moments: datetime) -> str | None:
     return name if all(_same(moment, here, there) for moment in moments) else None
 
 
-def known(zone: str) -> bool:
-    """Whether it is a zone at all, by its IANA name."""
-    try:
-        return bool(ZoneInfo(zone).key)
-    except (ValueError, OSError, KeyError):
-        return False
-
-
 def behind(name: str) -> ZoneInfo | None:
     """The zone behind a name in a feed, which may be a Windows id or an IANA name."""
     iana = _IANA.get(name, name)
-    return ZoneInfo(iana) if known(iana) else None
+    return ZoneInfo(iana) if is_zone(iana) else None
 
 
 def _same(moment: datetime, here: ZoneInfo, there: ZoneInfo) -> bool:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from pipeline.model.entry import Content
+from pipeline.model.when import zone_problems
 from pipeline.model.wire import Request, json_request
 from pipeline.vendors.contract import Situation, Step
 from pipeline.vendors.ecal.defaults import OWN, is_public
@@ -217,7 +218,7 @@ def problems(content: Content, options: Mapping[str, Any]) -> list[str]:
 
 
 def _zone_problems(content: Content) -> list[str]:
-    found = [f"{name} is not an IANA name" for name in ("time_zone", "end_time_zone") if _unknown(content.get(name))]
+    found = zone_problems(content)
     if content.get("end_time_zone") and not content.get("time_zone"):
         found.append("end_time_zone needs time_zone: ECAL has one zone for start and end")
     elif content.get("all_day") and content.get("end_time_zone", content.get("time_zone")) != content.get("time_zone"):
@@ -283,13 +284,6 @@ def _own_problems(own: Mapping[str, Any]) -> list[str]:
 
 def _is_bit(value: Any) -> bool:
     return value in (0, 1) and not isinstance(value, bool | float)
-
-
-def _unknown(zone: str | None) -> bool:
-    try:
-        return zone is not None and not ZoneInfo(zone).key
-    except (ValueError, OSError, KeyError):
-        return True
 
 
 def _seconds(local: datetime) -> bool:

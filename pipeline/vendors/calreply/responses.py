@@ -5,7 +5,6 @@ Classified by HTTP status alone: a 400's body may say 404. The body gives a code
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -26,6 +25,7 @@ from pipeline.model.wire import Response
 from pipeline.vendors.calreply import feed, subscribed
 from pipeline.vendors.calreply.errors import code
 from pipeline.vendors.calreply.payload import leaver, subject
+from pipeline.vendors.calreply.subscribed import GUID
 from pipeline.vendors.calreply.subscription import is_subscription
 from pipeline.vendors.contract import Situation, Step
 
@@ -44,7 +44,6 @@ _BY_STEP: Mapping[tuple[Step, int], Outcome] = {
     (Step.FIND, 404): Rejected("unknown_subscriber", "http_404"),
     (Step.FIND, 408): Retry(),
 }
-_GUID = re.compile(r"[0-9A-Fa-f]{8}-?(?:[0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}")
 
 
 def read(step: Step, situations: Sequence[Situation], response: Response, now: datetime) -> Sequence[Outcome]:
@@ -100,10 +99,10 @@ def _nameless(situation: Situation, items: Sequence[feed.Item]) -> Outcome:
     if situation.wanted is None:
         return Absent()
     wanted = situation.wanted
-    match [item for item in items if _GUID.fullmatch(item.text("UID") or "") and feed.same(item, wanted)]:
+    match [item for item in items if GUID.fullmatch(item.text("UID") or "") and feed.same(item, wanted)]:
         case []:
             return Absent()
-        case [_] if not _GUID.fullmatch(situation.key):
+        case [_] if not GUID.fullmatch(situation.key):
             return Accepted(situation.key)
         case _:
             return Rejected("ambiguous", "content")

@@ -28,10 +28,9 @@ from pipeline.vendors.calreply.defaults import is_rokt
 from pipeline.vendors.calreply.errors import code
 from pipeline.vendors.contract import Situation, Step
 
-_GUID = r"[0-9A-Fa-f]{8}-?(?:[0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}"
-_ID = re.compile(_GUID)
+GUID = re.compile(r"[0-9A-Fa-f]{8}-?(?:[0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}")
 # With a name and a password before the host where the calendar is protected. The sample has a brace behind it.
-_URL = re.compile(rf"(?:webcals?|https?)://[^\s\"<>]*?/v1/webcal/({_GUID})")
+_URL = re.compile(rf"(?:webcals?|https?)://[^\s\"<>]*?/v1/webcal/({GUID.pattern})")
 _ANY: Mapping[int, Outcome] = {401: Unauthorized(), 403: Unauthorized(), 413: Rejected("too_large", "http_413")}
 _METHOD = {"webcal": "webcal", "protected": "webcal", "google": "google"}
 
@@ -111,7 +110,7 @@ def _from_body(body: bytes, known: str | None) -> Outcome:
     if answer.get("success") is not True:
         return Unknown("unreadable")
     identity = answer.get("subscriptionid")
-    identity = identity if isinstance(identity, str) and _ID.fullmatch(identity) else known
+    identity = identity if isinstance(identity, str) and GUID.fullmatch(identity) else known
     links = dict(_links(answer))
     return _accepted(identity, links) if identity or links else Unknown("unreadable")
 
@@ -152,7 +151,7 @@ def _found(situation: Situation, body: bytes) -> Outcome:
 def _is_details(one: Any) -> bool:
     match one:
         case {"subscriptionId": str() as identity, "isActive": bool(), "calendar": {"code": str()}}:
-            return _ID.fullmatch(identity) is not None
+            return GUID.fullmatch(identity) is not None
         case _:
             return False
 

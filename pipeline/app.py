@@ -10,14 +10,14 @@ import random
 import signal
 import socket
 import time
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import ceil
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from pipeline import __version__, admin, dead_letters, outcomes
+from pipeline import __version__, admin, dead_letters, outcomes, wording
 from pipeline.calls import Caller
 from pipeline.housekeeping import Housekeeping
 from pipeline.inbound import Hook, Inbound
@@ -27,7 +27,6 @@ from pipeline.ledger import Budget, Ledger, LedgerUnavailable, Message, Quota
 from pipeline.model.blame import Answer
 from pipeline.model.entry import Content
 from pipeline.model.facts import Facts, Policy
-from pipeline.model.outcome import Rejected
 from pipeline.pacing import Pace
 from pipeline.rules.adapt import DestinationView, desired, problems_of
 from pipeline.rules.evaluate import RuleSet
@@ -40,7 +39,6 @@ from pipeline.vendors.contract import Situation, Vendor
 EVENTS_REMEMBERED = 100
 """Of one entry, while they await an outcome: an entry that changes for ever must not grow for ever."""
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -76,13 +74,19 @@ def policies_of(settings: Settings) -> dict[str, Policy]:
             says_cancelled="status" in expression.fields,
             needs_identity=functools.partial(_needs_identity, view),
             recover_at_once=view.vendor.defaults.recover_at_once,
-            together=functools.partial(_together, view.vendor, settings.options_of(name), _vendor_keys(settings, name)),
+            together=_situated(wording.together, settings, name),
             batch=view.vendor.defaults.batch,
-            cost=functools.partial(_cost, view.vendor, settings.options_of(name)),
+            cost=_situated(wording.cost, settings, name),
             settle_time=account.settle_time or view.vendor.defaults.settle_time,
             max_attempts=settings.destinations[name].max_attempts,
         )
     return policies
+
+
+def _situated(judge: Callable[[Vendor, Situation], T], settings: Settings, name: str) -> Callable[[Facts], T]:
+    """What is judged of an entry as its destination's vendor sees it."""
+    vendor, options, vendor_key = settings.vendor_of(name), settings.options_of(name), _vendor_keys(settings, name)
+    return lambda facts: judge(vendor, Situation.of(facts, vendor_key(facts.key), options))
 
 
 def _needs_identity(view: DestinationView, content: Content) -> bool:
@@ -360,28 +364,6 @@ def _vendor_keys(settings: Settings, name: str) -> Callable[[str], str]:
     """Our key → the vendor's, unique in the account."""
     prefix = f"{name}." if settings.shares_account(name) else ""
     return prefix.__add__
-
-
-def _together(
-    vendor: Vendor, options: Mapping[str, Any], vendor_key: Callable[[str], str], facts: Facts
-) -> Hashable | None:
-    """What entries must have in common to share a call. One that cannot be planned is alone, and fails alone."""
-    given = Situation.of(facts, vendor_key(facts.key), options)
-    try:
-        step = vendor.plan(given)
-        shared = None if isinstance(step, Rejected) else vendor.together(step, given)
-    except Exception:
-        return None
-    return None if shared is None else (step, shared)
-
-
-def _cost(vendor: Vendor, options: Mapping[str, Any], facts: Facts) -> float:
-    given = Situation.of(facts, facts.key, options)
-    try:
-        step = vendor.plan(given)
-        return 0.0 if isinstance(step, Rejected) else vendor.cost(step, given)
-    except Exception:  # it cannot be worded either, and fails there
-        return 0.0
 
 
 # the receiver of webhooks ------------------------------------------------------------------------------------------

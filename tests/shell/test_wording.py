@@ -11,7 +11,7 @@ from pipeline.model.outcome import Rejected
 from pipeline.model.wire import Request
 from pipeline.vendors import vendors
 from pipeline.vendors.contract import Situation, Step, Vendor
-from pipeline.wording import Worded, worded
+from pipeline.wording import Worded, cost, together, worded
 
 
 def given(key: str, observed: bool = False) -> Situation:
@@ -33,7 +33,19 @@ def request(step: Step, situations: Sequence[Situation]) -> Request:
     return Request("PUT", f"/{step}", body=",".join(situation.key for situation in situations).encode())
 
 
-VENDOR: Vendor = replace(vendors()["ecal"], plan=plan, request=request)
+def shared(step: Step, situation: Situation) -> str | None:
+    if situation.key == "unshareable":
+        raise ValueError(situation.key)
+    return None if situation.key == "loner" else "all"
+
+
+def price(step: Step, situation: Situation) -> float:
+    if situation.key == "unshareable":
+        raise ValueError(situation.key)
+    return 2.0 if step is Step.CREATE else 1.0
+
+
+VENDOR: Vendor = replace(vendors()["ecal"], plan=plan, request=request, together=shared, cost=price)
 
 
 def said(*situations: Situation) -> tuple[Worded, list[str]]:
@@ -72,3 +84,23 @@ def test_where_nobody_can_be_worded_there_is_no_request() -> None:
 def test_another_step_than_the_first_waits() -> None:
     call, _ = said(given("a"), given("b", observed=True))
     assert (list(call.situations), dict(call.refused)) == ([0], {})
+
+
+def test_entries_of_one_step_may_share_a_call() -> None:
+    new, other, known = given("a"), given("b"), given("c", observed=True)
+    assert together(VENDOR, new) == together(VENDOR, other) != together(VENDOR, known)
+    assert None not in (together(VENDOR, new), together(VENDOR, known))
+
+
+@pytest.mark.parametrize("key", ["loner", "impossible", "unplannable", "unshareable"])
+def test_who_shares_with_nobody_is_alone(key: str) -> None:
+    assert together(VENDOR, given(key)) is None
+
+
+def test_a_call_costs_what_its_step_costs() -> None:
+    assert (cost(VENDOR, given("a")), cost(VENDOR, given("a", observed=True))) == (2.0, 1.0)
+
+
+@pytest.mark.parametrize("key", ["impossible", "unplannable", "unshareable"])
+def test_what_will_not_be_called_costs_nothing(key: str) -> None:
+    assert cost(VENDOR, given(key)) == 0.0

@@ -51,7 +51,7 @@ def together(step: Step, situation: Situation) -> Hashable | None:
     """One PUT takes many events; what stands beside them holds for all."""
     if step in (Step.DELETE, Step.FIND):
         return None
-    return (step, _may_make_calendars(situation.options))
+    return _may_make_calendars(situation.options)
 
 
 def event(content: Content, options: Options) -> Event:

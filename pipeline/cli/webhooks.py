@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 import uvloop
 
-from pipeline.app import Receiver, run_until_signal
+from pipeline.app import run_until_signal
 from pipeline.cli.options import CANNOT_GO_ON, HERE, Config, give_up, tell, there
 from pipeline.operate.check import check
+from pipeline.receiver import Receiver
 from pipeline.settings import Settings
 from pipeline.telemetry import Telemetry, configure_logging
 

@@ -73,7 +73,8 @@ def _nowhere(situation: Situation) -> Rejected:
 
 
 def _found(situation: Situation, status: int, body: bytes) -> Outcome:
-    events = shown(body) if status == 200 else []
+    """No plan asks for it, as a PUT may be repeated: the cases read the sample answers of the documents' GETs."""
+    events = _shown(body) if status == 200 else []
     if not events:
         return Retry()
     meant = [one for one in events if _is_meant(situation, one)]
@@ -87,7 +88,7 @@ def _is_meant(situation: Situation, event: Mapping[str, Any]) -> bool:
     return event.get("reference") == situation.key
 
 
-def shown(body: bytes) -> list[Mapping[str, Any]]:
+def _shown(body: bytes) -> list[Mapping[str, Any]]:
     """The events of a read's answer: one, or a list (the older page), or either under `data` (the newer one)."""
     value = json_of(body)
     if isinstance(value, dict) and "data" in value:

@@ -492,6 +492,9 @@ def test_an_outcome_is_told_once_and_only_at_the_end(opened: Open) -> None:
     (grant,) = claim(ledger).grants
     ledger.settle([result(grant, Accepted("v1"))] * 2)
     assert [len(event["data"]["events"]) for event in outcomes(ledger)] == [2]
+    take(ledger, change("k", 3, "newest"))
+    ledger.settle([result(grant, Accepted("v1")) for grant in claim(ledger).grants])
+    assert [[told["offset"] for told in event["data"]["events"]] for event in outcomes(ledger)] == [[3]]
 
 
 def test_what_need_not_be_sent_and_what_dies_have_an_outcome_too(opened: Open) -> None:

@@ -16,9 +16,11 @@ from pipeline.model.outcome import (
     Absent,
     Accepted,
     Exists,
+    Look,
     Outcome,
     Rejected,
     Retry,
+    Split,
     Throttled,
     Unauthorized,
     Unconfirmed,
@@ -377,3 +379,24 @@ def test_an_answer_that_another_claim_has_overtaken_only_raises_a_doubt() -> Non
 
 def test_the_backoff_is_bounded_on_both_sides() -> None:
     assert [backoff(0, 0.0), backoff(3, 0.5), backoff(99, 1.0)] == [0.1, 4.0, 300.0]
+
+
+def test_what_is_to_be_looked_at_is_kept_until_something_is_known() -> None:
+    unsure = settled(claimed(READY), Unknown("timeout"), step="create")
+    looked = settled(claimed(unsure), Look(("a", "b")), step="find")
+    assert looked.candidates == ["a", "b"]
+    known = settled(claimed(looked), Accepted("a"), step="find")
+    assert (known.candidates, known.vendor_id, known.state) == (None, "a", "idle")
+
+
+def test_a_call_that_is_refused_as_one_is_made_with_fewer_until_one_gets_through() -> None:
+    fewer = settled(claimed(READY), Split(), together=9)
+    assert (fewer.batch_limit, fewer.state, fewer.attempts) == (4, "ready", 0)
+    through = settled(claimed(fewer), Accepted("v"), together=4)
+    assert through.batch_limit is None
+
+
+def test_alone_nobody_is_refused_as_one() -> None:
+    alone = settled(claimed(READY), Split(), good=NOW, together=1)
+    assert alone.batch_limit is None
+    assert alone.failures + alone.attempts > 0

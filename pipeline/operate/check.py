@@ -23,6 +23,7 @@ from pipeline.rules.linking import linking
 from pipeline.rules.render import RenderError
 from pipeline.rules.schema import Problem, Rules
 from pipeline.rules.selftest import run_tests
+from pipeline.rules.unsayable import Certain, Refusal
 from pipeline.sealing import KeysInvalid
 from pipeline.settings import Account, Destination, SecretRef, Settings, Webhook, default_of, rules_of
 from pipeline.vendors import vendors
@@ -312,6 +313,21 @@ class _Desk:
                 yield self.problem(where, f"{name} cannot say {field_name}", field_name, expected)
             else:
                 yield from self._default(where, field_name, value)
+        for refusal in self._refused(name):
+            section, dot, own = refusal.name.partition(".")
+            where = (*place, "defaults", section, own) if dot else (*place, "defaults", section)
+            yield self.problem(where, f"{name} refuses {refusal.name}", refusal.words)
+
+    def _refused(self, name: str) -> Iterator[Refusal]:
+        """What the vendor refuses of a destination's defaults, whatever the rules say besides."""
+        view = self.views()[name]
+        declared = view.expression().own
+        said = {field_name: value for field_name, value in view.defaults.items() if field_name in FIELDS}
+        own = view.defaults.get(view.vendor.name)
+        for own_name, value in own.items() if isinstance(own, Mapping) else ():
+            if own_name in declared:
+                said[f"{view.vendor.name}.{own_name}"] = value
+        return Certain.part(said, replace(view, defaults={})).refusals()
 
     def _default(self, where: Place, field_name: str, value: Any) -> Iterator[Problem]:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -16,6 +17,7 @@ from pipeline.rules.language import suggest
 from pipeline.rules.render import RenderError, Template
 from pipeline.rules.schema import Problem, Rules, Send, Sourced, Where
 from pipeline.rules.selftest import run_tests
+from pipeline.rules.unsayable import TIMES, Certain
 
 
 def check_rules(
@@ -134,8 +136,11 @@ def _destination(sourced: Sourced, compiled: CompiledSend, at: Where, view: Dest
         else:
             convert = partial(slots.own_value, declared=expression.own[name])
             yield from _literal(sourced, (*at, view.vendor.name, name), node, convert)
-    if sourced.whole and send.layer == BASE and not (send.cancel or send.delete):
+    if send.cancel or send.delete:
+        return
+    if sourced.whole and send.layer == BASE:
         yield from _missing(sourced, compiled, at, view)
+    yield from _refused(sourced, compiled, at, view)
 
 
 def _missing(sourced: Sourced, compiled: CompiledSend, at: Where, view: DestinationView) -> Iterator[Problem]:
@@ -148,6 +153,66 @@ def _missing(sourced: Sourced, compiled: CompiledSend, at: Where, view: Destinat
         yield _at(sourced, (*at, "entry"), f"{view.name} needs {name}", "nothing", f"{name}:", hint)
     if expression.needs_identity and compiled.subscriber is None and compiled.identity is None:
         yield _at(sourced, at, f"{view.name} needs a subscriber", "nothing", "subscriber: or identity:")
+
+
+def _refused(sourced: Sourced, compiled: CompiledSend, at: Where, view: DestinationView) -> Iterator[Problem]:
+    """What the vendor itself refuses of the values without a template."""
+    whole = sourced.whole and compiled.send.layer == BASE
+    said, unsure = _standing(compiled, view)
+    if sourced.whole and TIMES.isdisjoint(unsure):
+        try:
+            said = _timed(said, view, whole)
+        except RenderError as error:
+            name, _, words = error.explanation.partition(": ")
+            yield _at(sourced, (*at, "entry", name), f"{name} is not right", "", words.removeprefix("expected "))
+            unsure |= TIMES
+    part = Certain.part(said, view, compiled.send.kind)
+    literal = replace(part, unsure=frozenset(unsure), whole=True) if whole else part
+    for refusal in literal.refusals():
+        section, dot, name = refusal.name.partition(".")
+        where = (*at, section, name) if dot else (*at, "entry", section)
+        if not refusal.missing:
+            yield _at(sourced, where, f"{view.name} refuses {refusal.name}", refusal.words)
+        elif refusal.name not in view.expression(compiled.send.kind).required:
+            hint = "say it in the rule or in the destination's defaults"
+            yield _at(sourced, where[:-1], f"{view.name} needs {refusal.name}", "nothing", refusal.words, hint)
+
+
+def _standing(compiled: CompiledSend, view: DestinationView) -> tuple[dict[str, Any], set[str]]:
+    """The values that stand there as they are, in the ledger's shape, and the names of the others."""
+    vendor, expression = view.vendor.name, view.expression(compiled.send.kind)
+    converts: dict[str, tuple[slots.Node, Callable[[Any], Any]]] = {
+        name: (node, slots.FIELD_SLOTS[name]) for name, node in compiled.entry.items()
+    }
+    for name, node in compiled.own.get(vendor, {}).items():
+        if name in expression.own:
+            converts[f"{vendor}.{name}"] = (node, partial(slots.own_value, declared=expression.own[name]))
+    said, unsure = {}, set()
+    for name, (node, convert) in converts.items():
+        try:
+            said[name] = convert(_certain(node))
+        except (RenderError, ValueError, OverflowError):
+            unsure.add(name)
+    sayable = view.sayable(compiled.send.kind)
+    return {name: value for name, value in said.items() if "." in name or name in sayable}, unsure
+
+
+def _certain(node: slots.Node) -> slots.Node:
+    """The value as it stands. Raises ValueError for null too: it takes away, or a template in its place was wrong."""
+    if node is None or isinstance(node, Template):
+        raise ValueError("only an event knows it")
+    for member in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        _certain(member)
+    return node
+
+
+def _timed(said: Mapping[str, Any], view: DestinationView, whole: bool) -> dict[str, Any]:
+    """As for an event; its failure would be every event's."""
+    content = slots.timed(said, view.defaults)
+    all_day = content.get("all_day", view.defaults.get("all_day"))
+    if whole and len(content.get("start") or "") == 10 and not all_day:
+        raise RenderError("format", "start: a date needs all_day: true")
+    return content
 
 
 def _has_template(node: slots.Node) -> bool:

@@ -9,6 +9,7 @@ import typer
 
 from pipeline.cli.options import USAGE, give_up
 from pipeline.sandbox import Account, load, serve
+from pipeline.sandbox.hosted import Hosted
 
 DEMO = (
     Account("acme-ecal", "ecal", {"api_key": "demo-key", "api_secret": "demo-secret"}),
@@ -45,9 +46,13 @@ def sandbox(
 
 
 def _accounts(config: Path) -> tuple[list[Account], int]:
+    """As the file has them; each is tried, so that what its vendor's simulator cannot take is told now."""
     try:
-        return load(config)
+        accounts, seed = load(config)
+        for account in accounts:
+            Hosted(account, seed, now=0.0)
     except OSError as error:
         give_up(f"{config}: {error.strerror}", USAGE)
-    except (ValueError, KeyError, TypeError) as error:
-        give_up(f"{config}: not a list of sandbox accounts ({type(error).__name__}: {error})", USAGE)
+    except (ValueError, TypeError) as error:
+        give_up(f"{config}: {error}", USAGE)
+    return accounts, seed

@@ -90,8 +90,14 @@ class Hosted:
     """An account with its vendor."""
 
     def __init__(self, account: Account, seed: int, now: float) -> None:
+        """Raises ValueError, which names the account and the key, where its `config` or its `faults` cannot be used."""
         self.account, self._seed, self.counts = account, seed, Counts()
-        self.reset(now)
+        try:
+            self.reset(now)
+        except KeyError as error:
+            raise ValueError(f"account {account.name}: its config needs {error.args[0]}") from error
+        except (TypeError, ValueError, AttributeError) as error:
+            raise ValueError(f"account {account.name}: its config or faults cannot be used: {error}") from error
 
     def reset(self, now: float) -> None:
         """As on the first day."""

@@ -123,10 +123,12 @@ class Sandbox:
     async def _faults(self, request: Request) -> Response:
         try:
             asked = json.loads(await request.body())
-            hosted = self._hosted[asked["account"]]
+            hosted = self._hosted.get(str(asked.get("account"))) if isinstance(asked, dict) else None
+            if hosted is None:
+                return self._unknown(400)
             hosted.faults.update(asked, self._clock())
-        except (KeyError, TypeError, ValueError) as error:
-            return JSONResponse({"error": f"{type(error).__name__}: {error}"}, 400)
+        except (TypeError, ValueError) as error:
+            return JSONResponse({"error": str(error)}, 400)
         return JSONResponse(hosted.faults.active(self._clock()))
 
     async def _reset(self, request: Request) -> Response:
@@ -141,7 +143,7 @@ class Sandbox:
     async def _feed(self, request: Request) -> Response:
         hosted, calendar = self._hosted.get(request.path_params["account"]), request.path_params["calendar"]
         if hosted is None:
-            return JSONResponse({"error": "no such account"}, 404)
+            return self._unknown(404)
         now = self._clock()
         entries = [entry for entry in hosted.vendor.entries(now) if entry["calendar"] == calendar]
         return Response(feed(calendar, entries, now), media_type="text/calendar")
@@ -150,10 +152,13 @@ class Sandbox:
         async def endpoint(request: Request) -> Response:
             hosted = self._hosted.get(request.query_params.get("account", ""))
             if hosted is None:
-                return JSONResponse({"error": f"account is one of {', '.join(self._hosted)}"}, 404)
+                return self._unknown(404)
             return JSONResponse(read(hosted, self._clock(), request))
 
         return endpoint
+
+    def _unknown(self, status: int) -> Response:
+        return JSONResponse({"error": f"account is one of {', '.join(self._hosted)}"}, status)
 
 
 def _writes(hosted: Hosted, now: float, request: Request) -> Any:

@@ -44,8 +44,15 @@ def windows(value: Any) -> Windows:
     return tuple((int(calls), float(seconds)) for calls, seconds in value or ())
 
 
-def parse(document: Mapping[str, Any]) -> tuple[list[Account], int]:
-    """The accounts and the seed of `{"seed": 1, "accounts": [{…}]}`."""
+def parse(document: Any) -> tuple[list[Account], int]:
+    """The accounts and the seed of `{"seed": 1, "accounts": [{…}]}`. Raises ValueError where it is something else."""
+    listed: Any = document.get("accounts") if isinstance(document, dict) else None
+    if not isinstance(listed, list):
+        raise ValueError('expected {"accounts": […]}')
+    for index, given in enumerate(listed):
+        missing = [name for name in ("name", "vendor") if not isinstance(given, Mapping) or name not in given]
+        if missing:
+            raise ValueError(f"accounts[{index}] needs {' and '.join(missing)}")
     accounts = [
         Account(
             name=given["name"],
@@ -55,7 +62,7 @@ def parse(document: Mapping[str, Any]) -> tuple[list[Account], int]:
             retry_after=given.get("retry_after", "none"),
             faults=given.get("faults", {}),
         )
-        for given in document["accounts"]
+        for given in listed
     ]
     return accounts, int(document.get("seed", 0))
 

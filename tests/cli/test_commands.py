@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,31 @@ def test_sandbox_accounts_that_are_none_are_wrong_usage(tmp_path: Path, text: st
     (tmp_path / "accounts.json").write_text(text)
 
     assert calends("sandbox", "--config", str(tmp_path / "accounts.json"))[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("account", "why"),
+    [
+        ({"vendor": "ecal"}, "accounts[0] needs name"),
+        ({"name": "a", "vendor": "ekal"}, "account a: unknown vendor ekal; one of"),
+        ({"name": "a", "vendor": "ecal", "config": {"api_secret": "s"}}, "account a: its config needs api_key"),
+        ({"name": "a", "vendor": "apptoto", "config": {"api_key": "k"}}, "account a: its config needs user"),
+        ({"name": "a", "vendor": "calreply", "config": {"client_id": "k"}}, "account a: its config needs account_code"),
+        ({"name": "a", "vendor": "add_to_calendar_pro"}, "account a: its config needs api_key"),
+        (
+            {"name": "a", "vendor": "add_to_calendar_pro", "config": {"api_key": "k"}, "faults": {"fire": 1}},
+            "fire is no",
+        ),
+    ],
+)
+def test_a_sandbox_account_that_cannot_be_is_told_in_a_sentence(
+    tmp_path: Path, account: dict[str, object], why: str
+) -> None:
+    (tmp_path / "accounts.json").write_text(json.dumps({"accounts": [account]}))
+
+    code, told = calends("sandbox", "--config", str(tmp_path / "accounts.json"))
+
+    assert (code, why in told, told.count("\n")) == (2, True, 1), told
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,9 @@ import pytest
 from typer.main import get_command
 
 from pipeline.cli import app
+from pipeline.cli.sandbox import DEMO
+from pipeline.sandbox.faults import KINDS
+from pipeline.sandbox.server import Sandbox
 from pipeline.settings import Account, Admin, Destination, Kafka, LedgerSettings, Settings, Webhooks
 from pipeline.vendors import vendors
 
@@ -33,6 +36,28 @@ def test_every_setting_is_explained(name: str) -> None:
 def test_every_command_is_explained(name: str) -> None:
     assert f"\n## `calends {name}" in (ROOT / "docs" / "commands.md").read_text()
     assert f"| `calends {name}" in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("vendor", sorted(vendors()))
+def test_every_key_of_a_simulator_is_explained(vendor: str) -> None:
+    source = (ROOT / "pipeline" / "vendors" / vendor / "simulator.py").read_text()
+    page = (ROOT / "docs" / "sandbox.md").read_text()
+    section = page.partition(f"\n### `config` of `{vendor}`\n")[2].partition("\n#")[0]
+
+    keys = set(re.findall(r"""config(?:\.get\(|\[)"(\w+)\"""", source))
+    assert keys
+    assert [key for key in sorted(keys) if f"`{key}`" not in section] == []
+
+
+@pytest.mark.parametrize("name", [*KINDS, *(account.name for account in DEMO)])
+def test_every_fault_and_account_of_the_sandbox_is_explained(name: str) -> None:
+    assert f"`{name}`" in (ROOT / "docs" / "sandbox.md").read_text()
+
+
+def test_every_path_of_the_sandbox_is_explained() -> None:
+    page = (ROOT / "docs" / "sandbox.md").read_text()
+    paths = [route.path.partition("/{")[0] for route in Sandbox([])._routes()]
+    assert [path for path in paths if f"{path}" not in page] == []
 
 
 def test_the_readme_shows_the_relay_as_it_is() -> None:

@@ -145,6 +145,13 @@ def test_an_unknown_fault_is_refused(sandbox: httpx.Client, wrong: dict[str, Any
     assert sandbox.post("/_faults", json={"account": "shop", **wrong}).status_code == 400
 
 
+@pytest.mark.parametrize("wrong", [{"account": "zz"}, {}, []])
+def test_a_fault_of_an_unknown_account_tells_which_there_are(sandbox: httpx.Client, wrong: Any) -> None:
+    answer = sandbox.post("/_faults", json=wrong)
+
+    assert (answer.status_code, answer.json()["error"].startswith("account is one of ")) == (400, True)
+
+
 def test_errors_come_at_the_rate_asked_for(sandbox: httpx.Client) -> None:
     fault(sandbox, error_rate=0.5, error_status=502)
     statuses = [probe(sandbox).status_code for _ in range(60)]

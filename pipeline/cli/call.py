@@ -79,7 +79,10 @@ def call(
             give_up(str(error), USAGE)
     if isinstance(came, Refused):
         give_up(came.words, PROBLEMS if came.reached else CANNOT_GO_ON)
-    typer.echo(_as_json(came) if as_json else "\n".join(_lines(came, include)))
+    if as_json or include or came.body:
+        typer.echo(_as_json(came) if as_json else "\n".join(_lines(came, include)))
+    else:
+        typer.echo(_status(came), err=True)
     raise typer.Exit(0 if came.fine else PROBLEMS)
 
 
@@ -175,12 +178,16 @@ def _as_json(came: Answered) -> str:
     return json.dumps(told, ensure_ascii=False, indent=2)
 
 
+def _status(came: Answered) -> str:
+    meanings = {status.value: status.phrase for status in HTTPStatus}
+    return f"{came.status} {meanings.get(came.status, '')}".rstrip()
+
+
 def _lines(came: Answered, include: bool) -> list[str]:
     content = came.content()
     text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False, indent=2)
     body = [text] if came.body else []
     if not include:
         return body
-    meanings = {status.value: status.phrase for status in HTTPStatus}
     headers = [f"{name}: {value}" for name, value in came.headers.items()]
-    return [f"HTTP {came.status} {meanings.get(came.status, '')}".rstrip(), *headers, "", *body]
+    return [f"HTTP {_status(came)}", *headers, "", *body]

@@ -138,6 +138,12 @@ def test_status_and_headers_are_printed_on_request(tmp_path: Path) -> None:
     assert any(line.startswith("date: ") for line in lines[1:])
 
 
+def test_an_answer_without_a_body_is_told_by_its_status(tmp_path: Path) -> None:
+    with desk(tmp_path) as here:
+        result = here.call("GET", "/apiv2/event")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "204 No Content\n")
+
+
 def test_fields_are_json_where_they_are_json(tmp_path: Path) -> None:
     day = ("startDate=2026-12-24", "endDate=2026-12-24", "allDay=yes")
     fields = ("type=private", "name=NaN", "location=L", "reference=K", "draft=0", 'details="7"', *day)

@@ -73,7 +73,7 @@ def policies_of(settings: Settings) -> dict[str, Policy]:
             needs_identity=functools.partial(_needs_identity, view),
             recover_at_once=view.vendor.defaults.recover_at_once,
             together=_situated(wording.together, settings, name),
-            batch=view.vendor.defaults.batch,
+            batch=account.batch or view.vendor.defaults.batch,
             cost=_situated(wording.cost, settings, name),
             settle_time=account.settle_time or view.vendor.defaults.settle_time,
             max_attempts=settings.destinations[name].max_attempts,

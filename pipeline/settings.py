@@ -117,6 +117,8 @@ class Account(Strict):
     credential: dict[str, SecretRef] = {}
     quota: tuple[Quota, ...] = ()
     budget: Budget | None = None
+    batch: int | None = Field(default=None, gt=0)
+    """Entries in one call at most, of a vendor that takes several."""
     concurrency: int | None = Field(default=None, gt=0)
     timeout: Seconds | None = None
     settle_time: Seconds | None = None

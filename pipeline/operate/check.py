@@ -27,7 +27,7 @@ from pipeline.rules.unsayable import Certain, Refusal
 from pipeline.sealing import KeysInvalid
 from pipeline.settings import Account, Destination, SecretRef, Settings, Webhook, default_of, rules_of
 from pipeline.vendors import vendors
-from pipeline.vendors.contract import Vendor
+from pipeline.vendors.contract import Vendor, free
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +185,12 @@ class _Desk:
         if vendor is None:
             yield self.unknown((*place, "vendor"), "vendor", account.vendor, sorted(vendors()))
             return
+        if account.budget is not None and vendor.cost is free:
+            message = f"a budget that nothing uses up: no call to {vendor.title} costs credits"
+            yield self.problem((*place, "budget"), message, "budget", "no budget here")
+        if (account.batch or 1) > 1 and vendor.defaults.batch == 1:
+            message = f"{vendor.title} takes one entry in a call"
+            yield self.problem((*place, "batch"), message, str(account.batch), "no batch here")
         names = [secret.name for secret in vendor.secrets]
         said = self._said((*place, "credential"), names)
         for secret in vendor.secrets:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from pipeline.app import policies_of
 from pipeline.cli import app
 from pipeline.operate.check import check
 from pipeline.rules.schema import Problem
@@ -402,3 +403,45 @@ def test_a_key_file_is_judged(tmp_path: Path) -> None:
     (problem,) = problems_of(tmp_path, "log_level: info\n", f"key_file: {tmp_path}/keys\n")
     assert problem.message == "key_file cannot be used"
     assert "32 characters" in problem.expected
+
+
+@pytest.mark.usefixtures("credentials")
+def test_a_missing_key_file_is_told_where_the_topic_stands(tmp_path: Path) -> None:
+    told = "kafka:\n  bootstrap_servers: localhost:9092\n  outcome_topic: outcomes"
+    old = 'kafka: {bootstrap_servers: "localhost:9092", pattern: orders}'
+
+    (problem,) = problems_of(tmp_path, old, told)
+
+    assert (problem.line, problem.found) == (4, "no key_file")
+
+
+@pytest.mark.usefixtures("credentials")
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("budget: {credits: 5}", "a budget that nothing uses up: no call to CalReply costs credits"),
+        ("batch: 5", "CalReply takes one entry in a call"),
+        ("batch: 0", "accounts.cal.batch is not right"),
+    ],
+)
+def test_what_an_account_says_in_vain_is_told(tmp_path: Path, more: str, message: str) -> None:
+    problems = problems_of(tmp_path, "    quota:", f"    {more}\n    quota:")
+
+    assert [(problem.line, problem.message) for problem in problems] == [(7, message)]
+
+
+@pytest.mark.usefixtures("credentials")
+def test_a_batch_of_the_account_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHECK_KEY", "k")
+    file = tmp_path / "calends.yaml"
+    own = "    vendor: apptoto\n    credential: {user: {env: CHECK_KEY}, api_key: {env: CHECK_KEY}}\n"
+    entry = "{title: x, collection: c, time_zone: UTC, start: 2026-12-24T09:00}"
+    rules = f"rules: [{{name: r, from: t, send: {{to: d, entry: {entry}}}}}]\n"
+    file.write_text(f"accounts:\n  a:\n{own}    batch: 25\n  b:\n{own}destinations:\n"
+                    f"  d: {{account: a}}\n  e: {{account: b}}\n{rules}")  # fmt: skip
+
+    report = check(file)
+
+    assert (report.problems, report.settings is not None) == ((), True)
+    assert report.settings is not None
+    assert {name: one.batch for name, one in policies_of(report.settings).items()} == {"d": 25, "e": 20}

@@ -17,7 +17,7 @@ from pipeline.vendors import vendors as known_vendors
 Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="One vendor in full. Default: all, a line each.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
 
-HEAD = ("vendor", "deletes", "subscriptions", "webhooks", "credential", "quota", "batch", "what it is")
+HEAD = ("vendor", "deletes", "subscriptions", "webhooks", "credential", "quota", "batch", "credits", "what it is")
 
 
 def vendors(name: Name = None, as_json: AsJson = False) -> None:
@@ -52,12 +52,20 @@ def _row(one: Described) -> tuple[str, ...]:
         one.authentication,
         _windows(one),
         str(one.batch),
+        "yes" if one.credits else "no",
         one.title,
     )
 
 
 def _windows(one: Described) -> str:
     return ", ".join(f"{calls} in {seconds:g} s" for calls, seconds in one.windows)
+
+
+def _credits(one: Described) -> str:
+    return (
+        ", ".join(f"{cost:g} for {'an' if step[0] in 'aeiou' else 'a'} {step}" for step, cost in one.credits.items())
+        or "none are counted"
+    )
 
 
 def _whole(one: Described) -> Iterator[str]:
@@ -89,6 +97,7 @@ def _section(title: str, lines: Sequence[str] | Iterator[str]) -> Iterator[str]:
 
 def _says(says: Says) -> Iterator[str]:
     yield "required: " + (", ".join(says.required) or "nothing")
+    yield from (f"needs:    {words}" for words in says.needs)
     yield "optional: " + (", ".join(says.optional) or "nothing")
     if says.own:
         yield "own:      " + ", ".join(f"{name} ({kind})" for name, kind in says.own.items())
@@ -119,6 +128,7 @@ def _limits(one: Described) -> Iterator[str]:
     yield f"quota:       {_windows(one)}"
     yield f"concurrency: {one.concurrency} calls at once"
     yield f"batch:       {one.batch} {'entry' if one.batch == 1 else 'entries'} in a call at most"
+    yield f"credits:     {_credits(one)}"
     yield f"timeout:     {one.timeout:g} s"
     why = ", except that it is looked into at once" if one.recover_at_once else ""
     yield f"settle_time: {one.settle_time:g} s after an answer that was lost{why}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from pipeline.vendors.contract import Expression, Option, Secret, Vendor
+from pipeline.model.entry import Content
+from pipeline.vendors.contract import Expression, Option, Secret, Situation, Step, Vendor
 
 Choice = Mapping[str, Any]
 """Options → the values that are chosen."""
@@ -21,6 +22,8 @@ class Says:
     optional: tuple[str, ...]
     own: Mapping[str, str]
     """The vendor's own fields → their JSON types."""
+    needs: tuple[str, ...]
+    """What else it misses in an item of which nothing is said, in its own words."""
     needs_identity: bool
     can_delete: bool
 
@@ -51,6 +54,8 @@ class Described:
     """(calls, seconds), unless the account says otherwise."""
     concurrency: int
     batch: int
+    credits: Mapping[str, float]
+    """Kind of call → what it uses up of the account's budget; none: no call costs credits."""
     timeout: float
     settle_time: float
     recover_at_once: bool
@@ -71,6 +76,7 @@ def described(vendor: Vendor) -> Described:
         windows=tuple((window.calls, window.seconds) for window in given.windows),
         concurrency=given.concurrency,
         batch=given.batch,
+        credits=_credits(vendor),
         timeout=given.timeout,
         settle_time=given.settle_time,
         recover_at_once=given.recover_at_once,
@@ -93,15 +99,34 @@ def _tells(vendor: Vendor, plain: Choice, option: Option) -> bool:
 
 
 def _under(vendor: Vendor, choice: Choice) -> Under:
-    whole = vendor.express({option.name: option.default for option in vendor.options} | dict(choice))
-    return Under(choice, _says(whole), _says(whole.subscription) if whole.subscription else None)
+    options = {option.name: option.default for option in vendor.options} | dict(choice)
+    whole = vendor.express(options)
+    of_entry = _says(whole, _missed(vendor, {}, options))
+    if whole.subscription is None:
+        return Under(choice, of_entry, None)
+    return Under(choice, of_entry, _says(whole.subscription, _missed(vendor, {"kind": "subscription"}, options)))
 
 
-def _says(expression: Expression) -> Says:
+def _missed(vendor: Vendor, content: Content, options: Choice) -> list[str]:
+    """A vendor may fail at a content of which nothing is said: then it tells no more than its declaration."""
+    try:
+        return [words for words in vendor.problems(content, options) if "is required" in words]
+    except Exception:
+        return []
+
+
+def _credits(vendor: Vendor) -> Mapping[str, float]:
+    nothing = Situation(key="", wanted=None, observed=None, identity=None)
+    costs = {step.value: vendor.cost(step, nothing) for step in Step}
+    return {name: cost for name, cost in costs.items() if cost}
+
+
+def _says(expression: Expression, missed: Sequence[str]) -> Says:
     return Says(
         required=tuple(sorted(expression.required)),
         optional=tuple(sorted(expression.fields - expression.required)),
         own=dict(sorted(expression.own.items())),
+        needs=tuple(words for words in missed if words.split()[0] not in expression.required),
         needs_identity=expression.needs_identity,
         can_delete=expression.can_delete,
     )

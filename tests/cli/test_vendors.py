@@ -59,3 +59,21 @@ def test_an_option_that_changes_what_can_be_said_is_shown_for_each_choice() -> N
 def test_an_unknown_vendor_is_wrong_usage() -> None:
     result = CliRunner().invoke(app, ["vendors", "ecall"])
     assert (result.exit_code, "did you mean ecal?" in result.stderr) == (2, True)
+
+
+def test_what_calls_cost_is_told() -> None:
+    assert "credits:     1 for a create, 0.2 for an update, 0.2 for a write" in told("add_to_calendar_pro")
+    assert "credits:     none are counted" in told("ecal")
+    assert as_json("add_to_calendar_pro")["credits"] == {"create": 1.0, "update": 0.2, "write": 0.2}
+
+
+def test_what_a_vendor_misses_besides_is_told_in_its_words() -> None:
+    subscription = as_json("calreply")["says"][0]["subscription"]
+    assert [words.split()[0] for words in subscription["needs"][:2]] == ["calreply.subscriberId", "calreply.redirectTo"]
+    assert "  needs:    calreply.subscriberId is required" in told("calreply")
+    assert [one["entry"]["needs"] for one in as_json("ecal")["says"]] == [[], []]
+
+
+def test_the_batch_and_the_types_of_own_fields_are_told() -> None:
+    assert "batch:       20 entries in a call at most" in told("apptoto")
+    assert "show_as (integer)" in told("apptoto")

@@ -127,7 +127,10 @@ def test_a_vendor_that_fails_at_a_part_breaks_nothing() -> None:
     assert told(ECAL + ", alerts: [7m]}", "ecal", {"ecal": view}) == []
 
 
-@pytest.mark.parametrize("file", ["configs/calends.yaml", "configs/relay.yaml", "pipeline/demo/calends.yaml"])
+@pytest.mark.parametrize(
+    "file",
+    ["configs/calends.yaml", "configs/examples/four-vendors.yaml", "configs/relay.yaml", "pipeline/demo/calends.yaml"],
+)
 def test_the_shipped_rules_stay_clean(file: str) -> None:
     assert check(ROOT / file, secrets=False).problems == ()
 

@@ -8,12 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from pipeline.model.entry import Content
 from pipeline.operate.check import check
 from pipeline.rules.adapt import DestinationView
 from pipeline.rules.check import check_rules
 from pipeline.rules.schema import Problem, load_text
+from pipeline.rules.unsayable import Certain
 from pipeline.vendors import vendors
+from tests.vendors.subjects import situations, subjects
 
 ROOT = Path(__file__).parents[2]
 OPTIONS: Mapping[str, Mapping[str, Any]] = {"calreply": {"account_code": "a", "api": "rokt"}}
@@ -144,3 +149,33 @@ def test_the_defaults_of_a_destination_are_judged_where_they_stand(tmp_path: Pat
 
     line = text.partition("  apptoto: {account")[0].count("\n") + 1
     assert (problem.line, problem.message) == (line, "apptoto refuses apptoto.show_as")
+
+
+def contents() -> list[tuple[str, Content, Mapping[str, Any]]]:
+    """Every content of the vendors' own cases that the vendor takes: (vendor, content, options)."""
+    found = []
+    for one in subjects():
+        for situation in (each for case in one.cases("requests") for each in situations(case)):
+            whole = situation.wanted or situation.observed or {}
+            if whole and not one.vendor.problems(whole, situation.options):
+                found.append((one.vendor.name, whole, situation.options))
+    return found
+
+
+def flat(content: Content, vendor: str) -> dict[str, Any]:
+    own = {f"{vendor}.{name}": value for name, value in content.get(vendor, {}).items()}
+    return {name: value for name, value in content.items() if name not in (vendor, "kind")} | own
+
+
+@settings(max_examples=600, deadline=None)
+@given(one=st.sampled_from(contents()), data=st.data())
+def test_whatever_of_a_good_entry_is_a_template_nothing_is_refused(
+    one: tuple[str, Content, Mapping[str, Any]], data: st.DataObject
+) -> None:
+    vendor, content, options = one
+    view, said, kind = DestinationView("d", vendors()[vendor], options), flat(content, vendor), content.get("kind")
+    unsure = data.draw(st.sets(st.sampled_from(sorted(said))))
+    literal = {name: value for name, value in said.items() if name not in unsure}
+
+    assert list(Certain(literal, frozenset(unsure), view, kind).refusals()) == []
+    assert list(Certain.part(literal, view, kind).refusals()) == []

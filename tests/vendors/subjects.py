@@ -47,6 +47,20 @@ class Subject:
     def cases(self, kind: str) -> list[dict[str, Any]]:
         return list(document(self.folder).get(kind) or ())
 
+    @property
+    def sandbox(self) -> dict[str, Any]:
+        """What the simulator's account, and the destination's options, are besides the credential."""
+        return dict(document(self.folder).get("sandbox") or {})
+
+    @property
+    def allowances(self) -> dict[str, Any]:
+        """Where what comes back cannot but differ from what was said."""
+        return dict(document(self.folder).get("allowances") or {})
+
+    @property
+    def simulator(self) -> Any:
+        return importlib.import_module(f"{self.package}.simulator").Simulator
+
 
 class Unusable(Exception):
     """The folder holds no vendor; the text says what is missing."""

@@ -258,7 +258,9 @@ def check_date(shown: Mapping[str, Any], meant: Mapping[str, Any]) -> None:
 def check(at: Simulator, content: Mapping[str, Any]) -> None:
     """The one event at the simulator says all that the content says."""
     shown, own = at.entries(), content.get(NAME, {})
-    dates = [{**content, **one} for one in content.get("dates") or ({},)]
+    # An entry that is cancelled is so with all its dates.
+    cancelled = {"status": "cancelled"} if content.get("status") == "cancelled" else {}
+    dates = [{**content, **one, **cancelled} for one in content.get("dates") or ({},)]
     assert len(shown) == len(dates)
     for entry, meant in zip(shown, dates, strict=True):
         check_date(entry, meant)
@@ -597,7 +599,7 @@ def test_every_field_that_it_can_say_is_in_the_tests() -> None:
         ({NAME: {"description_html": '<a href="javascript:x">x</a>'}}, f"{NAME}.description_html"),
         ({"description": "x", NAME: {"description_html": "<p>x</p>"}}, "description"),
         ({NAME: {"organizer_name": "Jack"}}, f"{NAME}.organizer_name"),
-        ({NAME: {"organizer_name": "J" * 51, "organizer_email": "a@b.c"}}, f"{NAME}.organizer"),
+        ({NAME: {"organizer_name": "J" * 51, "organizer_email": "a@b.c"}}, f"{NAME}.organizer_name"),
         ({"participants": [{"name": "Santa", "email": "a@b.c"}]}, "participants"),
     ],
 )

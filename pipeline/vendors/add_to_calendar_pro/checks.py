@@ -108,7 +108,7 @@ def _people_problems(content: Content, own: Mapping[str, Any], options: Mapping[
     if bool(organizer[0]) != bool(organizer[1]):
         found.append(f"{SECTION}.{ORGANIZER[0]} and {SECTION}.{ORGANIZER[1]} go together")
     if all(organizer):
-        found += _person_problems(f"{SECTION}.organizer", *organizer)
+        found += _person_problems([f"{SECTION}.{name}" for name in ORGANIZER], *organizer)
     people = content.get("participants", ())
     return found + (_participant_problems(people, all(organizer), options) if people else [])
 
@@ -123,10 +123,12 @@ def _participant_problems(people: Any, has_organizer: bool, options: Mapping[str
         return [*found, f"participants: {len(people)} given, the vendor has one attendee"]
     if people[0].get("phone"):
         found.append("participants: an attendee's phone cannot be said")
-    return [*found, *_person_problems("participants", people[0].get("name", ""), people[0].get("email", ""))]
+    one = people[0]
+    return [*found, *_person_problems(["participants"] * 2, one.get("name", ""), one.get("email", ""))]
 
 
-def _person_problems(who: str, name: str, email: str) -> list[str]:
-    found = [] if 0 < len(name) <= LONGEST_NAME else [f"{who}: a name of 1 to {LONGEST_NAME} characters"]
+def _person_problems(fields: list[str], name: str, email: str) -> list[str]:
+    """`fields`: which one says the name, and which the address."""
+    found = [] if 0 < len(name) <= LONGEST_NAME else [f"{fields[0]}: a name of 1 to {LONGEST_NAME} characters"]
     good = len(email) <= LONGEST_EMAIL and _EMAIL.fullmatch(email)
-    return found if good else [*found, f"{who}: an e-mail address of at most {LONGEST_EMAIL} characters"]
+    return found if good else [*found, f"{fields[1]}: an e-mail address of at most {LONGEST_EMAIL} characters"]

@@ -187,6 +187,7 @@ def problems(content: Content, options: Mapping[str, Any]) -> list[str]:
     found = [f"{name} is required" for name in ("title", "start", "time_zone") if not content.get(name)]
     found += zone_problems(content)
     found += [*_alert_problems(content.get("alerts", ())), *_own_problems(content.get("calreply", {}), options)]
+    found = found or _form_problems(content)
     return found or [*_span_problems(content), *_day_problems(content, options)]
 
 
@@ -201,6 +202,14 @@ def _own_problems(own: Mapping[str, Any], options: Mapping[str, Any]) -> list[st
         found += [f"calreply.{name} needs api: rokt" for name in ROKT if name in own]
     texts = (name for name in ROKT if name in own)
     return [*found, *(f"calreply.{name} is a text" for name in texts if not (own[name] and isinstance(own[name], str)))]
+
+
+def _form_problems(content: Content) -> list[str]:
+    """Layers may make dates of one and times of the other."""
+    whole = bool(content.get("all_day"))
+    expected = "a date, as all_day is true" if whole else "a date and time, as all_day is not true"
+    times = [name for name in ("start", "end") if content.get(name)]
+    return [f"{name}: expected {expected}" for name in times if (len(content[name]) == len("2026-12-24")) != whole]
 
 
 def _span_problems(content: Content) -> list[str]:

@@ -74,6 +74,17 @@ def contents(one: Subject, options: Mapping[str, Any]) -> Strategy:
     return st.builds(without, built, st.just(()) | st.sampled_from(FIELDS).map(lambda name: [name]))
 
 
+def crossed(one: dict[str, Any], other: dict[str, Any]) -> list[dict[str, Any]]:
+    """Both, and between them each with the other's words: drawing a content costs more than a round trip of it."""
+    return [one, _crossed(one, other), other, _crossed(other, one)]
+
+
+def _crossed(times: dict[str, Any], words: dict[str, Any]) -> dict[str, Any]:
+    spans = (*TIMES, "dates")
+    said = {name: value for name, value in words.items() if name not in spans}
+    return {**said, **{name: value for name, value in times.items() if name in spans}}
+
+
 def sound(content: dict[str, Any], view: DestinationView, one: Subject) -> dict[str, Any]:
     """The content without what its problems name; with problems still where that must be there."""
     required = view.expression().required

@@ -75,6 +75,8 @@ def subjects() -> list[Subject]:
 
 def subject(folder: Path) -> Subject:
     """Raises Unusable."""
+    if not folder.is_dir():
+        raise Unusable(f"{folder}: no such folder")
     lacking = [name for name in FILES if not (folder / name).is_file()]
     if lacking:
         raise Unusable(_listed(f"{folder} is no vendor yet; it lacks", [f"{name}: {FILES[name]}" for name in lacking]))

@@ -1,4 +1,7 @@
-"""`pytest tests/vendors --vendor FOLDER`: the contract's suite over one folder, for whoever writes a vendor."""
+"""`pytest --vendor=FOLDER`: the vendors' suite over one folder and nothing else, for whoever writes a vendor.
+
+It stands here, as pytest reads this file before it knows its arguments, wherever in the repository they point to.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,11 @@ import pytest
 
 from tests.vendors import subjects
 
-SUITE = "test_contract.py"
+SUITE = ("test_contract.py", "test_round_trip.py")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    words = "a vendor's folder, in the tree or outside: runs the contract's suite over it alone"
+    words = "a vendor's folder, in the tree or outside: runs the vendors' suite over it, and nothing else"
     parser.addoption("--vendor", metavar="FOLDER", help=words)
 
 
@@ -32,16 +35,16 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """The other files are about the vendors of the tree."""
-    own = collection_path.suffix == ".py" and collection_path.name != SUITE
-    return True if subjects.named is not None and own else None
+    """With one vendor, only its suite."""
+    other = collection_path.suffix == ".py" and collection_path.name not in SUITE
+    return True if subjects.named is not None and other else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """With one vendor, what others need is out of place: their own tests, and kinds of cases that it has not."""
     if subjects.named is None:
         return
-    out = [item for item in items if _of_another(item) or _without_a_case(item)]
+    out = [item for item in items if item.path.name not in SUITE or _of_another(item) or _without_a_case(item)]
     config.hook.pytest_deselected(items=out)
     items[:] = [item for item in items if item not in out]
 

@@ -6,6 +6,7 @@ What is missing is told in words for the author of a vendor, who has not read th
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ FILES = {
     "responses.py": "read(): an answer as an outcome",
     "simulator.py": "Simulator: the vendor as its pages describe it, for the sandbox; imports nothing of the folder",
 }
+SOURCE = re.compile(r"(facts \d+\.\d+|newer page: \S|none: \S|[^;]*[^;\s], lines? \d)")
+FORMS = '"<page>, line 12", "facts 1.2", "newer page: <its name>" or "none: <why>"'
 PARTS = ("token_path", "writes", "tokens_issued", "handle", "refusal", "peek", "revoke", "restore", "items", "entries")
 """What the sandbox asks of a `Simulator` (`pipeline/sandbox/hosted.py`)."""
 
@@ -134,8 +137,8 @@ def _cases_missing(one: Subject) -> Iterator[str]:
 def _sources_missing(one: Subject) -> Iterator[str]:
     for kind in ("requests", "responses", "signatures", "tokens", "token_responses", "calls"):
         for case in one.cases(kind):
-            if not case.get("source"):
-                yield f"cases.yaml: `{case.get('name')}` under `{kind}` does not name its `source`, a line of a page"
+            if not SOURCE.match(str(case.get("source", ""))):
+                yield f"cases.yaml: the `source` of `{case.get('name')}` under `{kind}` is none of {FORMS}"
 
 
 def _simulator_missing(one: Subject) -> Iterator[str]:

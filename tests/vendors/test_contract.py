@@ -4,6 +4,12 @@ A case file holds `requests` (name, source, step, situation or situations, expec
 `responses` (name, source, step, situation or situations, status, headers, body, expect: one outcome or a list),
 and where the vendor has them `signatures`, `tokens` and `token_responses`.
 
+A `source` is one of these, with anything behind it:
+`<page>, line 12` or `lines 12-14`: the page's name and the lines in our copy of it.
+`newer page: <its name>`: a page that was read later, of which there is no copy with lines.
+`facts 1.2`: a section of what was found out beyond the pages.
+`none: <why>`: no page tells of it, and why it is so all the same.
+
 `calls` are what the vendor's pages list, for `tests/cli/test_call.py`: made by hand, one after the other, at one
 simulated account: name, source, method, path, query, headers, json or body, and the status to `expect`. `{name}` in a
 path, a query or JSON stands for that field of the last answer that had it. `sandbox` is what the simulator's account

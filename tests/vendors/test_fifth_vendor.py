@@ -91,7 +91,8 @@ def test_what_else_is_missing_is_told(outside: Path) -> None:
     (outside / "simulator.py").write_text(simulator.replace("def revoke(", "def revoked("))
     assert missing(subject(outside)) == [
         "cases.yaml: `requests` has no case of the step `delete`, which plan() gives",
-        "cases.yaml: `an event` under `requests` does not name its `source`, a line of a page",
+        "cases.yaml: the `source` of `an event` under `requests` is none of "
+        '"<page>, line 12", "facts 1.2", "newer page: <its name>" or "none: <why>"',
         "simulator.py: Simulator has no `revoke`, which the sandbox asks for",
     ]
 

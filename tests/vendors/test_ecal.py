@@ -735,6 +735,14 @@ def test_a_list_is_of_calendars_with_drafts_and_in_a_zone_on_request() -> None:
     assert publisher.call("GET", "/apiv2/event", tz="Nowhere") == 400
 
 
+def test_one_event_is_read_in_a_zone_on_request() -> None:
+    publisher = Publisher()
+    fixture = {**FIELDS_OF_ONE, "type": "fixture", "calendarId": "c1", "reference": "A"}
+    made = publisher.call("POST", "/apiv2/event", fixture)
+    moved = publisher.call("GET", f"/apiv2/event/{made['eventId']}", tz="Asia/Tokyo")
+    assert (moved["startDate"], moved["startTime"], moved["timezone"]) == ("2026-12-24", "17:00", "Asia/Tokyo")
+
+
 def test_an_unknown_calendar_is_404_and_a_known_one_takes_an_event_over() -> None:
     publisher = Publisher(calendars=["c1", "c2"])
     content = {"title": "T", "location": "L", "start": "2026-12-24", "all_day": True, "collection": "c9"}

@@ -91,3 +91,14 @@ def test_an_entry_is_created_updated_and_deleted_at_it(assembly: Assembly) -> No
     words = ("PUT", "/events/k9", "-f", "title=By hand", "-f", "date=2027-03-01")
     assert calends("call", "team", *words, "-c", str(assembly.folder)).exit_code == 0
     assert assembly.converged("team", {"k2": "Sea", "k9": "By hand"})
+
+
+def test_what_it_cannot_say_is_an_error_of_the_rule(outside: Path, tmp_path: Path) -> None:
+    settings = TEXTS["calends.yaml"].replace("all_day: true}", "all_day: true, location: Rome}")
+    (tmp_path / "calends.yaml").write_text(settings)
+    told = calends("check", str(tmp_path)).stderr
+    assert "calends.yaml:12: team cannot say location" in told
+
+
+def test_it_is_told_of_like_any_other(outside: Path) -> None:
+    assert "colour (string)" in calends("vendors", "tinycal").stdout

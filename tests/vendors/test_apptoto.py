@@ -233,7 +233,7 @@ def sound_entries(collections: Sequence[str]) -> st.SearchStrategy[Content]:
 ANYWHERE = sound_entries(("Team", "Home", "7"))
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(content=ENTRIES)
 def test_an_entry_has_problems_or_stands_at_the_vendor_as_it_is(content: Content) -> None:
     vendor, options = Simulator(ACCOUNT), {"calendar_creation": "allow"}
@@ -269,7 +269,7 @@ def test_an_entry_with_every_field_comes_back_with_every_field() -> None:
     assert entry["custom_data"] == {"a": {"b": [1, 2.5, True, None, "é"]}}
 
 
-@settings(max_examples=150)
+@settings(max_examples=75)
 @given(before=ANYWHERE, after=ANYWHERE)
 def test_an_update_leads_to_what_a_create_would_have_made(before: Content, after: Content) -> None:
     vendor = Simulator(ACCOUNT)
@@ -280,7 +280,7 @@ def test_an_update_leads_to_what_a_create_would_have_made(before: Content, after
     assert held(vendor) == [expected(after)]
 
 
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(before=ANYWHERE, after=ANYWHERE)
 def test_a_whole_write_leads_to_the_same(before: Content, after: Content) -> None:
     after = {**after, "collection": before["collection"]}
@@ -389,7 +389,7 @@ FATES = st.lists(st.sampled_from(("answered", "lost", "ignored", "lost", "ignore
 WANTED = st.lists(st.tuples(st.none() | sound_entries(("7", "8")), FATES), min_size=1, max_size=4)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(config=st.sampled_from(CONFIGS), wanted=WANTED)
 def test_whatever_answers_are_lost_the_newest_state_stands_at_the_vendor_once(
     config: Mapping[str, Any], wanted: list[tuple[Content | None, list[str]]]

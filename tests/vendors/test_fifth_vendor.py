@@ -1,7 +1,7 @@
 """A vendor outside the tree: the example of docs/adding-a-vendor.md, from its page into a temporary folder.
 
-Found by its entry point, and told what it lacks, with no other file touched. That the whole suite runs over it, and
-that an entry reaches it from Kafka: `tests/flow/test_fifth_vendor.py`.
+What it says comes back, and what it lacks is told. That the whole suite runs over it, that the commands know it by its
+entry point, and that an entry reaches it from Kafka: `tests/flow/test_fifth_vendor.py`.
 """
 
 from __future__ import annotations
@@ -11,15 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import Result
 from hypothesis import Phase
 from ruamel.yaml import YAML
-from typer.testing import CliRunner
 
-from pipeline.cli import app
 from tests.vendors.subjects import Unusable, missing, subject
 from tests.vendors.test_round_trip import check_round_trips
-from tests.vendors.tinycal import FOLDER, TEXTS, installed
+from tests.vendors.tinycal import FOLDER, installed
 
 NO_SHRINKING = (Phase.generate,)
 
@@ -28,10 +25,6 @@ NO_SHRINKING = (Phase.generate,)
 def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     with installed(tmp_path / "site", monkeypatch) as folder:
         yield folder
-
-
-def calends(*words: str) -> Result:
-    return CliRunner().invoke(app, words)
 
 
 def test_it_takes_less_than_150_lines() -> None:
@@ -95,14 +88,3 @@ def test_what_else_is_missing_is_told(outside: Path) -> None:
         '"<page>, line 12", "facts 1.2", "newer page: <its name>" or "none: <why>"',
         "simulator.py: Simulator has no `revoke`, which the sandbox asks for",
     ]
-
-
-def test_what_it_cannot_say_is_an_error_of_the_rule(outside: Path, tmp_path: Path) -> None:
-    settings = TEXTS["calends.yaml"].replace("all_day: true}", "all_day: true, location: Rome}")
-    (tmp_path / "calends.yaml").write_text(settings)
-    told = calends("check", str(tmp_path)).stderr
-    assert "calends.yaml:12: team cannot say location" in told
-
-
-def test_it_is_told_of_like_any_other(outside: Path) -> None:
-    assert "colour (string)" in calends("vendors", "tinycal").stdout

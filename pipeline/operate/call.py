@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl, quote, unquote
 from pipeline.calls import CallFailed
 from pipeline.lane import Account
 from pipeline.ledger import MARGIN, SLACK, Act, Grant, Ledger, LedgerUnavailable, Stopped
-from pipeline.model.wire import Credential, Request, Response
+from pipeline.model.wire import Credential, Request, Response, Token
 from pipeline.operate.explain import MASK, Shown, shown
 from pipeline.settings import Settings
 from pipeline.tokens import TokenUnavailable
@@ -137,8 +137,8 @@ class ByHand:
 
     async def call(self, request: Request) -> Answered | Refused:
         """Raises NotACall, and LedgerUnavailable while nothing has been sent."""
-        if self._asks_for_a_token(request):
-            raise NotACall("PATH gives out tokens: Calends asks for its own, and shows none")
+        if self._asks_for_a_token(request) and (request.method != "POST" or request.body):
+            raise NotACall("PATH gives out tokens: POST it without a body; the credential's own request is sent")
         act = Act(self.actor, "call", self.destination, f"{request.method} {request.path}")
         number = await asyncio.to_thread(self.ledger.begin, act)
         outcome = "interrupted"
@@ -164,6 +164,9 @@ class ByHand:
         stopped = (await asyncio.to_thread(self.ledger.obstacles)).get(self.account.name)
         if stopped is not None and not self.force:
             return _stopped(Stopped(*stopped))
+        flow = self.account.vendor.tokens
+        if flow is not None and self._asks_for_a_token(request):
+            return await self._sent(request, flow.obtain(self.account.credential(), self.account.options), None)
         access = await self.account.access()
         if isinstance(access, TokenUnavailable):
             return Refused(f"token_{access.reason}", _NO_TOKEN[access.reason])
@@ -207,18 +210,24 @@ class ByHand:
                 words = f"no answer that can be read ({came.code}): the vendor may have acted"
                 return Refused(f"unknown: {came.code}", words, reached=True)
             return Refused(f"not sent: {came.code}", f"not sent ({came.code})", reached=True)
-        masked = self._mask(request, signed, access)
+        masked = self._mask(request, signed, {access or "", *self._issued(came)})
         headers = {name: masked(value) for name, value in came.headers.items()}
         return Answered(came.status, headers, masked(came.body.decode("utf-8", "replace")))
 
-    def _mask(self, request: Request, signed: Request, access: str | None) -> Callable[[str], str]:
+    def _issued(self, came: Response) -> set[str]:
+        """The tokens that an answer gives out."""
+        token = self.account.vendor.tokens.read(came) if self.account.vendor.tokens else None
+        return {token.access, token.refresh or ""} if isinstance(token, Token) else set()
+
+    def _mask(self, request: Request, signed: Request, tokens: set[str]) -> Callable[[str], str]:
         """Takes out of a text what a vendor must not echo to a terminal: credential, token, signature."""
         credential = self.account.credential()
         added = [value for name, value in signed.query if (name, value) not in request.query]
         added += [value.rpartition(" ")[2] for name, value in signed.headers if (name, value) not in request.headers]
-        secrets = {*added, *credential.values.values(), access or ""}
+        secrets = {*added, *credential.values.values(), *tokens}
         plain = {secret for secret in secrets if len(secret) >= SECRET_LENGTH}
-        forms = sorted(plain | {quote(secret, safe="") for secret in plain}, key=len, reverse=True)
+        quoted = {quote(secret, safe="") for secret in plain} | {secret.replace("/", "\\/") for secret in plain}
+        forms = sorted(plain | quoted, key=len, reverse=True)
         pattern = re.compile("|".join(map(re.escape, forms))) if forms else None
         return lambda text: pattern.sub(MASK, text) if pattern else text
 

@@ -225,11 +225,24 @@ def test_an_unknown_destination_is_wrong_usage(tmp_path: Path) -> None:
     assert (result.exit_code, result.stderr) == (2, told)
 
 
-def test_tokens_are_not_asked_for_by_hand(tmp_path: Path) -> None:
+@pytest.mark.parametrize("path", ["/oauth2/token", "/oauth2//token/", "/oauth2/%74oken"])
+def test_a_token_may_be_asked_for_and_is_not_shown(tmp_path: Path, path: str) -> None:
     with desk(tmp_path, "calreply") as here:
-        results = [here.call("POST", path) for path in ("/oauth2/token", "/oauth2//token/", "/oauth2/%74oken")]
+        result = here.call("POST", path)
+        assert len(here.acts()) == 1
+    answer = json.loads(result.stdout)
+    assert (result.exit_code, answer["access_token"], answer["refresh_token"]) == (0, "***", "***")
+    assert answer["expires_in"] > 0
+
+
+def test_a_token_is_asked_for_with_the_credentials_own_request_only(tmp_path: Path) -> None:
+    with desk(tmp_path, "calreply") as here:
+        results = [
+            here.call("POST", "/oauth2/token", "-f", "grant_type=refresh_token"),
+            here.call("GET", "/oauth2/token"),
+        ]
         assert here.acts() == []
-    assert [(one.exit_code, one.stdout) for one in results] == [(2, "")] * 3
+    assert [(one.exit_code, one.stdout) for one in results] == [(2, "")] * 2
 
 
 def test_a_credential_that_is_not_there_is_told(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import uvicorn
 from starlette.applications import Starlette
@@ -43,12 +43,20 @@ def page(telemetry: Telemetry, live: Check, ready: Check, started: Check) -> Sta
     )
 
 
+class _Server(uvicorn.Server):
+    """Leaves the signals to the process, which has more to end than a server."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
 async def serve(app: Starlette, host: str, port: int, grace: int = 1) -> None:
     """Until cancelled; then what is under way has `grace` seconds.
 
     Raises OSError where the port cannot be opened. No address is logged: it may hold a secret.
     """
-    server = uvicorn.Server(
+    server = _Server(
         uvicorn.Config(
             app,
             host=host,
@@ -60,7 +68,6 @@ async def serve(app: Starlette, host: str, port: int, grace: int = 1) -> None:
             timeout_graceful_shutdown=grace,
         )
     )
-    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]  # ours are the process's
     serving = asyncio.ensure_future(server.serve([_listening(host, port)]))
     try:
         await asyncio.shield(serving)

@@ -29,13 +29,13 @@ PathArgument = Annotated[
     str, typer.Argument(metavar="PATH", help="Below the account's base URL; a query may stand behind it.")
 ]
 Fields = Annotated[
-    list[str],
+    list[str] | None,
     typer.Option(
         "--field", "-f", metavar="NAME=VALUE", help="A field of a JSON body. JSON where it is JSON, else text."
     ),
 ]
-Queries = Annotated[list[str], typer.Option("--query", "-q", metavar="NAME=VALUE", help="A part of the query.")]
-Headers = Annotated[list[str], typer.Option("--header", "-H", metavar="'NAME: VALUE'", help="A header.")]
+Queries = Annotated[list[str] | None, typer.Option("--query", "-q", metavar="NAME=VALUE", help="A part of the query.")]
+Headers = Annotated[list[str] | None, typer.Option("--header", "-H", metavar="'NAME: VALUE'", help="A header.")]
 Input = Annotated[str | None, typer.Option("--input", metavar="FILE", help="The body, as it is; - is standard input.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print status, headers and body as JSON for other programs.")]
 Include = Annotated[bool, typer.Option("--include", "-i", help="Print the status line and the headers first.")]
@@ -50,9 +50,9 @@ def call(
     destination: Where,
     method: Method,
     path: PathArgument,
-    fields: Fields = [],  # noqa: B006  (typer copies it)
-    query: Queries = [],  # noqa: B006
-    headers: Headers = [],  # noqa: B006
+    fields: Fields = None,
+    query: Queries = None,
+    headers: Headers = None,
     body: Input = None,
     config: Config = HERE,
     as_json: AsJson = False,
@@ -66,7 +66,7 @@ def call(
     Ends with 0 where the vendor answers 2xx, with 1 where it answers anything else or not at all.
     """
     settings = _settings(config, destination)
-    request = _request(method.upper(), path, fields, query, headers, body)
+    request = _request(method.upper(), path, fields or [], query or [], headers or [], body)
     if dry_run:
         seen = preview(settings, destination, request)
         typer.echo(json.dumps(asdict(seen), ensure_ascii=False, indent=2) if as_json else seen.text())

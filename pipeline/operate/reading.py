@@ -243,6 +243,8 @@ def _laid_over(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any
 
 def _merged(below: dict[str, Any], above: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, value in above.items():
-        under = below.get(name)
-        both = isinstance(value, Mapping) and isinstance(under, dict)
-        yield name, _laid_over(under, value) if both else value  # type: ignore[arg-type]
+        match below.get(name), value:
+            case dict() as under, Mapping() as over:
+                yield name, _laid_over(under, over)
+            case _:
+                yield name, value

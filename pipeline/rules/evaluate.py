@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from pipeline.model.change import BASE, Change, Kind, Link, Version
 from pipeline.model.entry import canonical
@@ -21,6 +21,9 @@ from pipeline.rules.compiled import CompiledLink, CompiledRule, CompiledSend, co
 from pipeline.rules.language import Fault, suggest
 from pipeline.rules.render import OMIT, RenderError, scope_of
 from pipeline.rules.schema import Problem, Rules, Sourced, Where
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +129,7 @@ class RuleSet:
     def _apply(
         self, rule: CompiledRule, event: DomainEvent, scope: Mapping[str, Any], so_far: Evaluation
     ) -> Evaluation:
-        why = _slot("when", lambda: rule.why(event, scope))
+        why = _slot("when", rule.why, event, scope)
         if why is None:
             return so_far
         so_far = replace(so_far, matched=(*so_far.matched, Match(rule.name, why)))
@@ -143,7 +146,7 @@ class RuleSet:
     def _version(self, rule: CompiledRule, event: DomainEvent, scope: Mapping[str, Any]) -> Version:
         order = event_order(event)
         if rule.sequence is not None:
-            order = _slot("sequence", lambda: slots.order(slots.rendered(rule.sequence, scope)))
+            order = _slot("sequence", slots.order, _slot("sequence", slots.rendered, rule.sequence, scope))
         return Version.of(order, event.record.at, self.revision)
 
     def _changes(
@@ -189,7 +192,7 @@ def _change(
     view: DestinationView,
     at: str,
 ) -> Change:
-    content = _slot(f"{at}.entry", lambda: slots.timed(fields, view.defaults))
+    content = _slot(f"{at}.entry", slots.timed, fields, view.defaults)
     all_day = content.get("all_day", view.defaults.get("all_day"))
     if common.layer == BASE and len(content.get("start") or "") == 10 and not all_day:
         raise _Failed(f"{at}.entry.start", "format", "a date as start needs all_day: true")
@@ -205,7 +208,7 @@ def _change(
         common,
         destination=view.name,
         content=content,
-        matters_at=_slot(f"{at}.entry.start", lambda: instant_of(known)),
+        matters_at=_slot(f"{at}.entry.start", instant_of, known),
         deliver_at=_moment(send.deliver_at, scope, f"{at}.deliver_at", zone),
         expires_at=_moment(send.expires_at, scope, f"{at}.expires_at", zone),
     )
@@ -215,21 +218,20 @@ def _fields(send: CompiledSend, scope: Mapping[str, Any], at: str) -> dict[str, 
     fields: dict[str, Any] = {}
     for name, node in send.entry.items():
         slot = f"{at}.entry.{name}"
-        value = _slot(slot, lambda node=node: slots.rendered(node, scope))  # type: ignore[misc]
+        value = _slot(slot, slots.rendered, node, scope)
         if value is not OMIT:
-            convert = slots.FIELD_SLOTS[name]
-            fields[name] = None if value is None else _slot(slot, lambda v=value, c=convert: c(v))  # type: ignore[misc]
+            fields[name] = None if value is None else _slot(slot, slots.FIELD_SLOTS[name], value)
     return fields
 
 
 def _own(section: Mapping[str, Any], scope: Mapping[str, Any], declared: Mapping[str, str], at: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, node in section.items():
-        value = _slot(f"{at}.{name}", lambda node=node: slots.rendered(node, scope))  # type: ignore[misc]
+        value = _slot(f"{at}.{name}", slots.rendered, node, scope)
         if value is OMIT:
             continue
         wanted = declared.get(name, "")
-        found[name] = None if value is None else _slot(f"{at}.{name}", lambda v=value, w=wanted: slots.own_value(v, w))  # type: ignore[misc]
+        found[name] = None if value is None else _slot(f"{at}.{name}", slots.own_value, value, wanted)
     return found
 
 
@@ -241,8 +243,8 @@ def _link(link: CompiledLink, scope: Mapping[str, Any], version: Version, index:
         raise _Failed(f"{at}.subscriber", "missing", "a link needs a subscriber, or the identity that ended")
     identity = None
     if link.identity is not None:
-        value = _slot(f"{at}.identity", lambda: slots.rendered(link.identity, scope))
-        identity = None if value is None else _slot(f"{at}.identity", lambda: slots.name(value))
+        value = _slot(f"{at}.identity", slots.rendered, link.identity, scope)
+        identity = None if value is None else _slot(f"{at}.identity", slots.name, value)
     if identity is not None and (subscriber is None or ended is not None):
         raise _Failed(f"{at}.identity", "format", "a link that ends has no identity; one that is made has a subscriber")
     return Link(link.destination, subscriber, identity, version, ended)
@@ -259,21 +261,21 @@ def _given(node: Any, scope: Mapping[str, Any], slot: str, convert: Callable[[An
     """A slot that the rule may leave out; where it stands, it must have a value, or say omit."""
     if node is None:
         return None
-    value = _slot(slot, lambda: slots.rendered(node, scope))
-    return None if value is OMIT else _slot(slot, lambda: convert(value))
+    value = _slot(slot, slots.rendered, node, scope)
+    return None if value is OMIT else _slot(slot, convert, value)
 
 
 def _moment(node: Any, scope: Mapping[str, Any], slot: str, zone: str) -> datetime | None:
     if node is None:
         return None
-    value = _slot(slot, lambda: slots.rendered(node, scope))
-    return None if value is OMIT or value is None else _slot(slot, lambda: slots.instant(value, zone))
+    value = _slot(slot, slots.rendered, node, scope)
+    return None if value is OMIT or value is None else _slot(slot, slots.instant, value, zone)
 
 
-def _slot(slot: str, value: Callable[[], Any]) -> Any:
+def _slot(slot: str, value: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Names the slot of whatever fails in it."""
     try:
-        return value()
+        return value(*args, **kwargs)
     except RenderError as error:
         raise _Failed(slot, error.code, error.explanation) from None
     except (BadTime, OverflowError) as error:

@@ -35,6 +35,7 @@ ABORT = "calends.abort"
 class Protocol(H11Protocol):
     """uvicorn's, and an application may close its connection without a word (`scope["extensions"]`)."""
 
+    # asyncio's protocols are given any transport, uvicorn's one that can be written to.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         app = self.app

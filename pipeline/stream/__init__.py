@@ -9,13 +9,12 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.consumer import fetcher
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import (
     CorruptRecordException,
@@ -26,10 +25,9 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
     UnsupportedCodecError,
 )
-from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBatchPy
-from aiokafka.record.memory_records import _MemoryRecordsPy
 
 from pipeline.model.wire import Coordinates, Record
+from pipeline.stream import header_names
 
 Partition = tuple[str, int]
 Offsets = Mapping[Partition, int]
@@ -176,6 +174,7 @@ class Consumer:
             await _stopped(client)
 
     async def _begin(self) -> None:
+        header_names.tolerate()
         client = AIOKafkaConsumer(
             **_connection(self._config),
             group_id=self._config.group_id,
@@ -289,60 +288,6 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka sh
 
     async def on_partitions_assigned(self, assigned: object) -> None:
         self._turn_over()
-
-
-class _Batches(_MemoryRecordsPy):  # type: ignore[misc]
-    """What a fetch brought, batch by batch.
-
-    Kafka takes header names that are not UTF-8. aiokafka raises at one, again at each fetch: its partition would stop.
-    A batch that holds one is read by aiokafka's reader in Python, with `\\xff` in the name for what is no text.
-    """
-
-    def next_batch(self) -> Any:
-        whole = self._next_slice
-        batch = super().next_batch()
-        return _Batch(batch, whole) if isinstance(batch, DefaultRecordBatch) else batch
-
-
-fetcher.MemoryRecords = _Batches
-
-
-class _Batch:
-    def __init__(self, batch: Any, whole: memoryview) -> None:
-        self._batch = batch
-        self._whole = whole
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._batch, name)
-
-    def __next__(self) -> Any:
-        return next(self._batch)
-
-    def __iter__(self) -> Iterator[Any]:
-        last = -1
-        try:
-            for record in self._batch:
-                last = record.offset
-                yield record
-        except UnicodeDecodeError:
-            yield from (record for record in _PatientBatch(self._whole) if record.offset > last)
-
-
-class _PatientBatch(_DefaultRecordBatchPy):  # type: ignore[misc]
-    def _maybe_uncompress(self) -> None:
-        super()._maybe_uncompress()
-        self._buffer: bytearray = _Buffer(self._buffer)
-
-
-class _Buffer(bytearray):
-    def __getitem__(self, at: Any) -> Any:
-        found = super().__getitem__(at)
-        return _Name(found) if isinstance(at, slice) else found
-
-
-class _Name(bytes):
-    def decode(self, encoding: str = "utf-8", errors: str = "backslashreplace") -> str:
-        return super().decode(encoding, errors)
 
 
 async def _until_started(begin: Callable[[], Coroutine[Any, Any, None]], telemetry: StreamEvents) -> None:

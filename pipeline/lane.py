@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from pipeline.calls import Caller, CallFailed
-from pipeline.ledger import MARGIN, SLACK, DataRefused, Grant, Ledger, LedgerUnavailable, Result, Settled, verdict
-from pipeline.model.blame import Answer
+from pipeline.ledger import MARGIN, SLACK, DataRefused, Grant, Ledger, LedgerUnavailable, Result, Settled
+from pipeline.model.blame import Answer, verdict
 from pipeline.model.facts import NOTHING, Facts
 from pipeline.model.outcome import (
     Accepted,
@@ -222,7 +222,7 @@ class Lane:
                 return replace(result, renewable=True)
             case Throttled(after=after):
                 account.paused_until = max(account.paused_until, (answer.at if answer else 0.0) + (after or 1.0))
-                return replace(result, retry_after=after)
+                return result
             case _:
                 return result
 

@@ -1,6 +1,6 @@
 """The durable ledger: what should be at each vendor, what is, and what may be called when."""
 
-from pipeline.ledger.audit import Act, Stopped
+from pipeline.ledger.audit import Act
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.values import (
     MARGIN,
@@ -17,7 +17,7 @@ from pipeline.ledger.values import (
     Quota,
     Result,
     Settled,
-    verdict,
+    Stopped,
 )
 
 __all__ = [
@@ -38,5 +38,4 @@ __all__ = [
     "Result",
     "Settled",
     "Stopped",
-    "verdict",
 ]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
 from pipeline.ledger import tables as t
-from pipeline.ledger.quota import free_tokens, take_tokens
-from pipeline.ledger.values import SLACK, Grant, Quota, Result, verdict
+from pipeline.ledger.quota import free_tokens, is_declared, take_tokens
+from pipeline.ledger.values import SLACK, Grant, Quota, Result, Stopped
+from pipeline.model.blame import verdict
 from pipeline.model.outcome import Accepted, Rejected, Retry, Split, Throttled, Unauthorized, Unconfirmed, Unknown
 
 HOLD_AFTER = 5
@@ -96,6 +97,31 @@ def lift(connection: Connection, account: str, now: float) -> None:
     connection.execute(update(t.accounts).where(t.accounts.c.name == account).values(**values, good_since=now))
 
 
+def grant(connection: Connection, quota: Quota, lease: float, now: float, force: bool) -> Grant | Stopped | float:
+    """Tokens for one call, or why there is none, or the seconds until it is worth asking again.
+
+    `force` looks past a hold and a pause, never past the quota.
+    """
+    if not is_declared(connection, quota):
+        return Stopped("quota", 0.0)
+    stopped = obstacles(connection, now).get(quota.account)
+    if stopped is not None and not force:
+        return Stopped(*stopped)
+    tokens, wait = free_tokens(connection, quota, 1, now, lease)
+    if not tokens:
+        return wait or 0.05
+    granted = Grant((), tokens[0])
+    take_tokens(connection, quota.account, [granted])
+    return granted
+
+
+def pause(connection: Connection, account: str, until: float) -> None:
+    """The vendor said so: nobody calls before `until`."""
+    c = t.accounts.c
+    later = (c.name == account, func.coalesce(c.paused_until, 0.0) < until)
+    connection.execute(update(t.accounts).where(*later).values(paused_until=until))
+
+
 def answered(result: Result, skew: float) -> float:
     """When the answer came, by the database's clock; 0.0 where nothing was sent."""
     times = [answer.at for answer in result.answers if answer is not None]
@@ -109,8 +135,8 @@ def _judged(held: dict[str, Any], result: Result, counts: bool, now: float, skew
     match answer.outcome:
         case Accepted() | Unconfirmed():
             held.update(failures=0, good_since=at, probes=0)
-        case Throttled():
-            held["paused_until"] = max(held["paused_until"] or 0.0, at + (result.retry_after or 1.0))
+        case Throttled(after=after):
+            held["paused_until"] = max(held["paused_until"] or 0.0, at + (after or 1.0))
         case Unauthorized() if not result.renewable:
             _hold(held, "unauthorized", now)
         case Unknown() | Retry() | Rejected() | Split():

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, func, select, update
 
 from pipeline.ledger import tables as t
-from pipeline.ledger.values import Budget, Result, verdict
+from pipeline.ledger.values import Budget, Result
+from pipeline.model.blame import verdict
 from pipeline.model.outcome import Absent, Exists, Rejected, Retry, Split, Throttled, Unauthorized
 
 EPSILON = 1e-9

@@ -62,6 +62,18 @@ def declare(connection: Connection, quota: Quota) -> None:
         )
 
 
+def is_declared(connection: Connection, quota: Quota) -> bool:
+    """Whether the ledger's quota is this one. Only the first to come declares it here: other settings than the
+    workers' must not take their tokens away."""
+    c = t.tokens.c
+    query = select(c.quota_window, func.count()).where(c.account == quota.account).group_by(c.quota_window)
+    known: Sequence[tuple[str, int]] = [(name, count) for name, count in connection.execute(query)]
+    if not known:
+        declare(connection, quota)
+        return True
+    return sorted(known) == sorted((_window_name(window), window[0]) for window in quota.windows)
+
+
 def free_tokens(
     connection: Connection, quota: Quota, wanted: int, now: float, lease: float
 ) -> tuple[list[tuple[tuple[str, int, float], ...]], float | None]:

@@ -8,7 +8,6 @@ from typing import Any
 
 from pipeline.model.blame import Answer
 from pipeline.model.facts import Facts
-from pipeline.model.outcome import Accepted, Unconfirmed
 
 Raw = Mapping[str, Any]
 """A record as JSON, kept until what it asked for is at the vendor."""
@@ -81,6 +80,14 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class Stopped:
+    """Nobody may call the account now, or not with these settings: why, and for how many seconds (so far)."""
+
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     grants: tuple[Grant, ...]
     wait: float | None = None
@@ -96,16 +103,8 @@ class Result:
     """One for each entry of the grant; None, or none at all: it was released."""
     account: str
     sent: bool = True
-    retry_after: float | None = None
     renewable: bool = False
     """Unauthorized, but a fresh token may do; where it does not, there is no token and the lane holds the account."""
-
-
-def verdict(answers: Sequence[Answer | None]) -> Answer | None:
-    """The answer that speaks for the whole call: who accepts one entry is well. None: nobody was asked."""
-    asked = [answer for answer in answers if answer is not None and not answer.certain]
-    good = [answer for answer in asked if isinstance(answer.outcome, Accepted | Unconfirmed)]
-    return next(iter(good or asked), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ A failure counts against an entry only once its destination has since accepted a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
@@ -47,6 +48,13 @@ class Answer:
     """Refused before anything was sent: no vendor's health is in question."""
     together: int = 1
     """Entries in the call."""
+
+
+def verdict(answers: Sequence[Answer | None]) -> Answer | None:
+    """The answer that speaks for the whole call: who accepts one entry is well. None: nobody was asked."""
+    asked = [answer for answer in answers if answer is not None and not answer.certain]
+    good = [answer for answer in asked if isinstance(answer.outcome, Accepted | Unconfirmed)]
+    return next(iter(good or asked), None)
 
 
 def settle(facts: Facts, answer: Answer, good_since: float | None, now: float, policy: Policy) -> Facts:

@@ -46,7 +46,7 @@ def test_a_call_without_effect_gives_its_credits_back_and_a_lost_one_does_not(op
     take(ledger, *(change(f"k{number}") for number in range(3)))
     kept, refused, lost = claim(ledger).grants
     ledger.settle([result(kept, Accepted("v")), result(lost, Unknown("timeout"))])
-    ledger.settle([result(refused, Throttled(0.1), retry_after=0.1)])
+    ledger.settle([result(refused, Throttled(0.1))])
     assert ledger.budget_used() == {"a": 0.5}
 
 

@@ -225,7 +225,7 @@ def test_a_pause_and_a_hold_stop_every_worker(opened: Open) -> None:
     ledger, other = opened(), opened()
     take(ledger, change("k1"), change("k2"))
     (grant,) = claim(ledger, 1).grants
-    ledger.settle([result(grant, Throttled(1.0), retry_after=1.0)])
+    ledger.settle([result(grant, Throttled(1.0))])
     assert claim(other).grants == ()
     assert other.obstacles()["a"][0] == "throttled"
     time.sleep(1.05)

@@ -1,0 +1,85 @@
+"""The rows of one transaction: read once, changed in memory by the model's transitions, written once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
+
+from pipeline.ledger.directory import Person
+from pipeline.ledger.entries import Key
+from pipeline.ledger.values import Raw, Result, Settled
+from pipeline.model import facts as f
+from pipeline.model.blame import Answer, settle
+from pipeline.model.change import Change
+from pipeline.model.facts import Facts, Policy
+
+
+@dataclass(slots=True)
+class Batch:
+    """`before` is what was read."""
+
+    before: Mapping[Key, Facts]
+    policies: Mapping[str, Policy]
+    rows: dict[Key, Facts] = field(init=False)
+    applied: int = 0
+    stale: int = 0
+    saved: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.rows = dict(self.before)
+
+    def changed(self) -> Iterator[tuple[Facts, Facts]]:
+        """Each row that has changed, before and after."""
+        return ((self.before[key], row) for key, row in self.rows.items() if row is not self.before[key])
+
+    def relink(self, identities: Mapping[Person, str | None], relinked: set[Person], now: float) -> None:
+        """Tells the entries of subscribers of whom the directory has just learnt."""
+        for key, row in self.rows.items():
+            if row.subscriber is not None and (row.destination, row.subscriber) in relinked:
+                identity = identities[row.destination, row.subscriber]
+                self.rows[key] = f.link(row, identity, now, self.policies[row.destination])
+
+    def apply(self, change: Change, raw: Raw, identities: Mapping[Person, str | None], now: float) -> None:
+        key, policy = (change.destination, change.key), self.policies[change.destination]
+        before = self.rows[key]
+        after = f.apply(before, change, raw, now, policy)
+        if after is None:
+            self.stale += 1
+            return
+        if after.subscriber is not None and after.identity is None:
+            identity = identities.get((after.destination, after.subscriber))
+            after = f.identified(after, identity, now, policy) if identity else after
+        self.applied += 1
+        if before.state in ("ready", "held") and before.desired_hash != after.desired_hash:
+            self.saved[change.destination] += 1
+        self.rows[key] = after
+
+    def settle(
+        self, results: Sequence[Result], goods: Mapping[str, float | None], now: float, skew: float
+    ) -> list[Settled]:
+        """`goods`: account → when it last accepted something. `skew`: the database's clock less the worker's."""
+        settled = []
+        for result in results:
+            for claimed, answer in zip_longest(result.grant.entries, result.answers):
+                name = (claimed.destination, claimed.key)
+                if name in self.rows:
+                    one = self._settled(name, claimed.epoch, answer, goods.get(result.account), now, skew)
+                    self.rows[name] = one.after
+                    settled.append(one)
+        return settled
+
+    def _settled(
+        self, name: Key, epoch: int, answer: Answer | None, good_since: float | None, now: float, skew: float
+    ) -> Settled:
+        before, policy = self.rows[name], self.policies[name[0]]
+        if answer is None:
+            after = f.release(before, epoch, now, policy)
+        else:
+            timed = replace(answer, asked=answer.asked + skew, at=answer.at + skew)
+            after = settle(before, timed, good_since, now, policy)
+        if after.state == "idle":
+            after = replace(after, raws={})
+        good = after.event_time if after.state == "idle" and after.observed_hash != before.observed_hash else None
+        return Settled(before, after, answer, good)

@@ -1,0 +1,82 @@
+"""The claim: the most urgent entries become calls, each entry with its lease, each call with its tokens and credits."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+from sqlalchemy import Connection
+
+from pipeline.ledger import accounts, budget, entries, quota
+from pipeline.ledger.values import Budget, Claim, Grant, Quota
+from pipeline.model import facts as f
+from pipeline.model.facts import Facts, Policy
+
+BUDGET = "budget"
+"""The error of an entry that waits for credits."""
+
+Call = list[Facts]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Who claims, how many calls at most, and for how many seconds."""
+
+    owner: str
+    limit: int
+    lease: float
+
+
+def claim(
+    connection: Connection, policy: Policy, mine: Quota, credit: Budget | None, terms: Terms, now: float
+) -> Claim:
+    wait = accounts.wait(connection, policy.account, now)
+    if wait is not None:
+        return Claim((), wait)
+    rows = entries.ready(connection, policy.destination, terms.limit * policy.batch)
+    if not rows:
+        return Claim(())
+    tokens, wait = quota.free_tokens(connection, mine, min(terms.limit, len(rows)), now, terms.lease)
+    if not tokens:
+        return Claim((), wait)
+    placed = [f.place(row, now, policy) for row in rows]
+    ended = [row for row in placed if row.state != "ready"]
+    until = now + terms.lease
+    leased = (f.claim(row, terms.owner, until, now, policy) for row in placed if row.state == "ready")
+    calls = formed(leased, len(tokens), policy)
+    costs = [sum(policy.cost(row) for row in call) if credit else 0.0 for call in calls]
+    paid = budget.spend(connection, credit, costs, now) if credit and any(costs) else [True] * len(calls)
+    granted = [(call, cost) for call, cost, pays in zip(calls, costs, paid, strict=True) if pays]
+    leased_rows = chain.from_iterable(call for call, _ in granted)
+    entries.write(connection, [*ended, *_unpaid(calls, paid, credit, policy, now), *leased_rows], entries.CLAIM)
+    period = None if credit is None else budget.began(credit, now)
+    grants = tuple(Grant(tuple(call), held, cost, period) for (call, cost), held in zip(granted, tokens, strict=False))
+    quota.take_tokens(connection, policy.account, grants)
+    # Only expired ones were found: there is more to look at, at once.
+    return Claim(grants, None if grants else 0.0)
+
+
+def formed(leased: Iterable[Facts], most: int, policy: Policy) -> list[Call]:
+    """Entries in the order of their urgency → calls, at most so many; who finds no place is not claimed."""
+    calls: list[Call] = []
+    filling: dict[Hashable, Call] = {}
+    for row in leased:
+        size = min(policy.batch, row.batch_limit or policy.batch)
+        shared = policy.together(row) if size > 1 else None
+        call = filling.get((shared, size)) if shared is not None else None
+        if call is None or len(call) >= size:
+            if len(calls) == most:
+                continue
+            call = filling[shared, size] = []
+            calls.append(call)
+        call.append(row)
+    return calls
+
+
+def _unpaid(calls: list[Call], paid: list[bool], credit: Budget | None, policy: Policy, now: float) -> Iterator[Facts]:
+    """Entries of calls that the budget could not pay for: they wait for its next period."""
+    if credit is not None:
+        until = budget.ends(credit, now)
+        for row in chain.from_iterable(call for call, pays in zip(calls, paid, strict=True) if not pays):
+            yield f.postpone(row, until, BUDGET, now, policy)

@@ -17,7 +17,8 @@ from pipeline import sealing
 from pipeline.model.change import BASE
 from pipeline.model.wire import Credential
 from pipeline.rules.adapt import DestinationView
-from pipeline.rules.schema import Rules, load_inline, load_paths, load_text
+from pipeline.rules.reading import load_inline, load_paths, load_text
+from pipeline.rules.schema import Rules
 from pipeline.rules.slots import FIELD_SLOTS
 from pipeline.sealing import Seal
 from pipeline.vendors import vendors

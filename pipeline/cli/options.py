@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from pipeline.operate.reading import file_of
-from pipeline.rules.schema import Problem
+from pipeline.rules.problem import Problem
 
 FINE, PROBLEMS, USAGE, CANNOT_GO_ON = 0, 1, 2, 3
 

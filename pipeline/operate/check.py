@@ -20,8 +20,9 @@ from pipeline.rules.check import check_rules
 from pipeline.rules.evaluate import RuleSet, RulesInvalid
 from pipeline.rules.language import nearest, suggest
 from pipeline.rules.linking import linking
+from pipeline.rules.problem import Problem
 from pipeline.rules.render import RenderError
-from pipeline.rules.schema import Problem, Rules
+from pipeline.rules.schema import Rules
 from pipeline.rules.selftest import run_tests
 from pipeline.rules.unsayable import Certain, Refusal
 from pipeline.sealing import KeysInvalid

@@ -18,7 +18,8 @@ from pydantic_settings import SettingsError as UnreadableVariable
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from pipeline.rules.language import nearest, suggest
-from pipeline.rules.schema import Problem, by_place, load_yaml
+from pipeline.rules.problem import Problem
+from pipeline.rules.reading import by_place, load_yaml
 from pipeline.settings import Settings
 
 Place = tuple[int | str, ...]

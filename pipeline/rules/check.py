@@ -14,8 +14,9 @@ from pipeline.rules.adapt import NOTHING, DestinationView
 from pipeline.rules.compiled import CompiledRule, CompiledSend
 from pipeline.rules.evaluate import RuleSet, compile_rules
 from pipeline.rules.language import suggest
+from pipeline.rules.problem import Problem, Where
 from pipeline.rules.render import RenderError, Template
-from pipeline.rules.schema import Problem, Rules, Send, Sourced, Where
+from pipeline.rules.schema import Rules, Send, Sourced
 from pipeline.rules.selftest import run_tests
 from pipeline.rules.unsayable import TIMES, Certain
 

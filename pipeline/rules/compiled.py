@@ -10,8 +10,9 @@ from typing import Any
 
 from pipeline.model.event import DomainEvent
 from pipeline.rules.language import Fault
+from pipeline.rules.problem import Where
 from pipeline.rules.render import RenderError, Template, TemplateFault, compile_template
-from pipeline.rules.schema import Send, Sourced, Where
+from pipeline.rules.schema import Send, Sourced
 from pipeline.rules.slots import Node, seconds_unlinked
 
 Report = Callable[[Where, Fault], None]

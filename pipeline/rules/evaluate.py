@@ -19,8 +19,9 @@ from pipeline.rules import slots
 from pipeline.rules.adapt import DestinationView
 from pipeline.rules.compiled import CompiledLink, CompiledRule, CompiledSend, compile_rule
 from pipeline.rules.language import Fault, suggest
+from pipeline.rules.problem import Problem, Where
 from pipeline.rules.render import OMIT, RenderError, scope_of
-from pipeline.rules.schema import Problem, Rules, Sourced, Where
+from pipeline.rules.schema import Rules, Sourced
 
 P = ParamSpec("P")
 T = TypeVar("T")

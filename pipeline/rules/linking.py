@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from pipeline.rules.schema import Rules, load_inline
+from pipeline.rules.reading import load_inline
+from pipeline.rules.schema import Rules
 
 LINKED = "calends.subscriber.linked"
 UNLINKED = "calends.subscriber.unlinked"

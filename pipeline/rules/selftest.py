@@ -15,7 +15,8 @@ from pipeline.model.when import BadTime, parse_instant
 from pipeline.model.wire import Coordinates, Record
 from pipeline.rules.adapt import desired, problems_of
 from pipeline.rules.evaluate import RuleSet
-from pipeline.rules.schema import Expect, Problem, SourcedTest
+from pipeline.rules.problem import Problem
+from pipeline.rules.schema import Expect, SourcedTest
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 Name = tuple[str, str]

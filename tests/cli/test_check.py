@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from pipeline.app import policies_of
 from pipeline.cli import app
 from pipeline.operate.check import check
-from pipeline.rules.schema import Problem
+from pipeline.rules.problem import Problem
 from pipeline.settings import Settings
 from pipeline.vendors import vendors
 

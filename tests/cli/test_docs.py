@@ -13,7 +13,8 @@ from pipeline.cli.sandbox import DEMO
 from pipeline.model.entry import FIELDS
 from pipeline.rules.adapt import DestinationView
 from pipeline.rules.check import check_rules
-from pipeline.rules.schema import Send, load_text
+from pipeline.rules.reading import load_text
+from pipeline.rules.schema import Send
 from pipeline.rules.slots import DATE_SLOTS
 from pipeline.sandbox.faults import KINDS
 from pipeline.sandbox.server import Sandbox

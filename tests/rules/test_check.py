@@ -9,7 +9,8 @@ import pytest
 
 from pipeline.rules.adapt import DestinationView
 from pipeline.rules.check import check_rules
-from pipeline.rules.schema import Problem, load_paths, load_text
+from pipeline.rules.problem import Problem
+from pipeline.rules.reading import load_paths, load_text
 
 RULES = Path(__file__).parents[2] / "configs" / "rules"
 VENDORS = ("ecal", "calreply")

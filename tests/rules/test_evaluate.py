@@ -13,7 +13,7 @@ from pipeline.model.change import Version
 from pipeline.model.event import DomainEvent
 from pipeline.rules.adapt import DestinationView, desired
 from pipeline.rules.evaluate import Evaluation, RuleSet, default_key
-from pipeline.rules.schema import load_inline, load_paths
+from pipeline.rules.reading import load_inline, load_paths
 
 RULES = Path(__file__).parents[2] / "configs" / "rules"
 DUE = {

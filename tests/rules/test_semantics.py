@@ -12,8 +12,8 @@ from pipeline.rules import slots
 from pipeline.rules.adapt import DestinationView
 from pipeline.rules.evaluate import Evaluation, RuleSet, RulesInvalid
 from pipeline.rules.filters import MAX_TEXT
+from pipeline.rules.reading import load_inline
 from pipeline.rules.render import OMIT, RenderError, TemplateFault, compile_template
-from pipeline.rules.schema import load_inline
 from pipeline.rules.views import view
 
 DATA = {

@@ -15,7 +15,8 @@ from pipeline.model.entry import Content
 from pipeline.operate.check import check
 from pipeline.rules.adapt import DestinationView
 from pipeline.rules.check import check_rules
-from pipeline.rules.schema import Problem, load_text
+from pipeline.rules.problem import Problem
+from pipeline.rules.reading import load_text
 from pipeline.rules.unsayable import Certain
 from pipeline.vendors import vendors
 from tests.vendors.subjects import situations, subjects

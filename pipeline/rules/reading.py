@@ -1,0 +1,270 @@
+"""Rule files to rules: every problem of their shape with file, line, what was found and what was expected."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.constructor import RoundTripConstructor
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from pipeline.rules.language import nearest, suggest
+from pipeline.rules.problem import Problem, Where, line_of
+from pipeline.rules.schema import SHAPES, Rule, Rules, S, Sourced, SourcedTest, Test, listed
+
+
+def load_paths(paths: Sequence[Path], vendor_names: Collection[str]) -> Rules:
+    """The rules of files, and of all `*.yaml` and `*.yml` under folders in the order of their names."""
+    loaded = Rules()
+    for path in paths:
+        if not path.exists():
+            loaded += Rules(problems=(Problem(str(path), 1, "no such file or folder", "", "a rule file"),))
+        for file in _files(path):
+            loaded += load_text(file.read_text("utf-8", "replace"), str(file), vendor_names)
+    return loaded + Rules(problems=tuple(_twice(loaded.rules)))
+
+
+class _Constructor(RoundTripConstructor):
+    """A date that does not exist, such as 2026-02-30, stays a text: whoever takes dates then says so at its line."""
+
+    def timestamp(self, node: Any, values: Any = None) -> Any:
+        try:
+            return self.construct_yaml_timestamp(node, values)
+        except ValueError:
+            return self.construct_scalar(node)
+
+
+_Constructor.add_constructor("tag:yaml.org,2002:timestamp", _Constructor.timestamp)
+
+
+def load_yaml(text: str) -> Any:
+    """The text's YAML with its line numbers. Raises YAMLError."""
+    reader = YAML(typ="rt")
+    reader.Constructor = _Constructor
+    try:
+        return reader.load(text)
+    except ValueError as error:  # e.g. a number of more digits than Python reads
+        raise YAMLError("unreadable") from error
+
+
+def load_text(text: str, file: str, vendor_names: Collection[str]) -> Rules:
+    """The rules of one file's text."""
+    try:
+        document = load_yaml(text)
+    except YAMLError as error:
+        mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
+        reason = (error.problem if isinstance(error, MarkedYAMLError) else None) or "unreadable"
+        return Rules(problems=(Problem(file, mark.line + 1 if mark else 1, "not YAML", str(reason), "YAML 1.2"),))
+    lines: dict[Where, int] = {(): 1}
+    return _read(_plain(document, (), lines), file, lines, vendor_names)
+
+
+def load_inline(rules: Sequence[Any], file: str, line: int, vendor_names: Collection[str]) -> Rules:
+    """Rules that stand in the settings themselves, as a list; all problems show the line of that list."""
+    lines: dict[Where, int] = {(): line}
+    loaded = _read(_plain({"rules": list(rules)}, (), {}), file, lines, vendor_names)
+    return loaded + Rules(problems=tuple(_twice(loaded.rules)))
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted(file for file in path.rglob("*") if file.suffix in (".yaml", ".yml"))
+    return [path] if path.exists() else []
+
+
+def _twice(rules: Sequence[Sourced]) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for sourced in rules:
+        name = sourced.rule.name
+        if name in seen:
+            yield Problem(sourced.file, sourced.line("name"), "two rules have one name", name, "a name of its own")
+        seen.add(name)
+
+
+def _plain(node: Any, at: Where, lines: dict[Where, int]) -> Any:
+    """The bare value of a YAML node; notes the line of every key and item."""
+    if isinstance(node, Mapping):
+        for name in node:
+            if isinstance(node, CommentedMap) and name in (node.lc.data or {}):
+                lines[*at, name] = node.lc.key(name)[0] + 1
+        return {str(name): _plain(value, (*at, str(name)), lines) for name, value in node.items()}
+    if isinstance(node, Sequence) and not isinstance(node, str):
+        for index in range(len(node)):
+            if isinstance(node, CommentedSeq) and index in (node.lc.data or {}):
+                lines[*at, index] = node.lc.item(index)[0] + 1
+        return [_plain(value, (*at, index), lines) for index, value in enumerate(node)]
+    if isinstance(node, date):
+        return node.isoformat()
+    for bare in (bool, int, float, str):
+        if isinstance(node, bare):
+            return bare(node)
+    return node if node is None else str(node)
+
+
+def _read(parsed: Any, file: str, lines: Mapping[Where, int], vendor_names: Collection[str]) -> Rules:
+    if not isinstance(parsed, dict):
+        return Rules(problems=(Problem(file, 1, "not a rule file", type(parsed).__name__, "a map with rules:"),))
+    loaded = Rules(problems=tuple(_strangers(parsed, file, lines)))
+    for index, raw in enumerate(_items(parsed.get("rules"))):
+        reading = _Reading(file, ("rules", index), dict(lines), vendor_names)
+        rule = reading.shaped(Rule, _with_lists(raw))
+        sourced = Sourced(rule, file, reading.at, reading.lines, not reading.problems) if rule else None
+        loaded += Rules(rules=(sourced,) if sourced else (), problems=tuple(reading.problems))
+    for index, raw in enumerate(_items(parsed.get("tests"))):
+        reading = _Reading(file, ("tests", index), dict(lines), vendor_names)
+        test = reading.shaped(Test, raw)
+        sourced_test = SourcedTest(test, file, line_of(lines, reading.at)) if test else None
+        loaded += Rules(tests=(sourced_test,) if sourced_test else (), problems=tuple(reading.problems))
+    return loaded
+
+
+def _items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _strangers(parsed: Mapping[str, Any], file: str, lines: Mapping[Where, int]) -> Iterator[Problem]:
+    known = SHAPES["file"]
+    for name, value in parsed.items():
+        if name not in known:
+            line, expected = line_of(lines, (name,)), " or ".join(known)
+            yield Problem(file, line, "an unknown key", name, expected, suggest(name, known))
+        elif not isinstance(value, list):
+            yield Problem(file, line_of(lines, (name,)), f"{name} is no list", type(value).__name__, "a list")
+
+
+def _with_lists(raw: Any) -> Any:
+    """A lone item where a list may stand becomes a list, so that every place has its index."""
+    if not isinstance(raw, dict):
+        return raw
+    return {name: listed(value) if name in ("send", "link") else value for name, value in raw.items()}
+
+
+def _with_own(raw: Any, vendor_names: Collection[str]) -> Any:
+    """Moves the vendors' sections of each send item under `own`."""
+    if not isinstance(raw, dict) or not isinstance(raw.get("send"), list):
+        return raw
+    return {**raw, "send": [_own(item, vendor_names) for item in raw["send"]]}
+
+
+def _own(item: Any, vendor_names: Collection[str]) -> Any:
+    if not isinstance(item, dict):
+        return item
+    own = {name: value for name, value in item.items() if name in vendor_names}
+    rest = {name: value for name, value in item.items() if name not in vendor_names}
+    return {**rest, "own": own} if own else rest
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One item on its way to its shape. A wrong key is told, read as what it may have meant, and the rest goes on."""
+
+    file: str
+    at: Where
+    lines: dict[Where, int]
+    vendor_names: Collection[str]
+    problems: list[Problem] = field(default_factory=list)
+
+    def shaped(self, shape: type[S], raw: Any) -> S | None:
+        """The item, without what is wrong in it; None where nothing is left that could be judged."""
+        while True:
+            try:
+                return shape.model_validate(_with_own(raw, self.vendor_names))
+            except ValidationError as error:
+                details = error.errors(include_url=False)
+            strange = [detail for detail in details if detail["type"] == "extra_forbidden"]
+            # Strange keys first: what they were meant to say may be what else is missing.
+            for place, told in by_place(strange or details, raw).items():
+                self.problems.append(self._problem(place, told))
+            if not strange:
+                return None
+            for detail in strange:
+                self._mend(raw := deepcopy(raw), _place(detail, raw))
+
+    def _mend(self, raw: Any, place: Where) -> None:
+        """Gives a strange key the name that it may have meant, or takes it out."""
+        holder = raw
+        for part in place[:-1]:
+            holder = holder[part]
+        value = holder.pop(place[-1])
+        meant = nearest(str(place[-1]), self._known(place))
+        if meant is None or meant == place[-1] or meant in holder:
+            return
+        holder[meant] = listed(value) if meant in ("send", "link") else value
+        old, new = (*self.at, *place), (*self.at, *place[:-1], meant)
+        moved = {(*new, *at[len(old) :]): line for at, line in self.lines.items() if at[: len(old)] == old}
+        self.lines.update(moved)
+
+    def _problem(self, place: Where, told: Sequence[Any]) -> Problem:
+        line = line_of(self.lines, (*self.at, *place))
+        name = ".".join(str(part) for part in place) or "the item"
+        match told[0]["type"]:
+            case "extra_forbidden":
+                known, word = self._known(place), str(place[-1])
+                expected = "one of " + ", ".join(known)
+                return Problem(self.file, line, "an unknown key", word, expected, suggest(word, known))
+            case "missing":
+                return Problem(self.file, line, f"{name} is missing", "", f"{place[-1]}:")
+            case _:
+                found = repr(told[0]["input"])[:60]
+                expected = " or ".join(dict.fromkeys(map(_words, told)))
+                return Problem(self.file, line, f"{name} is not right", found, expected)
+
+    def _known(self, place: Where) -> tuple[str, ...]:
+        return _known((*self.at, *place), self.vendor_names)
+
+
+def _words(detail: Any) -> str:
+    if detail["type"] == "string_pattern_mismatch":  # only a rule's name has one
+        return "1 to 100 of A-Z a-z 0-9 . _ -"
+    return str(detail["msg"]).removeprefix("Input should be ")
+
+
+def by_place(details: Sequence[Any], raw: Any) -> dict[Where, list[Any]]:
+    """The details of each place: where several types are allowed, each of them has its own."""
+    found: dict[Where, list[Any]] = {}
+    for detail in details:
+        found.setdefault(_place(detail, raw), []).append(detail)
+    return found
+
+
+def _place(detail: Any, raw: Any) -> Where:
+    """Where the item itself has what a detail tells: without pydantic's names of the types that are allowed there."""
+    *outer, last = detail["loc"] or ("",)
+    place: Where = ()
+    for part in outer:
+        if _has(raw, part):
+            raw, place = raw[part], (*place, part)
+    stands = _has(raw, last) or detail["type"] == "missing"
+    return (*place, last) if stands else place
+
+
+def _has(raw: Any, part: str | int) -> bool:
+    if isinstance(raw, dict):
+        return part in raw
+    return isinstance(raw, list) and isinstance(part, int) and 0 <= part < len(raw)
+
+
+def _known(at: Where, vendor_names: Collection[str]) -> tuple[str, ...]:
+    names = [part for part in at[:-1] if isinstance(part, str)]
+    match names:
+        case [*_, "entry"] if names[0] == "rules":
+            return SHAPES["entry"]
+        case ["rules", "send"]:
+            return (*SHAPES["send"], *sorted(vendor_names))
+        case ["rules", "link"]:
+            return SHAPES["link"]
+        case ["tests", "expect"]:
+            return SHAPES["expect"]
+        case ["tests"]:
+            return SHAPES["test"]
+        case [*_, "if_unlinked"]:
+            return ("wait",)
+        case _:
+            return SHAPES["rule"]

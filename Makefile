@@ -36,8 +36,9 @@ $(STAMP): requirements.lock pyproject.toml
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --require-hashes --no-deps -r requirements.lock \
 	  || { echo "      uv could not; once more with pip and its own settings"; \
 	       $(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps -r requirements.lock; }
-	@echo "[4/4] calends itself, editable"
+	@echo "[4/4] calends itself, editable; then all of it compiled, so that no start pays for it"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib pipeline >/dev/null
 	@touch $@
 
 demo: setup ## see it work: sandbox vendors, sample events, a live table; nothing else to install

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from pipeline import sealing
 from pipeline.model.change import BASE
@@ -168,16 +167,8 @@ class Webhooks(Strict):
     port: int = Field(default=8081, ge=0, le=65535)
 
 
-class Settings(BaseSettings):
+class Settings(Strict):
     """The whole file."""
-
-    model_config = SettingsConfigDict(
-        extra="forbid",
-        frozen=True,
-        env_prefix="CALENDS_",
-        env_nested_delimiter="__",
-        nested_model_default_partial_update=True,
-    )
 
     kafka: Kafka = Kafka()
     ledger: LedgerSettings = LedgerSettings()
@@ -193,18 +184,6 @@ class Settings(BaseSettings):
     key_file: Path | None = None
     """Keys of our own, one a line, the newest first: for what the ledger keeps encrypted, and for hashes in logs."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """What is given alone: the environment is laid over the file where both are read, in `operate/reading.py`."""
-        return (init_settings,)
 
     def seal(self) -> Seal | None:
         """Raises KeysInvalid."""

@@ -1,29 +1,61 @@
-"""The command `calends`: one module per command. They parse and print; what is done stands in `pipeline.operate`."""
+"""The command `calends`: one module per command. They parse and print; what is done stands in `pipeline.operate`.
+
+Only the module of the command that was chosen is imported: the help, and a command that needs little, start at once.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from pipeline import __version__
-from pipeline.cli.call import call
-from pipeline.cli.check import check
-from pipeline.cli.explain import explain
-from pipeline.cli.migrate import migrate
-from pipeline.cli.options import give_up
-from pipeline.cli.run import run
-from pipeline.cli.sandbox import sandbox
-from pipeline.cli.vendors import vendors
-from pipeline.cli.webhooks import webhooks
 
 EXIT_CODES = (
     "Exit codes: 0 fine; 1 problems were found, or not converged; 2 wrong usage; "
     "3 cannot go on, e.g. the settings are not valid or the ledger was lost."
 )
 
+COMMANDS = {
+    "demo": "See it work on this machine alone: an embedded broker, simulated vendors, sample events and a worker.",
+    "check": "Read settings, rules and credentials, run the rules' tests, and tell every problem. Sends nothing.",
+    "explain": "Show which rules match an event and why, each change, and each vendor's exact request. Sends nothing.",
+    "run": "Read events from Kafka and keep the calendars in step, until SIGTERM or Ctrl-C.",
+    "webhooks": "Take what vendors post at POST /DESTINATION/SECRET and write it to Kafka, until SIGTERM or Ctrl-C.",
+    "migrate": "Bring the ledger's tables to this version. SQLite does so by itself.",
+    "sandbox": "Simulate the calendar vendors, as strict as their documents, with a page that shows every calendar.",
+    "call": "Call a vendor's API: signed, inside the account's quota, and audited in the ledger.",
+    "vendors": "Show what a vendor can say, its options, secrets and limits. Connects to nothing, needs no settings.",
+}
+"""In the order of the help, each with its docstring's first paragraph. `a-b` is `a_b` in the module `a_b`: a function,
+or a `typer.Typer` where the command has commands of its own."""
+
+
+class OnDemand(TyperGroup):
+    """Knows names and help lines; imports a command's module once the command is chosen."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, listed, rest = super().resolve_command(ctx, args)
+        return name, chosen(name) if name in COMMANDS else listed, rest
+
+
+def chosen(name: str) -> Any:
+    """The command itself, with its options."""
+    attribute = name.replace("-", "_")
+    found = getattr(import_module(f"{__name__}.{attribute}"), attribute)
+    if isinstance(found, typer.Typer):
+        return get_command(found)
+    alone = typer.Typer(add_completion=False)
+    alone.command(name, epilog=EXIT_CODES)(found)
+    return get_command(alone)
+
+
 app = typer.Typer(
     name="calends",
+    cls=OnDemand,
     help="Keeps people's calendars in step with what a business knows.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
@@ -32,17 +64,12 @@ app = typer.Typer(
 )
 
 
-def demo() -> None:
-    """See it work on this machine alone: an embedded broker, simulated vendors, sample events and a worker."""
-    try:
-        from pipeline.cli.demo import demo as shown
-    except ModuleNotFoundError as error:
-        give_up(f"the demo needs {error.name}: pip install 'calends[demo]'")
-    shown()
+def _listed() -> None:
+    """Stands for a command in the list."""
 
 
-for command in (demo, check, explain, run, webhooks, migrate, sandbox, call, vendors):
-    app.command(epilog=EXIT_CODES)(command)
+for _name, _line in COMMANDS.items():
+    app.command(_name, help=_line)(_listed)
 
 
 def _version(wanted: bool) -> None:

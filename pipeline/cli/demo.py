@@ -11,14 +11,19 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from pipeline.demo.run import Row, State, quiet
-from pipeline.demo.run import demo as run_demo
+from pipeline.cli.options import give_up
+
+try:
+    from pipeline.demo.run import Row, State, quiet
+    from pipeline.demo.run import demo as run_demo
+except ModuleNotFoundError as error:
+    give_up(f"the demo needs {error.name}: pip install 'calends[demo]'")
 
 COLUMNS = ("destination", "waiting", "in flight", "delivered", "calls", "calls saved", "quota used", "oldest unsent")
 
 
 def demo() -> None:
-    """Run the main job on embedded parts: a broker, four simulated vendors, sample events and a worker.
+    """See it work on this machine alone: an embedded broker, simulated vendors, sample events and a worker.
 
     In a terminal it shows a live table until Ctrl-C. Else it prints plain lines and ends once everything has converged.
     Exit codes: 0 converged, 1 not.

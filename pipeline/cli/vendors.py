@@ -21,7 +21,7 @@ HEAD = ("vendor", "deletes", "subscriptions", "webhooks", "credential", "quota",
 
 
 def vendors(name: Name = None, as_json: AsJson = False) -> None:
-    """Show what a vendor can say, its options, secrets and limits. Connects to nothing and needs no settings."""
+    """Show what a vendor can say, its options, secrets and limits. Connects to nothing, needs no settings."""
     found = known_vendors()
     if name is not None and name not in found:
         meant = suggest(name, sorted(found))

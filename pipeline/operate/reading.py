@@ -6,15 +6,13 @@ Knows where each value stands, so that a mistake is told at its line, or by its 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from pydantic import BaseModel, ValidationError
-from pydantic_settings import EnvSettingsSource
-from pydantic_settings import SettingsError as UnreadableVariable
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from pipeline.rules.language import nearest, suggest
@@ -108,16 +106,26 @@ def file_of(path: Path) -> Path:
 def read(file: Path) -> Source:
     """Raises Unreadable."""
     document = _document(file)
-    variables, problems = {}, []
-    source = EnvSettingsSource(Settings)
-    for name in _names():
+    variables, problems = _variables(_names())
+    strangers = [name for name, said in variables.items() if not said and DEEPER in name]
+    return Source(file, document, variables, (*problems, *map(_stranger, strangers)))
+
+
+def _variables(names: Sequence[str]) -> tuple[dict[str, dict[str, Any]], list[Problem]]:
+    """What each environment variable sets, and those that cannot be read."""
+    variables, problems = dict[str, dict[str, Any]](), list[Problem]()
+    if not names:
+        return variables, problems
+    from pydantic_settings import EnvSettingsSource, SettingsError  # slow to import, and most have no such variable
+
+    source = EnvSettingsSource(cast(Any, Settings), env_prefix=PREFIX, env_nested_delimiter=DEEPER)
+    for name in names:
         source.env_vars = {name.lower(): os.environ[name]}
         try:
             variables[name] = source()
-        except UnreadableVariable:
+        except SettingsError:
             problems.append(Problem(f"environment variable {name}", 0, "cannot be read", "", "a list or map as JSON"))
-    strangers = [name for name, said in variables.items() if not said and DEEPER in name]
-    return Source(file, document, variables, (*problems, *map(_stranger, strangers)))
+    return variables, problems
 
 
 def _names() -> list[str]:

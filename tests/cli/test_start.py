@@ -1,0 +1,67 @@
+"""A command imports what it needs and no more. Which modules, not which seconds: `make bench ARGS=start` has those."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli import COMMANDS, chosen
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+SLOW = ("aiohttp", "aiokafka", "alembic", "httpx", "prometheus_client", "sqlalchemy", "starlette", "structlog")
+RUN = """
+import sys
+from pipeline.cli import main
+sys.argv = ["calends", *sys.argv[1:]]
+try:
+    main()
+finally:
+    print("imported", *sorted(sys.modules), file=sys.stderr)
+"""
+
+
+def imported_by(*arguments: str) -> set[str]:
+    """The modules that a command has imported at its end."""
+    ended = subprocess.run([sys.executable, "-c", RUN, *arguments], capture_output=True, text=True, timeout=60)
+    lines = [line for line in ended.stderr.splitlines() if line.startswith("imported ")]
+    assert len(lines) == 1, ended.stderr
+    return set(lines[0].split()[1:])
+
+
+def test_help_imports_neither_a_library_of_the_shell_nor_any_command() -> None:
+    modules = imported_by("--help")
+
+    assert [name for name in (*SLOW, "pydantic", "pipeline.settings") if name in modules] == []
+    assert [name for name in modules if name.startswith("pipeline.cli.")] == []
+
+
+def test_check_imports_no_library_of_the_shell() -> None:
+    modules = imported_by("check", str(CONFIGS))
+
+    assert "pipeline.operate.check" in modules
+    assert [name for name in SLOW if name in modules] == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_says_of_a_command_what_its_own_help_says_first(name: str) -> None:
+    assert chosen(name).help.split("\n\n")[0].replace("\n", " ") == COMMANDS[name]
+
+
+def test_every_module_that_holds_a_command_is_listed() -> None:
+    folder = Path(__file__).parents[2] / "pipeline" / "cli"
+    sources = {file.stem: file.read_text() for file in folder.glob("*.py")}
+    own = {name for name, source in sources.items() if re.search(rf"^(def )?{name}\b[ (]", source, re.MULTILINE)}
+
+    assert {name.replace("-", "_") for name in COMMANDS} == own
+
+
+def test_without_its_extra_the_demo_says_what_to_install() -> None:
+    without = "import sys; sys.modules['confluent_kafka'] = None; " + RUN
+    ended = subprocess.run([sys.executable, "-c", without, "demo"], capture_output=True, text=True, timeout=60)
+
+    assert ended.returncode == 3
+    assert "the demo needs confluent_kafka: pip install 'calends[demo]'" in ended.stderr

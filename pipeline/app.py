@@ -360,8 +360,7 @@ def _lanes(
 
 def _vendor_keys(settings: Settings, name: str) -> Callable[[str], str]:
     """Our key → the vendor's, unique in the account."""
-    prefix = f"{name}." if settings.shares_account(name) else ""
-    return prefix.__add__
+    return settings.prefix_of(name).__add__
 
 
 class Process(Protocol):

@@ -180,6 +180,8 @@ class Settings(Strict):
     destinations: dict[str, Destination] = Field(min_length=1)
     rules: str | list[Any] = "rules"
     """A file or folder beside the settings, or the rules themselves."""
+    tests: list[Any] = []
+    """Tests of the rules that stand in the settings themselves."""
     grace_period: Seconds = 8.0
     key_file: Path | None = None
     """Keys of our own, one a line, the newest first: for what the ledger keeps encrypted, and for hashes in logs."""
@@ -218,10 +220,14 @@ class Settings(Strict):
         given = self.destinations[name].options
         return {option.name: given.get(option.name, option.default) for option in self.vendor_of(name).options}
 
+    def prefix_of(self, name: str) -> str:
+        """What makes our keys unique at the vendor."""
+        return f"{name}." if self.shares_account(name) else ""
+
     def shares_account(self, name: str) -> bool:
         """Whether another destination uses the same account: the vendor's key must then name the destination."""
-        account = self.account_of(name)[0]
-        return sum(self.account_of(other)[0] == account for other in self.destinations) > 1
+        used = [destination.account or own for own, destination in self.destinations.items()]
+        return used.count(self.destinations[name].account or name) > 1
 
 
 def windows_of(account: Account, vendor: Vendor) -> tuple[Window, ...]:
@@ -247,6 +253,7 @@ def view_of(settings: Settings, name: str) -> DestinationView:
         omit=destination.omit,
         in_description=frozenset({"links"} if destination.links else ()),
         defaults={field: default_of(field, value) for field, value in destination.defaults.items()},
+        prefix=settings.prefix_of(name),
     )
 
 
@@ -267,14 +274,15 @@ def rules_of(settings: Settings, file: Path) -> Rules:
     text = file.read_text("utf-8")
     if text.lstrip().startswith("{"):
         return load_inline(settings.rules, str(file), 1, vendors())
-    return load_text(_only("rules", text), str(file), vendors())
+    return load_text(_only(("rules", "tests"), text), str(file), vendors())
 
 
-def _only(section: str, text: str) -> str:
+def _only(sections: tuple[str, ...], text: str) -> str:
     """The text with every other top-level section blanked, so that each line keeps its number."""
+    starts = tuple(f"{quote}{section}{quote}:" for section in sections for quote in ("", '"', "'"))
     kept, inside = [], False
     for line in text.splitlines():
         if line[:1] not in ("", " ", "-", "#"):
-            inside = line.startswith((f"{section}:", f'"{section}":', f"'{section}':"))
+            inside = line.startswith(starts)
         kept.append(line if inside else "")
     return "\n".join(kept)

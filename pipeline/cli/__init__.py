@@ -22,6 +22,7 @@ EXIT_CODES = (
 COMMANDS = {
     "demo": "See it work on this machine alone: an embedded broker, simulated vendors, sample events and a worker.",
     "check": "Read settings, rules and credentials, run the rules' tests, and tell every problem. Sends nothing.",
+    "test": "Run the tests that rule files carry: events in several orders, and what must come of them. Sends nothing.",
     "explain": "Show which rules match an event and why, each change, and each vendor's exact request. Sends nothing.",
     "run": "Read events from Kafka and keep the calendars in step, until SIGTERM or Ctrl-C.",
     "webhooks": "Take what vendors post at POST /DESTINATION/SECRET and write it to Kafka, until SIGTERM or Ctrl-C.",

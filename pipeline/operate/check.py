@@ -264,7 +264,8 @@ class _Desk:
             in_description = frozenset({"links"} if destination.links else ())
             options = self.settings.options_of(name)
             vendor = self.settings.vendor_of(name)
-            found[name] = DestinationView(name, vendor, options, destination.omit, in_description, defaults)
+            prefix = self.settings.prefix_of(name)
+            found[name] = DestinationView(name, vendor, options, destination.omit, in_description, defaults, prefix)
         return found
 
     def _vendor(self, name: str) -> Vendor | None:

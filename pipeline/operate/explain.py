@@ -19,15 +19,11 @@ from pipeline.model.wire import Coordinates, Credential, Record, Request
 from pipeline.rules.adapt import DestinationView, desired, problems_of
 from pipeline.rules.compiled import CompiledRule, compile_rule, is_topic
 from pipeline.rules.evaluate import RuleSet
+from pipeline.rules.requests import IDENTITY, VENDOR_ID, request_for
 from pipeline.rules.schema import Rules, Sourced
 from pipeline.settings import Settings
-from pipeline.vendors.contract import Situation
 
 MASK = "***"
-IDENTITY = "IDENTITY"
-"""Stands for the vendor's id of the subscriber, which the directory would give."""
-VENDOR_ID = "VENDOR-ID"
-"""Stands for what the vendor called the entry when it was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,18 +138,10 @@ class Explainer:
     def _request(self, change: Change, view: DestinationView, content: Mapping[str, Any]) -> tuple[Shown | None, str]:
         """The request, or why there is none."""
         ends = change.kind != "upsert"
-        situation = Situation(
-            key=f"{view.name}.{change.key}" if self.settings.shares_account(view.name) else change.key,
-            wanted=None if ends else content,
-            observed={} if ends else None,
-            identity=self._identity(change),
-            vendor_id=VENDOR_ID if ends else None,
-            options=view.options,
-        )
-        step = view.vendor.plan(situation)
-        if isinstance(step, Rejected):
+        identity = self._identity(change)
+        unsigned = request_for(view, change.key, None if ends else content, {} if ends else None, identity)
+        if isinstance(unsigned, Rejected):
             return None, f"{view.vendor.title} cannot {'delete' if ends else 'do'} this"
-        unsigned = view.vendor.request(step, [situation])
         return shown(unsigned, view.vendor.sign(unsigned, _placeholders(view), MASK), self._base(view)), ""
 
     def _base(self, view: DestinationView) -> str:

@@ -24,6 +24,8 @@ class DestinationView:
     """Fields that become lines of the description; `links` only."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
     """Neutral fields, or this vendor's own section, that hold where no layer says otherwise."""
+    prefix: str = ""
+    """What makes our keys unique at the vendor, where destinations share an account."""
 
     def expression(self, kind: str | None = None) -> Expression:
         """What it can say of an item, or of a subscription; of what it does not have it can say nothing."""

@@ -223,7 +223,7 @@ class _Reading:
 def _words(detail: Any) -> str:
     if detail["type"] == "string_pattern_mismatch":  # only a rule's name has one
         return "1 to 100 of A-Z a-z 0-9 . _ -"
-    return str(detail["msg"]).removeprefix("Input should be ")
+    return str(detail["msg"]).removeprefix("Input should be ").removeprefix("Value error, ")
 
 
 def by_place(details: Sequence[Any], raw: Any) -> dict[Where, list[Any]]:
@@ -260,6 +260,8 @@ def _known(at: Where, vendor_names: Collection[str]) -> tuple[str, ...]:
             return (*SHAPES["send"], *sorted(vendor_names))
         case ["rules", "link"]:
             return SHAPES["link"]
+        case ["tests", "expect", "request"]:
+            return SHAPES["request"]
         case ["tests", "expect"]:
             return SHAPES["expect"]
         case ["tests"]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
 
 from pipeline.model.entry import FIELDS
 from pipeline.rules.problem import Problem, Where, line_of
@@ -93,19 +93,47 @@ class Rule(Shape):
     link: Annotated[list[LinkTo], BeforeValidator(listed)] = Field(default_factory=list)
 
 
-class Expect(Shape):
-    """A desired state: `entry` names the fields that are compared; null: the field is absent."""
+class ExpectedRequest(Shape):
+    """The request of a first delivery. `path` is relative to the account's base URL; `body` names what is compared."""
 
-    to: str
-    key: str
+    method: str | None = None
+    path: str | None = None
+    body: dict[str, Any] = Field(default_factory=dict)
+
+
+class Expect(Shape):
+    """A desired state: `entry` names the fields that are compared; null: the field is absent. Or a refusal."""
+
+    to: str | None = None
+    key: str | None = None
     state: Literal["present", "cancelled", "deleted", "waiting"] = "present"
     entry: dict[str, Any] = Field(default_factory=dict)
+    request: ExpectedRequest | None = None
+    refused: str | None = None
+    """The code of the refusal; with `to` and `key` it is `destination`, the vendor's own."""
+    rule: str | None = None
+    at: str | None = None
+    """The refused slot, or its end: `entry.start`."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Expect:
+        if (self.to is None) != (self.key is None) or (self.to is None and self.refused is None):
+            raise ValueError("an entry has to: and key:, a refusal has refused:")
+        return self
 
 
 class Test(Shape):
     name: str = ""
     given: list[dict[str, Any]] = Field(min_length=1)
+    orders: Literal["both", "all"] = "both"
+    """`both`: as given and backwards; `all`: every order, of seven events at most."""
     expect: list[Expect]
+
+    @model_validator(mode="after")
+    def _few(self) -> Test:
+        if self.orders == "all" and len(self.given) > 7:
+            raise ValueError("orders: all takes seven events at most")
+        return self
 
 
 SHAPES: dict[str, tuple[str, ...]] = {
@@ -116,6 +144,7 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "link": tuple(LinkTo.model_fields),
     "expect": tuple(Expect.model_fields),
     "test": tuple(Test.model_fields),
+    "request": tuple(ExpectedRequest.model_fields),
 }
 
 

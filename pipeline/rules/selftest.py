@@ -1,92 +1,219 @@
-"""The tests that rule files carry: given events, in both orders, the desired state must be as expected."""
+"""The tests that rule files carry: given events, in several orders, entries, requests and refusals are as expected.
+
+The entries are those of the ledger: changes go through the same transitions, one event after the other.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
+from functools import partial
+from itertools import islice, permutations
 from typing import Any
 
+from pipeline.model import facts as f
 from pipeline.model.change import BASE, Change
 from pipeline.model.entry import Content
 from pipeline.model.event import DomainEvent, Undecodable, decode
+from pipeline.model.facts import END, Facts, Policy
 from pipeline.model.when import BadTime, parse_instant
-from pipeline.model.wire import Coordinates, Record
-from pipeline.rules.adapt import desired, problems_of
-from pipeline.rules.evaluate import RuleSet
+from pipeline.model.wire import Coordinates, Record, object_of
+from pipeline.rules.adapt import DestinationView, desired, problems_of
+from pipeline.rules.evaluate import RuleFailure, RuleSet
 from pipeline.rules.problem import Problem
-from pipeline.rules.schema import Expect, SourcedTest
+from pipeline.rules.requests import first_request
+from pipeline.rules.schema import Expect, ExpectedRequest, SourcedTest
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+MAX_ORDERS = 5040
+"""Those of seven events."""
+AT_DESTINATION = "destination"
+"""The code of a refusal that is the vendor's."""
 Name = tuple[str, str]
 """(destination, key)"""
 State = tuple[str, Content]
 """present | cancelled | deleted | waiting, and what should be there."""
 
 
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What came, against what a test expects. `found` and `expected` are JSON, or words; `order`: of its events."""
+
+    message: str
+    found: str = ""
+    expected: str = ""
+    order: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TestResult:
+    __test__ = False  # not a test of pytest's
+    test: SourcedTest
+    differences: tuple[Difference, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        return not self.differences
+
+    def problems(self) -> Iterator[Problem]:
+        name = f"test {self.test.test.name}: " if self.test.test.name else "test: "
+        for one in self.differences:
+            yield Problem(self.test.file, self.test.line, name + one.message, one.found, one.expected)
+
+
+@dataclass(frozen=True, slots=True)
+class _Came:
+    """What came of the given events: `refused` are (code, rule, slot, words)."""
+
+    states: Mapping[Name, State]
+    refused: Sequence[RuleFailure]
+    order: tuple[int, ...] = field(default=())
+
+
 def run_tests(rules: RuleSet) -> list[Problem]:
     """What the files' own tests find."""
-    return [problem for test in rules.rules.tests for problem in _run(test, rules)]
+    return [problem for test in rules.rules.tests for problem in run_test(test, rules).problems()]
+
+
+def run_test(test: SourcedTest, rules: RuleSet) -> TestResult:
+    """One test, in its orders. What differs in several orders is told once, with the first of them."""
+    events, refused = _events(test, rules)
+    evaluations = [rules.evaluate(event) for event in events]
+    refused += [failure for evaluation in evaluations for failure in evaluation.failures]
+    found: dict[tuple[str, str, str], Difference] = {}
+    for order in _orders(len(events), test.test.orders):
+        changes = [change for index in order for change in evaluations[index].changes]
+        came = _Came(states_of(changes, rules), refused, tuple(index + 1 for index in order))
+        for one in _differences(test, came, rules):
+            found.setdefault((one.message, one.found, one.expected), replace(one, order=came.order))
+    return TestResult(test, tuple(found.values()))
+
+
+def given_events(test: SourcedTest, rules: RuleSet) -> list[DomainEvent]:
+    """The events of a test that can be read."""
+    return _events(test, rules)[0]
 
 
 def states_of(changes: Iterable[Change], rules: RuleSet) -> dict[Name, State]:
-    """The desired state after these changes, whatever their order; each layer keeps its newest."""
-    newest: dict[Name, dict[str, Change]] = {}
+    """The desired state after these changes, which come in this order."""
+    policies = {name: policy_of(view, rules.layers) for name, view in rules.destinations.items()}
+    rows: dict[Name, Facts] = {}
     for change in changes:
-        slots = newest.setdefault((change.destination, change.key), {})
-        slot = change.layer if change.kind == "upsert" else "end"
-        if slot not in slots or slots[slot].version < change.version:
-            slots[slot] = change
-    return {name: _state(name, slots, rules) for name, slots in newest.items()}
+        name = (change.destination, change.key)
+        before = rows.get(name) or Facts(*name)
+        rows[name] = f.apply(before, change, {}, 0.0, policies[change.destination]) or before
+    return {name: state_of(row) for name, row in rows.items()}
 
 
-def _state(name: Name, slots: Mapping[str, Change], rules: RuleSet) -> State:
-    end, base = slots.get("end"), slots.get(BASE)
-    if end and (base is None or base.version < end.version):
-        return ("cancelled" if end.kind == "cancel" else "deleted"), {}
-    if base is None:
-        return "waiting", {}
-    contents = [slots[layer].content for layer in rules.layers if layer in slots]
-    return "present", desired(contents, rules.destinations[name[0]])
+def policy_of(view: DestinationView, layers: Sequence[str]) -> Policy:
+    """What decides of the desired state; nothing of it is sent."""
+    return Policy(
+        destination=view.name,
+        account=view.name,
+        layers=tuple(layers),
+        desired=partial(desired, view=view),
+        says_cancelled="status" in view.expression().fields,
+    )
 
 
-def _run(test: SourcedTest, rules: RuleSet) -> Iterator[Problem]:
-    try:
-        events = [_event(given, index, test, rules) for index, given in enumerate(test.test.given)]
-    except Undecodable as error:
-        yield _problem(test, "a given event cannot be read", error.reason_code, error.explanation)
-        return
-    evaluations = [rules.evaluate(event) for event in events]
-    for failure in (failure for evaluation in evaluations for failure in evaluation.failures):
-        yield _problem(test, f"rule {failure.rule} fails at {failure.slot}", failure.code, failure.explanation)
-    changes = [change for evaluation in evaluations for change in evaluation.changes]
-    for order in (changes, changes[::-1]):
-        yield from _compare(test, states_of(order, rules), rules)
+def state_of(row: Facts) -> State:
+    end, base = row.layers.get(END), row.layers.get(BASE)
+    if end and (base is None or tuple(base["version"]) < tuple(end["version"])):
+        return ("cancelled" if end["kind"] == "cancel" else "deleted"), {}
+    return ("waiting", {}) if base is None else ("present", row.desired or {})
 
 
-def _compare(test: SourcedTest, states: Mapping[Name, State], rules: RuleSet) -> Iterator[Problem]:
-    if not test.test.expect and states:
-        yield _problem(test, "an entry that no test expects", _names(states), "none")
+def _orders(count: int, orders: str) -> Iterable[Sequence[int]]:
+    if orders == "all":
+        return islice(permutations(range(count)), MAX_ORDERS)
+    forth = tuple(range(count))
+    return dict.fromkeys((forth, forth[::-1]))
+
+
+def _events(test: SourcedTest, rules: RuleSet) -> tuple[list[DomainEvent], list[RuleFailure]]:
+    events, refused = [], []
+    for index, given in enumerate(test.test.given):
+        try:
+            events.append(_event(given, index, test, rules))
+        except Undecodable as error:
+            refused.append(RuleFailure("", f"given[{index}]", error.reason_code, error.explanation))
+    return events, refused
+
+
+def _differences(test: SourcedTest, came: _Came, rules: RuleSet) -> Iterator[Difference]:
+    yield from _refusals(test.test.expect, came.refused)
+    if not test.test.expect and came.states:
+        yield Difference("an entry that no test expects", _names(came.states), "none")
     for expect in test.test.expect:
-        if (expect.to, expect.key) not in states:
-            yield _problem(test, "no such entry", _names(states) or "none", f"{expect.to}/{expect.key}")
-            continue
-        state, content = states[expect.to, expect.key]
-        if state != expect.state:
-            yield _problem(test, f"the state of {expect.key}", state, expect.state)
-        yield from _fields(test, expect, content)
-        if state == "present":
-            view = rules.destinations[expect.to]
-            refused = f"{view.name} refuses {expect.key}"
-            yield from (_problem(test, refused, words) for words in problems_of(content, view))
+        if expect.to is not None and expect.key is not None:
+            yield from _entry(expect, (expect.to, expect.key), came.states, rules)
 
 
-def _fields(test: SourcedTest, expect: Expect, content: Content) -> Iterator[Problem]:
-    for name, wanted in expect.entry.items():
-        found = content.get(name)
-        if found != wanted:
-            yield _problem(test, f"{name} of {expect.key} at {expect.to}", _json(found), _json(wanted))
+def _refusals(expected: Sequence[Expect], came: Sequence[RuleFailure]) -> Iterator[Difference]:
+    wanted = [expect for expect in expected if expect.refused is not None and expect.to is None]
+    for failure in came:
+        if not any(_is(expect, failure) for expect in wanted):
+            message = f"rule {failure.rule} fails at {failure.slot}" if failure.rule else "a given event is refused"
+            yield Difference(message, failure.code, failure.explanation)
+    for expect in wanted:
+        if not any(_is(expect, failure) for failure in came):
+            found = ", ".join(_told(failure.code, failure.rule, failure.slot) for failure in came)
+            told = _told(expect.refused or "", expect.rule, expect.at)
+            yield Difference("no such refusal", found or "nothing is refused", told)
+
+
+def _is(expect: Expect, failure: RuleFailure) -> bool:
+    return (
+        expect.refused == failure.code
+        and expect.rule in (None, failure.rule)
+        and (expect.at is None or failure.slot == expect.at or failure.slot.endswith(f".{expect.at}"))
+    )
+
+
+def _told(code: str, rule: str | None, slot: str | None) -> str:
+    return " ".join(part for part in (code, rule and f"by {rule}", slot and f"at {slot}") if part)
+
+
+def _entry(expect: Expect, name: Name, states: Mapping[Name, State], rules: RuleSet) -> Iterator[Difference]:
+    told = f"{name[1]} at {name[0]}"
+    if name[0] not in rules.destinations:
+        yield Difference("no such destination", name[0], "one of " + ", ".join(sorted(rules.destinations)))
+        return
+    if name not in states:
+        yield Difference("no such entry", _names(states) or "none", "/".join(name))
+        return
+    (state, content), view = states[name], rules.destinations[name[0]]
+    if state != expect.state:
+        yield Difference(f"the state of {told}", state, expect.state)
+    for field_name, wanted in expect.entry.items():
+        if content.get(field_name) != wanted:
+            yield Difference(f"{field_name} of {told}", _json(content.get(field_name)), _json(wanted))
+    problems = problems_of(content, view) if state == "present" else []
+    if problems and expect.refused != AT_DESTINATION:
+        yield from (Difference(f"{view.name} refuses {name[1]}", words) for words in problems)
+    elif expect.refused is not None and not problems:
+        yield Difference(f"no refusal of {told}", "it is taken", f"refused: {AT_DESTINATION}")
+    elif expect.request is not None and not problems:
+        yield from _request(expect.request, told, first_request(view, name[1], state, content))
+
+
+def _request(expected: ExpectedRequest, told: str, request: Any) -> Iterator[Difference]:
+    """The request of a first delivery; of its body the fields that are named."""
+    if request is None:
+        yield Difference(f"no request for {told}", "nothing is sent", _json(expected.model_dump(exclude_none=True)))
+        return
+    found = {"method": request.method, "path": request.path}
+    for name in ("method", "path"):
+        wanted = getattr(expected, name)
+        if wanted is not None and found[name] != wanted:
+            yield Difference(f"{name} of the request for {told}", _json(found[name]), _json(wanted))
+    body = object_of(request.body)
+    for name, wanted in expected.body.items():
+        if body.get(name) != wanted:
+            yield Difference(f"{name} in the request for {told}", _json(body.get(name)), _json(wanted))
 
 
 def _event(given: Mapping[str, Any], index: int, test: SourcedTest, rules: RuleSet) -> DomainEvent:
@@ -121,8 +248,3 @@ def _names(states: Mapping[Name, State]) -> str:
 
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
-
-
-def _problem(test: SourcedTest, message: str, found: str = "", expected: str = "") -> Problem:
-    name = f"test {test.test.name}: " if test.test.name else "test: "
-    return Problem(test.file, test.line, name + message, found, expected)

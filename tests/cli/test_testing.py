@@ -1,0 +1,114 @@
+"""`calends test`: what it prints, what it writes for other programs, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from typer.testing import CliRunner
+
+from pipeline.cli import app
+from tests.flow.assembly import until
+
+SETTINGS = """
+destinations:
+  calendar: {vendor: apptoto, credential: {user: {env: NOBODY}, api_key: {env: NOBODY}}, defaults: {collection: C}}
+rules:
+  - name: made
+    from: [t]
+    on: made
+    when: "{{ data.n > 0 }}"
+    send:
+      to: calendar
+      key: "K-{{ data.n }}"
+      entry: {title: "%s", start: "2026-02-01", all_day: true, time_zone: UTC, participants: [{name: Ann, phone: "1"}]}
+tests:
+  - name: one is made
+    given: [{type: made, data: {n: 1}}]
+    expect: [{to: calendar, key: K-1, entry: {title: Tea, participants: [{name: Ann, phone: "1"}]}}]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "calends.yaml").write_text(SETTINGS % "Tea")
+    return tmp_path
+
+
+def calends(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["test", *arguments])
+    return result.exit_code, result.output
+
+
+def test_green_tests_name_themselves_and_need_no_credential(folder: Path) -> None:
+    code, output = calends(str(folder))
+
+    assert (code, output.splitlines()) == (0, [f"✔ {folder}/calends.yaml:14 one is made", "1 passed"])
+
+
+def test_a_red_test_shows_what_was_expected_and_what_came(folder: Path) -> None:
+    (folder / "calends.yaml").write_text(SETTINGS % "Coffee")
+    code, output = calends(str(folder))
+
+    assert code == 1
+    assert '    title of K-1 at calendar\n      - "Tea"\n      + "Coffee"\n' in output
+    assert output.endswith("0 passed, 1 failed\n")
+
+
+def test_junit_names_each_test_and_its_difference(folder: Path) -> None:
+    (folder / "calends.yaml").write_text(SETTINGS % "Coffee")
+    calends(str(folder), "--junit", str(folder / "junit.xml"))
+
+    suite = ElementTree.parse(folder / "junit.xml").getroot()[0]
+    case = suite[0]
+    assert (suite.get("tests"), suite.get("failures"), case.get("name")) == ("1", "1", "one is made")
+    assert case[0].tag == "failure"
+    assert "title of K-1 at calendar" in str(case[0].get("message"))
+
+
+def test_coverage_below_the_mark_ends_with_one(folder: Path) -> None:
+    code, output = calends(str(folder), "--cov", "--fail-under", "80")
+
+    assert code == 1
+    assert "when was never false" in output
+    assert "coverage: 1 of 1 rules, 50 % of the branches" in output
+    assert calends(str(folder), "--fail-under", "50")[0] == 0
+
+
+def test_a_folder_of_configurations_is_tested_whole_and_others_are_told(folder: Path, tmp_path: Path) -> None:
+    (folder / "calends.yaml").rename(folder / "one.yaml")
+    (folder / "two.yaml").write_text("destinations: {x: {vendor: nobody}}\nrules: []\n")
+    code, output = calends(str(folder), "--json")
+    found = json.loads(output)
+
+    assert (code, found["ok"], [test["name"] for test in found["tests"]]) == (1, False, ["one is made"])
+    assert any("an unknown vendor" in problem["message"] for problem in found["problems"])
+    assert calends(str(tmp_path / "nowhere"))[0] == 2
+
+
+def test_watching_runs_again_when_a_file_changes(folder: Path) -> None:
+    log = folder / "out.log"
+    with log.open("wb") as sink:
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-m", "pipeline.cli", "test", str(folder), "--watch"],
+            stdout=sink,
+            stderr=sink,
+        )
+    try:
+        until(lambda: "watching" in log.read_text(), 30, "it watches")
+        file = folder / "calends.yaml"
+
+        def failed() -> bool:
+            file.write_text(SETTINGS % f"Coffee {time.monotonic()}")  # until it has begun to look
+            time.sleep(0.2)
+            return "1 failed" in log.read_text()
+
+        until(failed, 30, "it has run again")
+    finally:
+        process.kill()
+        process.wait()

@@ -1,0 +1,108 @@
+"""The tests that rule files carry find what is wrong, say how, and say what they never reached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from pipeline.rules.adapt import DestinationView
+from pipeline.rules.coverage import coverage_of
+from pipeline.rules.evaluate import RuleSet
+from pipeline.rules.reading import load_text
+from pipeline.rules.selftest import Difference, given_events, run_test
+from pipeline.vendors import vendors
+
+RULES = """
+rules:
+  - name: due
+    from: [t]
+    on: due
+    when: "{{ data.amount > 0 }}"
+    send:
+      to: real
+      key: "{{ data.n }}"
+      identity: A1
+      entry: {title: "Due {{ data.amount }}", location: x, start: "{{ data.on }}", all_day: true}
+  - {name: paid, from: [t], on: paid, send: {to: real, key: "{{ data.n }}", layer: payment, entry: {title: Paid}}}
+  - {name: gone, from: [t], on: gone, send: {to: real, key: "{{ data.n }}", cancel: true}}
+tests:
+"""
+DUE = '{type: due, time: "2026-01-0%sT00:00:00Z", data: {n: K, amount: %s, on: "2026-02-01"}}'
+
+
+@pytest.fixture
+def real() -> Mapping[str, DestinationView]:
+    return {"real": DestinationView("real", vendors()["ecal"], {"api": "private"}, prefix="real.")}
+
+
+def differences(test: str, views: Mapping[str, DestinationView]) -> list[Difference]:
+    loaded = load_text(RULES + "".join(f"  {line}\n" for line in test.splitlines()), "rules.yaml", vendors())
+    rules = RuleSet(loaded, views, ("base", "payment"))
+    return list(run_test(loaded.tests[0], rules).differences)
+
+
+def test_a_wrong_field_is_told_with_what_was_found(real: Mapping[str, DestinationView]) -> None:
+    found = differences(f"- given: [{DUE % (1, 5)}]\n  expect: [{{to: real, key: K, entry: {{title: Due 6}}}}]", real)
+
+    assert found == [Difference("title of K at real", '"Due 5"', '"Due 6"', (1,))]
+
+
+def test_every_order_is_tried_and_what_differs_in_all_is_told_once(real: Mapping[str, DestinationView]) -> None:
+    events = ", ".join([DUE % (1, 5), DUE % (3, 7), "{type: paid, data: {n: K}}", "{type: gone, data: {n: L}}"])
+    good = "[{to: real, key: K, entry: {title: Paid}}, {to: real, key: L, state: cancelled}]"
+    bad = "[{to: real, key: K, state: cancelled}]"
+
+    assert differences(f"- given: [{events}]\n  orders: all\n  expect: {good}", real) == []
+    assert differences(f"- given: [{events}]\n  orders: all\n  expect: {bad}", real) == [
+        Difference("the state of K at real", "present", "cancelled", (1, 2, 3, 4))
+    ]
+
+
+def test_a_request_is_compared_field_by_field(real: Mapping[str, DestinationView]) -> None:
+    expected = "{method: POST, path: /apiv2/event, body: {name: Due 5, reference: other}}"
+    found = differences(f"- given: [{DUE % (1, 5)}]\n  expect: [{{to: real, key: K, request: {expected}}}]", real)
+
+    assert found == [Difference("reference in the request for K at real", '"real.K"', '"other"', (1,))]
+
+
+@pytest.mark.parametrize(
+    ("given", "expect", "found"),
+    [
+        ("{type: due, data: {n: K, amount: 1}}", "{refused: missing, rule: due, at: entry.start}", []),
+        (
+            "{type: due, data: {n: K, amount: 1}}",
+            "{refused: type, at: entry.start}",
+            ["rule due fails at send[0].entry.start", "no such refusal"],
+        ),
+        ("{type: due, time: tomorrow}", "{refused: time}", []),
+        (DUE % (1, 5), "{refused: missing}", ["no such refusal"]),
+        ("{type: due, data: {n: K, amount: 1, on: '2026-02-30'}}", "{refused: format}", []),
+        (DUE % (1, 5), "{to: real, key: K, refused: destination}", ["no refusal of K at real"]),
+        (DUE % (1, 5), "{to: elsewhere, key: K}", ["no such destination"]),
+    ],
+)  # fmt: skip
+def test_a_refusal_may_be_what_is_expected(
+    real: Mapping[str, DestinationView], given: str, expect: str, found: list[str]
+) -> None:
+    assert [one.message for one in differences(f"- given: [{given}]\n  expect: [{expect}]", real)] == found
+
+
+def test_an_expectation_of_nothing_and_too_many_orders_are_told(real: Mapping[str, DestinationView]) -> None:
+    text = RULES + "  - {given: [{type: due}], expect: [{entry: {}}]}\n  - {given: [" + "{type: a}, " * 8
+    problems = load_text(text + "], orders: all, expect: []}\n", "rules.yaml", vendors()).problems
+
+    assert [problem.expected for problem in problems] == [
+        "an entry has to: and key:, a refusal has refused:",
+        "orders: all takes seven events at most",
+    ]
+
+
+def test_coverage_tells_the_sides_of_a_when_and_rules_that_never_matched(real: Mapping[str, DestinationView]) -> None:
+    loaded = load_text(RULES + f"  - {{given: [{DUE % (1, 0)}, {{type: gone}}], expect: []}}\n", "r.yaml", vendors())
+    rules = RuleSet(loaded, real, ("base", "payment"))
+
+    covered = coverage_of(rules, given_events(loaded.tests[0], rules))
+
+    assert [rule.missing() for rule in covered.rules] == ["when was never true", "never matched", ""]
+    assert (covered.matched, covered.percent) == (1, 50.0)

@@ -17,10 +17,14 @@ from typing import Any, NoReturn
 from urllib.parse import unquote
 
 from pipeline.model.when import BadTime, microseconds, parse_instant
-from pipeline.model.wire import Record
+from pipeline.model.wire import MAX_DEPTH, Record, TooDeep, levels
 
 MAX_BYTES = 1 << 20
-MAX_DEPTH = 64
+"""Of a record's value, and of its headers together."""
+MAX_KEY = 64 * 1024
+MAX_HEADERS = 1000
+MAX_ATTRIBUTE = 64 * 1024
+"""Characters of a CloudEvents attribute, also of those that rules do not name."""
 MAX_INTEGER = 1 << 64
 FUTURE = timedelta(minutes=5)
 TOMBSTONE = "calends.tombstone"
@@ -54,10 +58,9 @@ class DomainEvent:
 
 def decode(record: Record) -> DomainEvent:
     """The event of a record; raises `Undecodable`."""
+    _within_limits(record)
     if record.value is None:
         return _tombstone(record)
-    if len(record.value) > MAX_BYTES:
-        raise Undecodable("too_large", "the value is larger than 1 MiB")
     headers = _headers(record)
     content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type == "application/cloudevents+json":
@@ -73,6 +76,15 @@ def decode(record: Record) -> DomainEvent:
 def event_order(event: DomainEvent) -> int:
     """What orders the event: its own time, else the record's timestamp, as microseconds since 1970."""
     return microseconds(event.time or event.record.timestamp)
+
+
+def _within_limits(record: Record) -> None:
+    if len(record.value or b"") > MAX_BYTES:
+        raise Undecodable("too_large", "the value is larger than 1 MiB")
+    if len(record.key or b"") > MAX_KEY:
+        raise Undecodable("key_too_large", "the record's key is larger than 64 KiB")
+    if len(record.headers) > MAX_HEADERS or sum(len(name) + len(value) for name, value in record.headers) > MAX_BYTES:
+        raise Undecodable("headers_too_large", "the headers are more than 1,000, or larger than 1 MiB")
 
 
 def _tombstone(record: Record) -> DomainEvent:
@@ -125,6 +137,9 @@ def _build(attributes: Mapping[str, Any], data: Any, record: Record) -> DomainEv
     for name in ("id", "source", "subject"):
         if not isinstance(attributes.get(name, ""), str | None):
             raise Undecodable("attribute_type", f"the attribute {name} must be a text")
+    for value in attributes.values():
+        if isinstance(value, str) and len(value) > MAX_ATTRIBUTE:
+            raise Undecodable("attribute_too_long", "an attribute is longer than 64 KiB")
     return DomainEvent(
         id=attributes.get("id") or None,
         source=attributes.get("source") or None,
@@ -192,7 +207,7 @@ def _json(raw: bytes) -> Any:
     except UnicodeDecodeError:
         raise Undecodable("encoding", "the value is not UTF-8") from None
     except RecursionError:
-        raise Undecodable("too_deep", f"the value is nested more than {MAX_DEPTH} deep") from None
+        raise _too_deep() from None
     except ValueError:
         raise Undecodable("json", "the value is not JSON") from None
     _inspect(parsed)
@@ -204,21 +219,17 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def _inspect(parsed: Any) -> None:
-    """Refuses what cannot be stored, at any depth; iterative, for the depth is the sender's choice."""
-    level: list[Any] = [parsed]
-    for _ in range(MAX_DEPTH + 1):
-        deeper: list[Any] = []
-        for value in level:
-            if isinstance(value, dict):
-                deeper += (*value.keys(), *value.values())
-            elif isinstance(value, list):
-                deeper += value
-            else:
+    """Refuses what cannot be stored, at any depth."""
+    try:
+        for scalars in levels(parsed):
+            for value in scalars:
                 _scalar(value)
-        if not deeper:
-            return
-        level = deeper
-    raise Undecodable("too_deep", f"the value is nested more than {MAX_DEPTH} deep")
+    except TooDeep:
+        raise _too_deep() from None
+
+
+def _too_deep() -> Undecodable:
+    return Undecodable("too_deep", f"the value is nested more than {MAX_DEPTH} deep")
 
 
 def _scalar(value: Any) -> None:

@@ -6,13 +6,18 @@ Nothing here opens a connection. A `repr` never shows a secret, a query string o
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 Headers = tuple[tuple[str, str], ...]
+
+MAX_DEPTH = 64
+"""Of the JSON that strangers send, whether by Kafka, by webhook or as an answer."""
+MAX_WAIT = 86_400.0
+"""Seconds that a `Retry-After` can make us wait."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -63,20 +68,51 @@ class Response:
     def retry_after(self, now: datetime) -> float | None:
         """Seconds that `Retry-After` asks for (RFC 9110: seconds or an HTTP date), None without a readable one."""
         text = self.headers.get("retry-after", "").strip()
-        if text.isdigit():
-            return min(float(text), 86_400.0)
+        if text.isascii() and text.isdigit():
+            return min(float(text), MAX_WAIT)
         try:
-            return min(max((parsedate_to_datetime(text) - now).total_seconds(), 0.0), 86_400.0)
-        except (ValueError, TypeError):
+            return min(max((parsedate_to_datetime(text) - now).total_seconds(), 0.0), MAX_WAIT)
+        except (ValueError, TypeError, OverflowError):
             return None
 
 
+class TooDeep(ValueError):
+    """JSON that is nested more than MAX_DEPTH deep."""
+
+
+def levels(value: Any) -> Iterator[list[Any]]:
+    """The names and scalars of each level of a JSON value, outermost first; raises TooDeep.
+
+    Iterative, for the depth is the sender's choice.
+    """
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        scalars: list[Any] = []
+        deeper: list[Any] = []
+        for member in level:
+            if isinstance(member, dict):
+                scalars += member.keys()
+                deeper += member.values()
+            elif isinstance(member, list):
+                deeper += member
+            else:
+                scalars.append(member)
+        yield scalars
+        if not deeper:
+            return
+        level = deeper
+    raise TooDeep
+
+
 def json_of(body: bytes | str) -> Any:
-    """The JSON value that a stranger sent, None where it is none."""
+    """The JSON value that a stranger sent, None where it is none, or too deep."""
     try:
-        return json.loads(body)
+        value = json.loads(body)
+        for _ in levels(value):
+            pass
     except (ValueError, RecursionError):
         return None
+    return value
 
 
 def object_of(body: bytes | str) -> dict[str, Any]:

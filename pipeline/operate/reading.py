@@ -13,11 +13,11 @@ from types import UnionType
 from typing import Any, cast, get_args
 
 from pydantic import BaseModel, ValidationError
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from pipeline.rules.documents import NotYaml, load_yaml, read_file
 from pipeline.rules.language import nearest, suggest
 from pipeline.rules.problem import Problem
-from pipeline.rules.reading import by_place, load_yaml
+from pipeline.rules.reading import by_place
 from pipeline.settings import Settings
 
 Place = tuple[int | str, ...]
@@ -145,19 +145,14 @@ def _stranger(name: str) -> Problem:
 def _document(file: Path) -> Any:
     """The file's YAML with its line numbers, a mapping."""
     try:
-        document = load_yaml(file.read_text("utf-8"))
-    except OSError as error:
-        raise Unreadable(
-            Problem(str(file), 1, "the file cannot be read", error.strerror or "", "a YAML file")
-        ) from None
-    except UnicodeDecodeError:
-        raise Unreadable(Problem(str(file), 1, "the file cannot be read", "bytes", "text in UTF-8")) from None
-    except YAMLError as error:
-        mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
-        reason = str(error.problem) if isinstance(error, MarkedYAMLError) else "unreadable"
-        raise Unreadable(
-            Problem(str(file), mark.line + 1 if mark else 1, "not valid YAML", reason, "YAML 1.2")
-        ) from None
+        text = read_file(file)
+    except NotYaml as error:
+        where = str(file)
+        raise Unreadable(Problem(where, error.line, "the file cannot be read", error.found, error.expected)) from None
+    try:
+        document = load_yaml(text)
+    except NotYaml as error:
+        raise Unreadable(Problem(str(file), error.line, "not valid YAML", error.found, error.expected)) from None
     if not isinstance(document, Mapping):
         found = type(document).__name__
         raise Unreadable(Problem(str(file), 1, "not a mapping", found, "kafka, destinations, rules, …"))

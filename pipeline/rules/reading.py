@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import date
@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.constructor import RoundTripConstructor
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from pipeline.rules.documents import NotYaml, load_yaml, read_file
 from pipeline.rules.language import nearest, suggest
 from pipeline.rules.problem import Problem, Where, line_of
 from pipeline.rules.schema import SHAPES, Rule, Rules, S, Sourced, SourcedTest, Test, listed
@@ -27,41 +25,24 @@ def load_paths(paths: Sequence[Path], vendor_names: Collection[str]) -> Rules:
         if not path.exists():
             loaded += Rules(problems=(Problem(str(path), 1, "no such file or folder", "", "a rule file"),))
         for file in _files(path):
-            loaded += load_text(file.read_text("utf-8", "replace"), str(file), vendor_names)
+            loaded += _load_file(file, vendor_names)
     return loaded + Rules(problems=tuple(_twice(loaded.rules)))
 
 
-class _Constructor(RoundTripConstructor):
-    """A date that does not exist, such as 2026-02-30, stays a text: whoever takes dates then says so at its line."""
-
-    def timestamp(self, node: Any, values: Any = None) -> Any:
-        try:
-            return self.construct_yaml_timestamp(node, values)
-        except ValueError:
-            return self.construct_scalar(node)
-
-
-_Constructor.add_constructor("tag:yaml.org,2002:timestamp", _Constructor.timestamp)
-
-
-def load_yaml(text: str) -> Any:
-    """The text's YAML with its line numbers. Raises YAMLError."""
-    reader = YAML(typ="rt")
-    reader.Constructor = _Constructor
+def _load_file(file: Path, vendor_names: Collection[str]) -> Rules:
     try:
-        return reader.load(text)
-    except ValueError as error:  # e.g. a number of more digits than Python reads
-        raise YAMLError("unreadable") from error
+        return load_text(read_file(file), str(file), vendor_names)
+    except NotYaml as error:
+        problem = Problem(str(file), error.line, "the file cannot be read", error.found, error.expected)
+        return Rules(problems=(problem,))
 
 
 def load_text(text: str, file: str, vendor_names: Collection[str]) -> Rules:
     """The rules of one file's text."""
     try:
         document = load_yaml(text)
-    except YAMLError as error:
-        mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
-        reason = (error.problem if isinstance(error, MarkedYAMLError) else None) or "unreadable"
-        return Rules(problems=(Problem(file, mark.line + 1 if mark else 1, "not YAML", str(reason), "YAML 1.2"),))
+    except NotYaml as error:
+        return Rules(problems=(Problem(file, error.line, "not YAML", error.found, error.expected),))
     lines: dict[Where, int] = {(): 1}
     return _read(_plain(document, (), lines), file, lines, vendor_names)
 
@@ -112,17 +93,30 @@ def _read(parsed: Any, file: str, lines: Mapping[Where, int], vendor_names: Coll
     if not isinstance(parsed, dict):
         return Rules(problems=(Problem(file, 1, "not a rule file", type(parsed).__name__, "a map with rules:"),))
     loaded = Rules(problems=tuple(_strangers(parsed, file, lines)))
+    inner = _by_item(lines)
     for index, raw in enumerate(_items(parsed.get("rules"))):
-        reading = _Reading(file, ("rules", index), dict(lines), vendor_names)
+        reading = _Reading(file, ("rules", index), inner("rules", index), vendor_names)
         rule = reading.shaped(Rule, _with_lists(raw))
         sourced = Sourced(rule, file, reading.at, reading.lines, not reading.problems) if rule else None
         loaded += Rules(rules=(sourced,) if sourced else (), problems=tuple(reading.problems))
     for index, raw in enumerate(_items(parsed.get("tests"))):
-        reading = _Reading(file, ("tests", index), dict(lines), vendor_names)
+        reading = _Reading(file, ("tests", index), inner("tests", index), vendor_names)
         test = reading.shaped(Test, raw)
         sourced_test = SourcedTest(test, file, line_of(lines, reading.at)) if test else None
         loaded += Rules(tests=(sourced_test,) if sourced_test else (), problems=tuple(reading.problems))
     return loaded
+
+
+def _by_item(lines: Mapping[Where, int]) -> Callable[[str, int], dict[Where, int]]:
+    """The lines of one item, and of what encloses it: with all lines beside each item, two thousand fill the memory."""
+    items: dict[Where, dict[Where, int]] = {}
+    for at, line in lines.items():
+        items.setdefault(at[:2], {})[at] = line
+
+    def inner(section: str, index: int) -> dict[Where, int]:
+        return items[()] | items.get((section,), {}) | items.get((section, index), {})
+
+    return inner
 
 
 def _items(value: Any) -> list[Any]:

@@ -32,6 +32,10 @@ from pipeline.vendors.contract import Notice
 
 SECRET_HEADER = "x-calends-secret"
 MAX_BODY = 1 << 20
+MAX_NOTICES = 1000
+"""In one post: each becomes a record."""
+MAX_ID = 200
+"""Characters of the vendor's id of a notice; a longer one is none."""
 AT_ONCE = 100
 """Posts: all that they hold is in memory."""
 READ_WITHIN = 10.0
@@ -137,7 +141,7 @@ class Inbound:
         hook = self.hooks.get(request.path_params["destination"])
         given = request.path_params.get("secret") or request.headers.get(SECRET_HEADER, "")
         wanted = (hook and hook.secret()) or self._nobodys
-        return hook if hmac.compare_digest(given.encode(), wanted.encode()) else None
+        return hook if hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode()) else None
 
     def _read(self, hook: Hook, body: bytes) -> list[Told]:
         try:
@@ -192,10 +196,17 @@ def told(destination: str, notices: Sequence[Notice], body: bytes, now: datetime
     """Each notice as a CloudEvent. Raises Undecodable where the worker could not read it."""
     # Without an id of the vendor's the body is one: a repeat has the same.
     own = hashlib.sha256(destination.encode() + b"\0" + body).hexdigest()
+    if len(notices) > MAX_NOTICES:
+        raise Undecodable("too_large", f"more than {MAX_NOTICES:,} notices")
     return [
-        _told(destination, notice, f"{notice.id or own}-{number}" if number else notice.id or own, now)
+        _told(destination, notice, f"{_id(notice, own)}-{number}" if number else _id(notice, own), now)
         for number, notice in enumerate(notices)
     ]
+
+
+def _id(notice: Notice, own: str) -> str:
+    """10,000 of them are remembered, so that one must not be as long as a body may be."""
+    return notice.id if notice.id and len(notice.id) <= MAX_ID else own
 
 
 def _told(destination: str, notice: Notice, id_: str, now: datetime) -> Told:

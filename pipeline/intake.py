@@ -109,7 +109,11 @@ class Intake:
             applied = await self.in_threads(
                 self.ledger.take, batch.changes, batch.links, batch.dead, batch.next_offsets
             )
-        except DataRefused:
+        except LedgerUnavailable:
+            raise
+        except Exception as error:  # DataRefused, or what a vendor's own judgement trips over: one record's, not all's
+            if not isinstance(error, DataRefused):
+                self.telemetry.loop_failed("intake", error)
             if len(records) == 1:
                 dead = of_record(self.dead_letter_topic, records[0], "ledger", "refused_by_ledger")
                 self.telemetry.record_dead("ledger", "refused_by_ledger", records[0].at)

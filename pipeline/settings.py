@@ -23,6 +23,8 @@ from pipeline.sealing import Seal
 from pipeline.vendors import vendors
 from pipeline.vendors.contract import Vendor, Window
 
+MAX_SECRET = 64 * 1024
+"""Bytes of a file with a secret."""
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
@@ -56,12 +58,14 @@ class SecretRef(Strict):
         return self
 
     def read(self) -> str | None:
-        """The secret as it is now, None where it is not there."""
-        if self.env is not None:
-            return os.environ.get(self.env)
+        """The secret as it is now, None where it is not there, is no text, or is no secret by its size."""
         try:
-            return Path(self.file or "").read_text().strip()
-        except OSError:
+            if self.env is not None:
+                return os.environ.get(self.env)
+            with Path(self.file or "").open("rb") as opened:
+                found = opened.read(MAX_SECRET + 1)
+            return found.decode().strip() if len(found) <= MAX_SECRET else None
+        except (OSError, ValueError):  # ValueError: a name, or a content, that is no text
             return None
 
 

@@ -17,6 +17,7 @@ from pipeline.model.entry import FIELDS
 from pipeline.operate.reading import Place, Source, Unreadable, Wrong, file_of, read, without
 from pipeline.rules.adapt import DestinationView
 from pipeline.rules.check import check_rules
+from pipeline.rules.compiled import UNREADABLE
 from pipeline.rules.evaluate import RuleSet, RulesInvalid
 from pipeline.rules.language import nearest, suggest
 from pipeline.rules.linking import linking
@@ -168,8 +169,9 @@ class _Desk:
                 yield self.problem(("kafka", name), f"kafka.{name}: no such file", str(path), "a file")
         try:
             re.compile(kafka.pattern or "")
-        except re.error as error:
-            yield self.problem(("kafka", "pattern"), "kafka.pattern is not right", str(kafka.pattern), str(error))
+        except UNREADABLE as error:
+            found = str(kafka.pattern)[:60]
+            yield self.problem(("kafka", "pattern"), "kafka.pattern is not right", found, str(error))
 
     def accounts(self, secrets: bool) -> Iterator[Problem]:
         """Every account, also those that destinations carry themselves."""

@@ -83,6 +83,9 @@ class Source:
 
     def wrong(self, values: Mapping[str, Any]) -> list[Wrong]:
         """What is wrong with the shape of these values, each mistake once."""
+        strange = [(name,) for name in values if name.startswith("_")]
+        if strange:  # pydantic-settings would take them for arguments of its own
+            return [Wrong(place, "extra_forbidden", _unknown(self, place)) for place in strange]
         try:
             Settings(**values)
         except ValidationError as error:
@@ -123,7 +126,7 @@ def _variables(names: Sequence[str]) -> tuple[dict[str, dict[str, Any]], list[Pr
         source.env_vars = {name.lower(): os.environ[name]}
         try:
             variables[name] = source()
-        except SettingsError:
+        except (SettingsError, RecursionError):
             problems.append(Problem(f"environment variable {name}", 0, "cannot be read", "", "a list or map as JSON"))
     return variables, problems
 
@@ -163,15 +166,19 @@ def _problem(source: Source, place: Place, told: list[Any]) -> Problem:
     name = ".".join(str(part) for part in place) or "settings"
     detail = told[0]
     if detail["type"] == "extra_forbidden":
-        known, word = _known(place[:-1]), str(place[-1])
-        expected = "one of " + ", ".join(known) if known else "no such key"
-        return source.problem(place, f"an unknown key: {name}", word, expected, suggest(word, known))
+        return _unknown(source, place)
     if detail["type"] == "missing":
         return source.problem(place, f"{name} is missing", "", f"{place[-1]}:")
     secret = any(str(part) in ("credential", "url", "sasl_password", "webhook") for part in place)
     found = "" if secret or isinstance(detail["input"], Mapping | BaseModel) else repr(detail["input"])[:60]
     expected = IN_WORDS.get(name) or " or ".join(dict.fromkeys(map(_words, told)))
     return source.problem(place, f"{name} is not right", found, expected)
+
+
+def _unknown(source: Source, place: Place) -> Problem:
+    known, word = _known(place[:-1]), str(place[-1])
+    name, expected = ".".join(str(part) for part in place), "one of " + ", ".join(known) if known else "no such key"
+    return source.problem(place, f"an unknown key: {name}", word, expected, suggest(word, known))
 
 
 def _words(detail: Any) -> str:

@@ -163,8 +163,9 @@ def _refused(sourced: Sourced, compiled: CompiledSend, at: Where, view: Destinat
     if sourced.whole and TIMES.isdisjoint(unsure):
         try:
             said = _timed(said, view, whole)
-        except RenderError as error:
-            name, _, words = error.explanation.partition(": ")
+        except (RenderError, OverflowError) as error:
+            words = str(error) if isinstance(error, RenderError) else "start: a time is out of range"
+            name, _, words = words.partition(": ")
             yield _at(sourced, (*at, "entry", name), f"{name} is not right", "", words.removeprefix("expected "))
             unsure |= TIMES
     part = Certain.part(said, view, compiled.send.kind)

@@ -16,6 +16,8 @@ from pipeline.rules.schema import Send, Sourced
 from pipeline.rules.slots import Node, seconds_unlinked
 
 Report = Callable[[Where, Fault], None]
+UNREADABLE = (re.error, OverflowError, RecursionError)
+"""What a regular expression may raise: absurd repetitions and brackets without end too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +142,8 @@ def _topics(names: list[str], report: Report) -> Iterator[str | re.Pattern[str]]
             continue
         try:
             yield re.compile(name[1:-1])
-        except re.error as error:
-            report(("from", index), Fault(0, "a topic pattern cannot be read", name, str(error)))
+        except UNREADABLE as error:
+            report(("from", index), Fault(0, "a topic pattern cannot be read", name[:60], str(error)))
 
 
 def is_topic(pattern: str | re.Pattern[str], topic: str) -> bool:

@@ -23,6 +23,9 @@ from pipeline.rules.problem import Problem, Where
 from pipeline.rules.render import OMIT, RenderError, scope_of
 from pipeline.rules.schema import Rules, Sourced
 
+MAX_CHANGES = 1000
+"""That one event makes, over all rules: they are one transaction."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -139,6 +142,7 @@ class RuleSet:
             links = tuple(_link(link, scope, version, n) for n, link in enumerate(rule.links))
             changes = self._changes(rule, event, scope, version)
             _no_duplicates(so_far.changes, changes)
+            _not_too_many(len(so_far.changes) + len(changes))
         except _Failed as failed:
             failure = RuleFailure(rule.name, failed.slot, failed.code, failed.explanation)
             return replace(so_far, failures=(*so_far.failures, failure))
@@ -160,6 +164,7 @@ class RuleSet:
             for name in send.send.to:
                 view = self.destinations[name]
                 changes.append(_change(send, scope, common, fields, view, f"send[{index}]"))
+                _not_too_many(len(changes))
         return tuple(changes)
 
 
@@ -282,6 +287,11 @@ def _slot(slot: str, value: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -
     except (BadTime, OverflowError) as error:
         words = str(error) if isinstance(error, BadTime) else "a time is out of range"
         raise _Failed(slot, "format", words) from None
+
+
+def _not_too_many(changes: int) -> None:
+    if changes > MAX_CHANGES:
+        raise _Failed("send", "limit", f"the event makes more than {MAX_CHANGES:,} changes")
 
 
 def _no_duplicates(before: Sequence[Change], changes: Sequence[Change]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from minijinja import Environment, TemplateError
@@ -98,9 +99,9 @@ class Template:
         if not _seen.values:
             raise RenderError("missing", "the expression has no value")
         value = unwrap(_seen.values.pop())
-        if isinstance(value, str) and len(value) > MAX_TEXT:
-            raise RenderError("limit", "a text is larger than 64 KiB")
-        return value
+        if isinstance(value, float) and not isfinite(value):
+            raise RenderError("limit", "a number is too large")
+        return _bounded(value) if isinstance(value, str) else value
 
     def _run(self, env: Environment, scope: Mapping[str, Any]) -> str:
         try:
@@ -111,9 +112,15 @@ class Template:
             raise RenderError("type" if isinstance(error, FilterError) else "format", str(error)) from None
         except (TypeError, ValueError, ArithmeticError):
             raise RenderError("type", "a filter was given what it cannot take") from None
-        if len(text) > MAX_TEXT:
-            raise RenderError("limit", "a text is larger than 64 KiB")
-        return text
+        return _bounded(text)
+
+
+def _bounded(text: str) -> str:
+    if len(text) > MAX_TEXT:
+        raise RenderError("limit", "a text is larger than 64 KiB")
+    if "\0" in text:
+        raise RenderError("format", "a text holds U+0000")
+    return text
 
 
 def compile_template(source: str) -> Template | str:
@@ -125,7 +132,10 @@ def compile_template(source: str) -> Template | str:
     parts, _ = pieces(source.strip())
     whole = len(parts) == 1 and parts[0].kind == "expression"
     try:
+        source.encode()
         _TEXTS.add_template("check", source)
+    except UnicodeEncodeError:
+        raise TemplateFault(Fault(0, "a template error", "a lone surrogate", "a text in Unicode")) from None
     except TemplateError as error:
         line = (error.line or 1) - 1
         found = _words(error) if error.kind == "SyntaxError" else error.kind

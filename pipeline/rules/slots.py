@@ -18,8 +18,11 @@ from pipeline.model.when import (
     to_local,
     zone_named,
 )
-from pipeline.rules.filters import kind
+from pipeline.rules.filters import MAX_TEXT, kind
 from pipeline.rules.render import OMIT, RenderError, Template
+
+MAX_LIST = 1000
+"""Items in a list of an entry: links, participants, alerts, dates."""
 
 Node = Any
 """A compiled value: a Template, a literal, or a list or map of nodes."""
@@ -45,6 +48,8 @@ def rendered(node: Node, scope: Mapping[str, Any]) -> Any:
 def text(value: Any) -> str:
     if not isinstance(value, str):
         raise _wrong("a text", value)
+    if len(value) > MAX_TEXT:
+        raise RenderError("limit", "a text is larger than 64 KiB")
     return value
 
 
@@ -228,6 +233,8 @@ def _minutes(value: Any) -> int:
 def _list(value: Any) -> list[Any]:
     if not isinstance(value, list):
         raise _wrong("a list", value)
+    if len(value) > MAX_LIST:
+        raise RenderError("limit", f"a list has more than {MAX_LIST:,} items")
     return value
 
 

@@ -16,7 +16,8 @@ from pipeline.model.outcome import Rejected
 from pipeline.model.wire import Credential, Request, Response, Token, object_of
 from pipeline.vendors.contract import TokenFlow
 
-_TOKEN = re.compile(r"[\x21-\x7e]+")
+_TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")
+"""It goes into a header, and servers take some 8 KiB of one."""
 _CODE = re.compile(r"[a-z_]{1,64}")
 _LONGEST = 366 * 86_400
 
@@ -54,7 +55,7 @@ def _token(body: Mapping[str, Any]) -> Token | None:
         return None
     if isinstance(lives, bool) or not isinstance(lives, int | float) or not 0 < lives < _LONGEST:
         return None
-    return Token(access, float(lives), refresh if isinstance(refresh, str) and refresh else None)
+    return Token(access, float(lives), refresh if isinstance(refresh, str) and _TOKEN.fullmatch(refresh) else None)
 
 
 def _basic(credential: Credential) -> tuple[str, str]:

@@ -30,7 +30,9 @@ from pipeline.vendors.contract import Situation, Step
 
 GUID = re.compile(r"[0-9A-Fa-f]{8}-?(?:[0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}")
 # With a name and a password before the host where the calendar is protected. The sample has a brace behind it.
-_URL = re.compile(rf"(?:webcals?|https?)://[^\s\"<>]*?/v1/webcal/({GUID.pattern})")
+# Its length is bounded: a body of nothing but beginnings would else be looked through once for each.
+_URL = re.compile(rf"(?:webcals?|https?)://[!#-;=?-~]{{0,500}}?/v1/webcal/({GUID.pattern})")
+_ADDRESS = re.compile(r"(?:webcals?|https?)://[!-~]{1,2000}")
 _ANY: Mapping[int, Outcome] = {401: Unauthorized(), 403: Unauthorized(), 413: Rejected("too_large", "http_413")}
 _METHOD = {"webcal": "webcal", "protected": "webcal", "google": "google"}
 
@@ -164,4 +166,4 @@ def _is_it(one: Mapping[str, Any], there: Content) -> bool:
 
 
 def _is_address(text: Any) -> bool:
-    return isinstance(text, str) and re.fullmatch(r"(?:webcals?|https?)://\S+", text) is not None
+    return isinstance(text, str) and _ADDRESS.fullmatch(text) is not None

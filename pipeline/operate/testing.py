@@ -8,12 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
-from ruamel.yaml.error import YAMLError
-
 from pipeline.operate.check import Report, check
 from pipeline.rules.coverage import Coverage, coverage_of
+from pipeline.rules.documents import NotYaml, load_yaml, read_file
 from pipeline.rules.problem import Problem
-from pipeline.rules.reading import load_yaml
 from pipeline.rules.selftest import TestResult, given_events, run_test
 
 
@@ -112,7 +110,7 @@ def _cases(report: Report, wanted: str) -> Iterator[Case]:
 
 def _is_settings(file: Path) -> bool:
     try:
-        document = load_yaml(file.read_text("utf-8", "replace"))
-    except YAMLError:
+        document = load_yaml(read_file(file))
+    except NotYaml:
         return True  # told by the check of it
     return isinstance(document, dict) and "destinations" in document

@@ -24,6 +24,7 @@ COMMANDS = {
     "check": "Read settings, rules and credentials, run the rules' tests, and tell every problem. Sends nothing.",
     "test": "Run the tests that rule files carry: events in several orders, and what must come of them. Sends nothing.",
     "explain": "Show which rules match an event and why, each change, and each vendor's exact request. Sends nothing.",
+    "diff": "Run two rule sets over the same records and show which entries would differ. Reads only, in no group.",
     "run": "Read events from Kafka and keep the calendars in step, until SIGTERM or Ctrl-C.",
     "webhooks": "Take what vendors post at POST /DESTINATION/SECRET and write it to Kafka, until SIGTERM or Ctrl-C.",
     "migrate": "Bring the ledger's tables to this version. SQLite does so by itself.",

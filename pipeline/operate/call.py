@@ -22,7 +22,7 @@ from pipeline.calls import CallFailed
 from pipeline.lane import Account
 from pipeline.ledger import MARGIN, SLACK, Act, Grant, Ledger, LedgerUnavailable, Stopped
 from pipeline.model.wire import Credential, Request, Response, Token
-from pipeline.operate.explain import MASK, Shown, shown
+from pipeline.operate.shown import MASK, Shown, shown
 from pipeline.settings import Settings
 from pipeline.tokens import TokenUnavailable
 

@@ -2,45 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import SequenceMatcher
 from fnmatch import fnmatchcase
 from typing import Any
-from urllib.parse import quote
 
 from pipeline.model.change import BASE, Change, merge
 from pipeline.model.event import DomainEvent, decode
 from pipeline.model.outcome import Rejected
-from pipeline.model.wire import Coordinates, Credential, Record, Request
+from pipeline.model.wire import Coordinates, Record
+from pipeline.operate.shown import Shown, base_url_of, placeholders, shown, unsent
 from pipeline.rules.adapt import DestinationView, desired, problems_of
 from pipeline.rules.compiled import CompiledRule, compile_rule, is_topic
 from pipeline.rules.evaluate import RuleSet
 from pipeline.rules.requests import IDENTITY, VENDOR_ID, request_for
 from pipeline.rules.schema import Rules, Sourced
 from pipeline.settings import Settings
-
-MASK = "***"
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A request as people may see it, secrets masked. `body` is JSON where the request's is, else text; None: none."""
-
-    method: str
-    url: str
-    headers: Mapping[str, str]
-    body: Any
-
-    def text(self) -> str:
-        lines = [f"{self.method} {self.url}", *(f"{name}: {value}" for name, value in self.headers.items())]
-        if self.body is None:
-            return "\n".join(lines)
-        body = self.body if isinstance(self.body, str) else json.dumps(self.body, indent=2, ensure_ascii=False)
-        return "\n".join([*lines, "", body])
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +121,7 @@ class Explainer:
         unsigned = request_for(view, change.key, None if ends else content, {} if ends else None, identity)
         if isinstance(unsigned, Rejected):
             return None, f"{view.vendor.title} cannot {'delete' if ends else 'do'} this"
-        return shown(unsigned, view.vendor.sign(unsigned, _placeholders(view), MASK), self._base(view)), ""
-
-    def _base(self, view: DestinationView) -> str:
-        return self.settings.account_of(view.name)[1].base_url or view.vendor.defaults.base_url
+        return unsent(unsigned, view, self.settings), ""
 
     def _identity(self, change: Change) -> str:
         return self.identity or change.identity or IDENTITY
@@ -171,38 +147,9 @@ class Explainer:
         if request and change.kind != "upsert":
             yield "sent only if the entry is at the vendor"
         if view.vendor.tokens is not None and request:
-            asked = view.vendor.tokens.obtain(_placeholders(view), view.options)
-            at = shown(replace(asked, query=()), asked, self._base(view))
+            asked = view.vendor.tokens.obtain(placeholders(view), view.options)
+            at = shown(replace(asked, query=()), asked, base_url_of(view, self.settings))
             yield f"the bearer token is asked for by {at.method} {at.url}, and kept until it ends"
-
-
-def shown(unsigned: Request, signed: Request, base_url: str) -> Shown:
-    """A request without secrets: what signing added is masked, whatever it is; the body is there in full."""
-    pairs = []
-    for name, value in signed.query:
-        public = (name, value) in unsigned.query
-        pairs.append(f"{quote(name, safe='')}={quote(value, safe='') if public else MASK}")
-    query = "?" + "&".join(pairs) if pairs else ""
-    base = re.sub(r"//[^/]*@", f"//{MASK}@", base_url.rstrip("/"))
-    headers = {name: value if (name, value) in unsigned.headers else _masked(value) for name, value in signed.headers}
-    return Shown(signed.method, f"{base}{signed.path}{query}", headers, _readable(signed.body))
-
-
-def _placeholders(view: DestinationView) -> Credential:
-    return Credential({secret.name: MASK for secret in view.vendor.secrets})
-
-
-def _masked(value: str) -> str:
-    scheme = re.match(r"(Bearer|Basic) ", value)
-    return f"{scheme[0] if scheme else ''}{MASK}"
-
-
-def _readable(body: bytes | None) -> Any:
-    text = (body or b"").decode("utf-8", "replace")
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text or None
 
 
 def _why_not(rule: CompiledRule, event: DomainEvent, asked: str | None) -> str:

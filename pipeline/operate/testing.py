@@ -48,7 +48,7 @@ def settings_files(path: Path) -> list[Path]:
         return [path]
     if (path / "calends.yaml").exists():
         return [path / "calends.yaml"]
-    return [file for file in sorted(path.rglob("*.yaml")) if _is_settings(file)]
+    return [file for file in sorted(path.rglob("*.yaml")) if is_settings(file)]
 
 
 def run_suite(file: Path, wanted: str = "") -> Suite:
@@ -108,7 +108,8 @@ def _cases(report: Report, wanted: str) -> Iterator[Case]:
             yield Case(result, time.monotonic() - started)
 
 
-def _is_settings(file: Path) -> bool:
+def is_settings(file: Path) -> bool:
+    """Whether it is a settings file, which names destinations, and not one of rules."""
     try:
         document = load_yaml(read_file(file))
     except NotYaml:

@@ -129,7 +129,7 @@ class Consumer:
             return []
         if generation != self.generation:  # the seek that follows brings them again
             return []
-        records = [_record(message) for messages in polled.values() for message in messages]
+        records = [record_of(message) for messages in polled.values() for message in messages]
         if records:
             self._moved_at = self._monotonic()
         else:
@@ -146,13 +146,13 @@ class Consumer:
 
     async def group_offsets(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
         """The next offset that the group has committed, where it has."""
-        found = {part: await _asked(self._client.committed(TopicPartition(*part))) for part in partitions}
+        found = {part: await asked(self._client.committed(TopicPartition(*part))) for part in partitions}
         return {part: offset for part, offset in found.items() if offset is not None}
 
     async def log_bounds(self, partitions: Iterable[Partition]) -> dict[Partition, Bounds]:
         parts = [TopicPartition(*part) for part in partitions]
-        begin = await _asked(self._client.beginning_offsets(parts))
-        end = await _asked(self._client.end_offsets(parts))
+        begin = await asked(self._client.beginning_offsets(parts))
+        end = await asked(self._client.end_offsets(parts))
         return {(part.topic, part.partition): Bounds(begin[part], end[part]) for part in parts}
 
     async def commit(self, next_offsets: Offsets) -> bool:
@@ -171,12 +171,12 @@ class Consumer:
     async def stop(self) -> None:
         client, self._client = self._client, None
         if client is not None:
-            await _stopped(client)
+            await stopped(client)
 
     async def _begin(self) -> None:
         header_names.tolerate()
         client = AIOKafkaConsumer(
-            **_connection(self._config),
+            **connection_of(self._config),
             group_id=self._config.group_id,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -189,7 +189,7 @@ class Consumer:
             pattern=self._config.pattern,
             listener=_Listener(self._turn_over),
         )
-        await _started(client)
+        await started(client)
         self._client = client
 
     def _turn_over(self) -> None:
@@ -227,7 +227,7 @@ class Consumer:
             self._moved_at = self._monotonic()
 
     async def _position(self, part: Partition) -> int:
-        return int(await _asked(self._client.position(TopicPartition(*part))))
+        return int(await asked(self._client.position(TopicPartition(*part))))
 
 
 class Producer:
@@ -264,16 +264,16 @@ class Producer:
     async def stop(self) -> None:
         client, self._client = self._client, None
         if client is not None:
-            await _stopped(client)
+            await stopped(client)
 
     async def _begin(self) -> None:
         client = AIOKafkaProducer(
-            **_connection(self._config),
+            **connection_of(self._config),
             acks="all",
             # A dead letter is larger than its original by its headers; the topic's own limit decides.
             max_request_size=MAX_REQUEST_BYTES,
         )
-        await _started(client)
+        await started(client)
         self._client = client
 
 
@@ -300,15 +300,15 @@ async def _until_started(begin: Callable[[], Coroutine[Any, Any, None]], telemet
         await asyncio.sleep(next(waits, START_WAITS[-1]))
 
 
-async def _started(client: Any) -> None:
+async def started(client: Any) -> None:
     try:
         await client.start()
     except BaseException:
-        await _stopped(client)
+        await stopped(client)
         raise
 
 
-async def _stopped(client: Any) -> None:
+async def stopped(client: Any) -> None:
     """`stop()` may raise CancelledError, or take long, where brokers are down: it gets its own task and limit."""
     stopping = asyncio.ensure_future(client.stop())
     _, late = await asyncio.wait({stopping}, timeout=STOP_TIMEOUT)
@@ -323,7 +323,7 @@ async def _stopped(client: Any) -> None:
             ended.exception()  # looked at, so that asyncio does not report it
 
 
-async def _asked(question: Awaitable[Any]) -> Any:
+async def asked(question: Awaitable[Any]) -> Any:
     try:
         async with asyncio.timeout(REQUEST_TIMEOUT_MS / 1000):
             return await question
@@ -333,7 +333,7 @@ async def _asked(question: Awaitable[Any]) -> Any:
         raise StreamError(type(error).__name__) from None
 
 
-def _connection(config: KafkaConfig) -> dict[str, Any]:
+def connection_of(config: KafkaConfig) -> dict[str, Any]:
     settings: dict[str, Any] = {
         "bootstrap_servers": config.bootstrap_servers,
         "client_id": config.client_id,
@@ -356,7 +356,7 @@ def _ssl_context(config: KafkaConfig) -> ssl.SSLContext:
     return context
 
 
-def _record(message: Any) -> Record:
+def record_of(message: Any) -> Record:
     return Record(
         at=Coordinates(message.topic, message.partition, message.offset),
         key=message.key,

@@ -1,0 +1,134 @@
+"""`calends diff`: what other rules would make of the records that there are."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from pipeline.app import kafka_config
+from pipeline.cli.options import CANNOT_GO_ON, HERE, USAGE, Config, give_up, tell, there
+from pipeline.cli.since import moment
+from pipeline.operate.comparing import MEMBERS, Comparison, Difference, Version, compare, range_of
+from pipeline.operate.reading import file_of
+from pipeline.operate.versions import version_at
+from pipeline.stream import StreamError
+from pipeline.stream.ranges import Span
+
+Old = Annotated[Path, typer.Argument(help="The rules as they are: settings, a rule file, or a folder of either.")]
+New = Annotated[Path, typer.Argument(help="The rules as they would be.")]
+Since = Annotated[str, typer.Option(help="From when: 1d, 90m, 2026-11-20, an instant, or beginning.", metavar="TIME")]
+Until = Annotated[str | None, typer.Option(help="Until when. Default: all that is there now.", metavar="TIME")]
+Examples = Annotated[int, typer.Option(help="Entries shown of each kind.", min=0)]
+Jobs = Annotated[int | None, typer.Option("--jobs", "-j", help="Processes. Default: one for each core.", min=1)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
+WORDS = {
+    "created": "would be created",
+    "changed": "would change",
+    "cancelled": "would be cancelled or deleted",
+    "gone": "would not be made any more",
+}
+
+
+def diff(
+    old: Old,
+    new: New,
+    config: Config = HERE,
+    since: Since = "1d",
+    until: Until = None,
+    examples: Examples = 3,
+    jobs: Jobs = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run two rule sets over the same records and show which entries would differ. Reads only, in no group."""
+    before, after = _version(old, config), _version(new, config)
+    span = Span(moment(since), moment(until) if until else None)
+    kafka = kafka_config(after.settings, None)
+    try:
+        bounds = asyncio.run(range_of(kafka, before, after, span))
+        with progress_bar(not as_json) as progress:
+            result = compare(kafka, bounds, before, after, progress, jobs, examples)
+    except StreamError as error:
+        give_up(f"Kafka: {error}")
+    typer.echo(json.dumps(_json(result), ensure_ascii=False, indent=2) if as_json else "\n".join(lines(result)))
+
+
+def _version(path: Path, config: Path) -> Version:
+    """The rules at a path. A path to rules alone takes the settings of `-c`."""
+    if not path.exists():
+        give_up(f"{path}: no such file or folder", USAGE)
+    found = version_at(path, None if file_of(path).exists() and path.is_dir() else there(config))
+    if isinstance(found, Version):
+        return found
+    tell(found)
+    raise typer.Exit(CANNOT_GO_ON)
+
+
+@contextmanager
+def progress_bar(wanted: bool) -> Iterator[Any]:
+    """A bar on standard error with the time left; in no terminal, nothing."""
+    columns = (TextColumn("reading"), BarColumn(), TaskProgressColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not wanted or not console.is_terminal, transient=True) as bar:
+        task = bar.add_task("reading", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def lines(result: Comparison) -> Iterator[str]:
+    """What a person reads: the counts, by destination and rule, then the examples."""
+    total = result.total(*MEMBERS)
+    yield f"{total:,} of {result.entries:,} entries would differ, in {result.records:,} records"
+    for what in MEMBERS:
+        if result.total(what):
+            yield f"  {result.total(what):,} {WORDS[what]}"
+        for (kind, destination, rule), n in sorted(result.counts.items()):
+            if kind == what:
+                yield f"    {n:,} at {destination} by {rule}"
+    yield from _failures(result)
+    for one in result.examples:
+        yield ""
+        yield from _example(one)
+
+
+def _failures(result: Comparison) -> Iterator[str]:
+    if result.undecodable:
+        yield f"  {result.undecodable:,} records are no events, under either"
+    for rule in sorted({*result.failures["old"], *result.failures["new"]}):
+        was, would = result.failures["old"][rule], result.failures["new"][rule]
+        yield f"  rule {rule} fails on {would:,} records; it failed on {was:,}"
+
+
+def _example(one: Difference) -> Iterator[str]:
+    yield f"{one.what} {one.key} at {one.destination} by {one.rule}"
+    for name, (was, would) in one.fields.items():
+        yield f"    {name}"
+        yield from (f"      {mark} {_said(value)}" for mark, value in (("-", was), ("+", would)) if value is not None)
+    if one.request is not None:
+        yield from (f"    {line}" if line else "" for line in one.request.text().split("\n"))
+
+
+def _said(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _json(result: Comparison) -> dict[str, Any]:
+    counts = [{"what": w, "destination": d, "rule": r, "entries": n} for (w, d, r), n in sorted(result.counts.items())]
+    return {
+        "records": result.records,
+        "entries": result.entries,
+        **{what: result.total(what) for what in MEMBERS},
+        "counts": counts,
+        "undecodable": result.undecodable,
+        "failures": {side: dict(failures) for side, failures in result.failures.items()},
+        "examples": [asdict(one) for one in result.examples],
+        "seconds": round(result.seconds, 3),
+        "cpu_seconds": round(result.cpu, 3),
+    }

@@ -1,0 +1,113 @@
+"""`calends diff`: two rule sets over the records of a broker, judged entry by entry."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+from typer.testing import CliRunner
+
+from pipeline.cli import app
+from pipeline.embedded import EmbeddedBroker
+
+SETTINGS = """
+kafka: {{bootstrap_servers: "{bootstrap}", group_id: diff}}
+layers: [payment]
+destinations:
+  calendar:
+    vendor: ecal
+    credential: {{api_key: {{env: NOBODY}}, api_secret: {{env: NOBODY}}}}
+    defaults: {{location: Online, all_day: true}}
+rules: rules.yaml
+"""
+RULES = """
+rules:
+  - name: due
+    from: [invoices]
+    on: due
+    when: "{{ data.amount > 0 }}"
+    send:
+      to: calendar
+      key: "{{ data.n }}"
+      identity: A1
+      entry: {title: "Due {{ data.amount }}", start: "2026-12-24"}
+  - name: paid
+    from: [payments]
+    on: paid
+    send: {to: calendar, key: "{{ data.n }}", layer: payment, entry: {title: Paid}}
+  - {name: void, from: [invoices], on: void, send: {to: calendar, key: "{{ data.n }}", cancel: true}}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    broker = EmbeddedBroker()
+    (tmp_path / "calends.yaml").write_text(SETTINGS.format(bootstrap=broker.bootstrap))
+    (tmp_path / "rules.yaml").write_text(RULES)
+    producer = Producer({"bootstrap.servers": broker.bootstrap, "acks": "all"})
+
+    def said(topic: str, kind: str, hour: int, number: int) -> None:
+        data = {"n": f"I-{number}", "amount": number - 10}
+        event = {"type": kind, "time": f"2026-11-01T0{hour}:00:00Z", "data": data}
+        producer.produce(topic, json.dumps(event).encode(), str(number))
+
+    for number in range(40):
+        said("invoices", "due", 1, number)
+        if number % 4 == 0:
+            said("payments", "paid", 3, number)
+    producer.produce("invoices", b"no event", "x")
+    assert producer.flush(30) == 0
+    yield tmp_path
+    broker.close()
+
+
+def diff(folder: Path, new: str, *arguments: str) -> tuple[int, str]:
+    (folder / "new.yaml").write_text(new)
+    at = ("-c", str(folder), "--since", "beginning", *arguments)
+    result = CliRunner().invoke(app, ["diff", str(folder / "rules.yaml"), str(folder / "new.yaml"), *at])
+    return result.exit_code, result.output
+
+
+def test_an_entry_counts_as_what_becomes_of_it(folder: Path) -> None:
+    """29 have an amount; of these 7 are paid, so that their title stays."""
+    wrong = RULES.replace("amount > 0", "amount > 9").replace("Due {{", "Pay {{")
+    wrong = wrong.replace("[invoices], on: void", "[invoices, payments], on: [void, paid]")
+    code, output = diff(folder, wrong, "--json", "--examples", "1")
+    found = json.loads(output)
+
+    assert code == 0
+    assert (found["records"], found["undecodable"], found["failures"]) == (51, 1, {"old": {}, "new": {}})
+    assert {name: found[name] for name in ("created", "changed", "cancelled", "gone")} == {
+        "created": 0,
+        "changed": 15,
+        "cancelled": 7,
+        "gone": 7,
+    }
+
+
+def test_an_example_has_its_fields_and_the_request(folder: Path) -> None:
+    _, output = diff(folder, RULES.replace("Due {{", "Pay {{"), "--examples", "1")
+
+    assert output.startswith(
+        "22 of 32 entries would differ, in 51 records\n  22 would change\n    22 at calendar by due\n"
+    )
+    assert '      - "Due 1"\n      + "Pay 1"\n    PUT https://' in output
+    assert '"name": "Pay 1"' in output
+    assert "1 records are no events" in output
+
+
+def test_the_same_rules_differ_in_nothing_and_wrong_ones_are_told(folder: Path) -> None:
+    assert diff(folder, RULES)[1].startswith("0 of 32 entries would differ")
+    code, output = diff(folder, RULES.replace("to: calendar", "to: calender"))
+
+    assert code == 3
+    assert "did you mean calendar?" in output
+
+
+def test_a_record_that_fails_under_the_new_rules_alone_is_told(folder: Path) -> None:
+    _, output = diff(folder, RULES.replace("2026-12-24", "{{ data.due }}"))
+
+    assert "rule due fails on 29 records; it failed on 0" in output

@@ -11,7 +11,7 @@ from typing import Any
 from pipeline.dead_letters import keep, of_record
 from pipeline.lane import InThreads
 from pipeline.ledger import DataRefused, Ledger, LedgerUnavailable, Message
-from pipeline.model.change import Change, Link
+from pipeline.model.change import Change, Link, Roster
 from pipeline.model.event import DomainEvent, Undecodable, decode
 from pipeline.model.wire import Record
 from pipeline.rules.evaluate import RuleSet
@@ -30,6 +30,7 @@ class Batch:
     """What one batch of records comes to."""
 
     changes: list[tuple[Change, dict[str, Any]]] = field(default_factory=list)
+    rosters: list[tuple[Roster, dict[str, Any]]] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
     dead: list[Message] = field(default_factory=list)
     next_offsets: dict[Partition, int] = field(default_factory=dict)
@@ -107,7 +108,7 @@ class Intake:
         """One transaction; a batch that the database refuses is halved down to the record that it refuses."""
         try:
             applied = await self.in_threads(
-                self.ledger.take, batch.changes, batch.links, batch.dead, batch.next_offsets
+                self.ledger.take, batch.changes, batch.links, batch.dead, batch.next_offsets, batch.rosters
             )
         except LedgerUnavailable:
             raise
@@ -157,10 +158,11 @@ class Intake:
             return
         for failure in evaluation.failures:
             self._bury(record, "rule", failure.code, failure.rule, batch)
-        raw = keep(record) if evaluation.changes else {}
+        raw = keep(record) if evaluation.changes or evaluation.rosters else {}
         batch.changes += [(change, raw) for change in evaluation.changes]
+        batch.rosters += [(roster, raw) for roster in evaluation.rosters]
         batch.links += evaluation.links
-        if not (evaluation.changes or evaluation.links or evaluation.failures):
+        if not (evaluation.changes or evaluation.rosters or evaluation.links or evaluation.failures):
             self.telemetry.event_unmatched(record.at.topic)
 
     def _bury(self, record: Record, stage: str, reason: str, rule: str | None, batch: Batch) -> None:

@@ -9,11 +9,13 @@ from itertools import zip_longest
 
 from pipeline.ledger.directory import Person
 from pipeline.ledger.entries import Key
+from pipeline.ledger.groups import Rosters
 from pipeline.ledger.values import Raw, Result, Settled
 from pipeline.model import facts as f
 from pipeline.model.blame import Answer, settle
 from pipeline.model.change import Change
 from pipeline.model.facts import Facts, Policy
+from pipeline.model.groups import hold
 
 
 @dataclass(slots=True)
@@ -55,6 +57,15 @@ class Batch:
         if before.state in ("ready", "held") and before.desired_hash != after.desired_hash:
             self.saved[change.destination] += 1
         self.rows[key] = after
+
+    def regroup(self, newest: Rosters, now: float) -> None:
+        """Ends the entries that their groups no longer name, and takes back such an end where it no longer holds."""
+        for key, row in self.rows.items():
+            policy = self.policies[row.destination]
+            if row.group_name is None:
+                self.rows[key] = hold(row, None, None, now, policy)
+            elif (row.destination, row.group_name) in newest:
+                self.rows[key] = hold(row, *newest[row.destination, row.group_name], now, policy)
 
     def settle(
         self, results: Sequence[Result], goods: Mapping[str, float | None], now: float, skew: float

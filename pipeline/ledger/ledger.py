@@ -1,6 +1,6 @@
 """The ledger's transactions. Synchronous on purpose: one code path for SQLite and PostgreSQL, run in threads.
 
-Lock order: offsets, directory, entries, tokens, accounts; a claim only ever skips what is locked.
+Lock order: offsets, directory, groups, entries, tokens, accounts; a claim only ever skips what is locked.
 Every transaction may be run again whole: each of its steps is idempotent.
 """
 
@@ -20,6 +20,7 @@ from pipeline.ledger import (
     claims,
     directory,
     entries,
+    groups,
     offsets,
     outbox,
     quota,
@@ -47,7 +48,7 @@ from pipeline.ledger.values import (
 )
 from pipeline.model import facts as f
 from pipeline.model.blame import Answer
-from pipeline.model.change import Change, Link
+from pipeline.model.change import Change, Link, Roster
 from pipeline.model.facts import Facts, Policy
 
 DeadLetters = Callable[[Facts], Sequence[Message]]
@@ -144,8 +145,9 @@ class Ledger:
         links: Sequence[Link],
         dead: Sequence[Message],
         next_offsets: Mapping[Partition, int],
+        rosters: Sequence[tuple[Roster, Raw]] = (),
     ) -> Applied:
-        """One batch of intake: all changes, links and dead letters with the next offsets, or nothing.
+        """One batch of intake: all changes, rosters, links and dead letters with the next offsets, or nothing.
 
         Raises DataRefused where the database will never take it.
         """
@@ -154,13 +156,17 @@ class Ledger:
             offsets.write(connection, next_offsets)
             now = clock(connection)
             identities, relinked = directory.link(connection, links, changes)
+            newest = groups.renew(connection, groups.of(changes, rosters), rosters, now)
             keys = sorted({(change.destination, change.key) for change, _ in changes})
             entries.make(connection, keys)
-            rows = entries.locked(connection, keys, sorted(relinked))
+            known = {(roster.destination, roster.group) for roster, _ in rosters}
+            over = groups.members(connection, known) if known else []
+            rows = entries.locked(connection, sorted({*keys, *over}) if over else keys, sorted(relinked))
             batch = Batch(rows, self.policies)
             batch.relink(identities, relinked, now)
             for change, raw in changes:
                 batch.apply(change, raw, identities, now)
+            batch.regroup(newest, now)
             outbox.post(connection, dead)
             changed = self._keep(connection, batch, {}, entries.ALL)
             ready = frozenset(row.destination for row in changed if row.state == "ready")

@@ -39,6 +39,7 @@ entries = Table(
     Column("key", Name, nullable=False),
     Column("layers", Text, nullable=False),
     Column("raws", Text, nullable=False),
+    Column("group_name", Name),
     Column("events", Text),
     Column("desired", Text),
     Column("desired_hash", String, nullable=False),
@@ -82,6 +83,18 @@ _wakes = text("wake_at is not null")
 Index("entries_ready", entries.c.destination, entries.c.rank, postgresql_where=_ready, sqlite_where=_ready)
 Index("entries_wake", entries.c.wake_at, postgresql_where=_wakes, sqlite_where=_wakes)
 Index("entries_subscriber", entries.c.destination, entries.c.subscriber)
+_grouped = text("group_name is not null")
+Index("entries_group", entries.c.destination, entries.c.group_name, postgresql_where=_grouped, sqlite_where=_grouped)
+
+groups = Table(
+    "groups",
+    metadata,
+    Column("destination", Name, nullable=False),
+    Column("name", Name, nullable=False),
+    Column("roster", Text),
+    Column("written_at", Double, nullable=False),
+    PrimaryKeyConstraint("destination", "name"),
+)
 
 directory = Table(
     "directory",

@@ -41,6 +41,8 @@ class Change:
     version: Version
     rule: str
     layer: str = BASE
+    group: str | None = None
+    """The group that this entry belongs to, where its base says so."""
     content: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """Neutral content of this layer; a None clears the field that a lower layer set."""
     subscriber: str | None = field(default=None, repr=False)
@@ -58,6 +60,19 @@ class Change:
     """When the entry matters: its start as an instant."""
     deliver_at: datetime | None = None
     expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """All that a group of entries consists of, as one event knows it: an older entry that it does not name is over."""
+
+    destination: str
+    group: str
+    version: Version
+    keys: frozenset[str] = field(repr=False)
+    rule: str
+    event: tuple[str | None, str | None] = (None, None)
+    event_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ UNSURE = "?"
 """The hash of an entry of which an answer was lost."""
 END = "!end"
 """The layer that holds the newest cancel or delete."""
+GROUP = "!group"
+"""The layer that holds what the newest roster of its group says of an entry that it does not name: cancel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ class Facts:
     # wanted
     layers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     raws: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    group_name: str | None = field(default=None, repr=False)
+    """Of the newest base."""
     events: list[Mapping[str, Any]] | None = field(default=None, repr=False)
     """Those that await an outcome, newest last."""
     desired: Content | None = field(default=None, repr=False)
@@ -161,9 +165,16 @@ def apply(facts: Facts, change: Change, raw: Mapping[str, Any], now: float, poli
     held = facts.layers.get(name)
     if held is not None and tuple(change.version) <= tuple(held["version"]):
         return None
+    return want(overlaid(facts, name, change, raw, now, policy), now, policy)
+
+
+def overlaid(
+    facts: Facts, name: str, change: Change, raw: Mapping[str, Any] | None, now: float, policy: Policy
+) -> Facts:
+    """The row with this layer, not yet worked out. `raw` None: its record is not at hand."""
     layers = {**facts.layers, name: _layer(change, now)}
     events = [*(facts.events or ()), _event(change)][-policy.answers_for :] if policy.answers_for else None
-    return want(replace(facts, layers=layers, raws={**facts.raws, name: raw}, events=events), now, policy)
+    return replace(facts, layers=layers, raws=facts.raws if raw is None else {**facts.raws, name: raw}, events=events)
 
 
 def _event(change: Change) -> dict[str, Any]:
@@ -181,6 +192,7 @@ def _layer(change: Change, now: float) -> dict[str, Any]:
         "kind": change.kind,
         "rule": change.rule,
         "content": dict(change.content),
+        "group": change.group,
         "subscriber": change.subscriber,
         "identity": change.identity,
         "skip": change.if_unsent == "skip",
@@ -202,6 +214,7 @@ def want(facts: Facts, now: float, policy: Policy) -> Facts:
         observed_identity=facts.observed_identity if facts.lease_until is None else _whose(facts, facts.identity),
         # Should the answer be lost, what the call under way carries may be there.
         sent=facts.sent if facts.lease_until is None else facts.sent or facts.desired,
+        group_name=facts.layers.get(BASE, {}).get("group"),
         subscriber=last["subscriber"],
         identity=identity,
         skip_unsent=any(layer["skip"] for layer in layers),
@@ -237,13 +250,20 @@ def _with_desired(facts: Facts, layers: Sequence[Mapping[str, Any]], policy: Pol
 
 
 def _desired(facts: Facts, layers: Sequence[Mapping[str, Any]], policy: Policy) -> Content | None:
-    base, end = facts.layers.get(BASE), facts.layers.get(END)
+    base = facts.layers.get(BASE)
+    end = end_of(facts.layers)
     if base is None:
         return None
     content = policy.desired([layer["content"] for layer in layers])
     if end is None or tuple(base["version"]) > tuple(end["version"]):
         return content
     return {**content, "status": "cancelled"} if end["kind"] == "cancel" and policy.says_cancelled else None
+
+
+def end_of(layers: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The newest of what ends the entry, unless a newer base lifts it."""
+    ends = [layers[name] for name in (END, GROUP) if name in layers]
+    return max(ends, key=lambda layer: tuple(layer["version"]), default=None)
 
 
 def identified(facts: Facts, identity: str | None, now: float, policy: Policy) -> Facts:

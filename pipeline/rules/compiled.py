@@ -6,13 +6,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.model.event import DomainEvent
+from pipeline.rules.data_schema import DataSchema, SchemaInvalid
 from pipeline.rules.language import Fault
 from pipeline.rules.problem import Where
-from pipeline.rules.render import RenderError, Template, TemplateFault, compile_template
-from pipeline.rules.schema import Send, Sourced
+from pipeline.rules.render import RenderError, Scope, Template, TemplateFault, compile_template
+from pipeline.rules.schema import On, Rule, Send, Sourced
 from pipeline.rules.slots import Node, seconds_unlinked
 
 Report = Callable[[Where, Fault], None]
@@ -23,6 +24,8 @@ UNREADABLE = (re.error, OverflowError, RecursionError)
 @dataclass(frozen=True, slots=True)
 class CompiledSend:
     send: Send
+    each: Node
+    group: Node
     key: Node
     subscriber: Node
     identity: Node
@@ -31,6 +34,11 @@ class CompiledSend:
     deliver_at: Node
     expires_at: Node
     if_unlinked: float | None
+
+    @property
+    def ends_group(self) -> bool:
+        """Whether it cancels whatever the group has."""
+        return self.send.cancel and self.group is not None and self.key is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,38 +49,64 @@ class CompiledLink:
     ended: Node = None
 
 
+class Candidate(NamedTuple):
+    """A rule that reads events of a topic and type, and in which words it says so."""
+
+    rule: CompiledRule
+    told: str
+    data_schema: DataSchema | None
+
+    def fits(self, event: DomainEvent) -> None:
+        """Raises RenderError where the event's data is not what its schema says."""
+        if self.data_schema is not None:
+            self.data_schema.check(event.data)
+
+    def why(self, scope: Scope) -> str | None:
+        """Why the rule matches, in the rule's own words; None: it does not."""
+        when = self.rule.when
+        if when is None:
+            return self.told
+        verdict = when.render(scope) if isinstance(when, Template) else when
+        if not isinstance(verdict, bool):
+            raise RenderError("type", "when must yield a bool")
+        return f"{self.told}, when true" if verdict else None
+
+
 @dataclass(frozen=True, slots=True)
 class CompiledRule:
     name: str
     topics: tuple[str | re.Pattern[str], ...]
     types: tuple[str, ...]
+    schemas: tuple[DataSchema | None, ...]
+    """One for each type."""
     when: Node
     sequence: Node
     sends: tuple[CompiledSend, ...]
     links: tuple[CompiledLink, ...]
 
-    def why(self, event: DomainEvent, scope: Mapping[str, Any]) -> str | None:
-        """Why the rule matches, in the rule's own words; None: it does not."""
-        topic = next((pattern for pattern in self.topics if is_topic(pattern, event.record.at.topic)), None)
-        kind = next((glob for glob in self.types if fnmatchcase(event.type, glob)), None)
-        if topic is None or kind is None:
+    @property
+    def names_groups(self) -> bool:
+        return any(send.group is not None for send in self.sends)
+
+    def candidate(self, topic: str, kind: str) -> Candidate | None:
+        """The rule where it reads such events."""
+        named = next((pattern for pattern in self.topics if is_topic(pattern, topic)), None)
+        at = next((at for at, glob in enumerate(self.types) if fnmatchcase(kind, glob)), None)
+        if named is None or at is None:
             return None
-        told = f"from {topic if isinstance(topic, str) else f'/{topic.pattern}/'}, on {kind}"
-        if self.when is None:
-            return told
-        verdict = self.when.render(scope) if isinstance(self.when, Template) else self.when
-        if not isinstance(verdict, bool):
-            raise RenderError("type", "when must yield a bool")
-        return f"{told}, when true" if verdict else None
+        told = f"from {named if isinstance(named, str) else f'/{named.pattern}/'}, on {self.types[at]}"
+        return Candidate(self, told, self.schemas[at])
 
 
 def compile_rule(sourced: Sourced, report: Report) -> CompiledRule:
     """The rule made ready; what cannot be is reported with its place and left out."""
     rule = sourced.rule
+    types = [(kind, schema) for on, schema in _schemas(rule, report) for kind in on.type]
     return CompiledRule(
         name=rule.name,
         topics=tuple(_topics(rule.from_, report)),
-        types=tuple(rule.on or ("*",)),
+        types=tuple(kind for kind, _ in types),
+        schemas=tuple(schema for _, schema in types),
         when=_when(rule.when, report),
         sequence=_node(rule.sequence, ("sequence",), report),
         sends=tuple(_send(send, ("send", index), report) for index, send in enumerate(rule.send)),
@@ -88,10 +122,21 @@ def compile_rule(sourced: Sourced, report: Report) -> CompiledRule:
     )
 
 
+def _schemas(rule: Rule, report: Report) -> Iterator[tuple[On, DataSchema | None]]:
+    for index, on in enumerate(rule.events()):
+        try:
+            yield on, DataSchema(on.schema_) if isinstance(on.schema_, dict) else None
+        except SchemaInvalid as error:
+            report(("on", index, "schema"), Fault(0, "no JSON Schema", str(error)[:200], "a JSON Schema"))
+            yield on, None
+
+
 def _send(send: Send, at: Where, report: Report) -> CompiledSend:
     fields = send.entry.said() if send.entry else {}
     return CompiledSend(
         send=send,
+        each=_each(send.each, (*at, "each"), report),
+        group=_node(send.group, (*at, "group"), report),
         key=_node(send.key, (*at, "key"), report),
         subscriber=_node(send.subscriber, (*at, "subscriber"), report),
         identity=_node(send.identity, (*at, "identity"), report),
@@ -118,6 +163,16 @@ def _when(value: Any, report: Report) -> Node:
     node = _node(value, ("when",), report)
     if isinstance(node, str) or (isinstance(node, Template) and not node.whole):
         report(("when",), Fault(0, "when must yield a bool", str(value), "exactly one {{ … }}, or true or false"))
+    return node
+
+
+def _each(value: str | None, at: Where, report: Report) -> Node:
+    """The expression of a list, also without its braces: no other text makes sense here."""
+    if value is None:
+        return None
+    node = _node(value if "{{" in value else f"{{{{ {value} }}}}", at, report)
+    if isinstance(node, Template) and not node.whole:
+        report(at, Fault(0, "each must yield a list", value, "one expression such as data.segments"))
     return node
 
 

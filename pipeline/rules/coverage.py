@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pipeline.model.event import DomainEvent
 from pipeline.rules.compiled import CompiledRule, compile_rule
 from pipeline.rules.evaluate import RuleSet
-from pipeline.rules.render import RenderError, Template, scope_of
+from pipeline.rules.render import RenderError, Scope, Template
 
 
 @dataclass(slots=True)
@@ -76,11 +76,11 @@ def _counters(rules: RuleSet) -> Iterator[tuple[CompiledRule, RuleCoverage]]:
 
 
 def _count(rule: CompiledRule, event: DomainEvent, count: RuleCoverage) -> None:
-    scope = scope_of(event)
-    if replace(rule, when=None).why(event, scope) is None:
+    candidate = rule.candidate(event.record.at.topic, event.type)
+    if candidate is None:
         return
     try:
-        matched = rule.why(event, scope) is not None
+        matched = candidate.why(Scope(event)) is not None
     except RenderError:
         count.failed += 1
         return

@@ -1,33 +1,28 @@
-"""Domain event → changes and links. A rule that fails is a failure of its own; all others apply.
+"""Domain event → changes, rosters and links. A rule that fails is a failure of its own; all others apply.
 
-Pure: no clock, nothing kept between events. No explanation quotes a value of the event.
+Pure: no clock; all that is kept is which rules read which types. No explanation quotes a value of the event.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import Any, ParamSpec, TypeVar
 
-from pipeline.model.change import BASE, Change, Kind, Link, Version
+from pipeline.model.change import BASE, Change, Link, Roster, Version
 from pipeline.model.entry import canonical
 from pipeline.model.event import DomainEvent, event_order
-from pipeline.model.when import BadTime, instant_of
 from pipeline.rules import slots
 from pipeline.rules.adapt import DestinationView
-from pipeline.rules.compiled import CompiledLink, CompiledRule, CompiledSend, compile_rule
+from pipeline.rules.changes import Failed, Naming, Sender, at_slot, link_of, not_too_many
+from pipeline.rules.compiled import Candidate, CompiledRule, compile_rule
 from pipeline.rules.language import Fault, suggest
 from pipeline.rules.problem import Problem, Where
-from pipeline.rules.render import OMIT, RenderError, scope_of
+from pipeline.rules.render import Scope
 from pipeline.rules.schema import Rules, Sourced
 
-MAX_CHANGES = 1000
-"""That one event makes, over all rules: they are one transaction."""
-
-P = ParamSpec("P")
-T = TypeVar("T")
+MAX_REMEMBERED = 4_096
+"""Pairs of topic and type for which it is known which rules read them: producers choose the types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +35,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class RuleFailure:
-    """A rule that could not be applied to an event. `code`: missing, type, format, key, duplicate, limit, template."""
+    """A rule that could not be applied. `code`: missing, type, format, schema, duplicate, limit, template."""
 
     rule: str
     slot: str
@@ -56,6 +51,7 @@ class Evaluation:
     links: tuple[Link, ...] = ()
     matched: tuple[Match, ...] = ()
     failures: tuple[RuleFailure, ...] = ()
+    rosters: tuple[Roster, ...] = ()
 
 
 class RulesInvalid(ValueError):
@@ -64,12 +60,6 @@ class RulesInvalid(ValueError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = tuple(problems)
-
-
-class _Failed(Exception):
-    def __init__(self, slot: str, code: str, explanation: str) -> None:
-        super().__init__(code)
-        self.slot, self.code, self.explanation = slot, code, explanation
 
 
 def digest_of(rules: Rules) -> str:
@@ -92,6 +82,33 @@ def compile_rules(
     return compiled, found
 
 
+@dataclass(slots=True)
+class _Found:
+    """An evaluation under way."""
+
+    changes: dict[tuple[str, str, str], Change] = field(default_factory=dict)
+    """By destination, key and layer."""
+    links: list[Link] = field(default_factory=list)
+    matched: list[Match] = field(default_factory=list)
+    failures: list[RuleFailure] = field(default_factory=list)
+    namings: list[Naming] = field(default_factory=list)
+    groups_known: bool = True
+    """False: a rule that names entries of a group failed, so nobody can say which there are."""
+
+    def add(self, changes: Sequence[Change]) -> None:
+        """All of them, or none: raises Failed where one layer of an entry would be changed twice."""
+        named = {(change.destination, change.key, change.layer): change for change in changes}
+        if len(named) < len(changes) or not self.changes.keys().isdisjoint(named):
+            raise Failed("send", "duplicate", "the event changes one layer of an entry twice")
+        not_too_many(len(self.changes) + len(named))
+        self.changes |= named
+
+    def evaluation(self, event: DomainEvent) -> Evaluation:
+        rosters = tuple(_rosters(self.namings, event)) if self.namings and self.groups_known else ()
+        changes = tuple(self.changes.values())
+        return Evaluation(changes, tuple(self.links), tuple(self.matched), tuple(self.failures), rosters)
+
+
 @dataclass(frozen=True, slots=True)
 class RuleSet:
     """Compiled rules. Raises `RulesInvalid` when they cannot be compiled."""
@@ -103,6 +120,7 @@ class RuleSet:
     revision: int = 0
     digest: str = field(init=False)
     _compiled: tuple[CompiledRule, ...] = field(init=False, repr=False)
+    _candidates: dict[tuple[str, str], list[Candidate]] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         compiled, problems = compile_rules(self.rules, self.destinations, self.layers)
@@ -120,187 +138,62 @@ class RuleSet:
         return tuple(sorted({name for sourced in self.rules.rules for name in sourced.rule.from_}))
 
     def evaluate(self, event: DomainEvent) -> Evaluation:
-        scope = scope_of(event)
-        result = Evaluation()
-        for rule in self._compiled:
+        candidates = self._rules_for(event.record.at.topic, event.type)
+        if not candidates:
+            return Evaluation()
+        scope, found = Scope(event), _Found()
+        for candidate in candidates:
+            rule = candidate.rule
             try:
-                result = self._apply(rule, event, scope, result)
-            except _Failed as failed:
-                failure = RuleFailure(rule.name, failed.slot, failed.code, failed.explanation)
-                result = replace(result, failures=(*result.failures, failure))
-        return result
+                self._apply(candidate, event, scope, found)
+            except Failed as failed:
+                found.failures.append(RuleFailure(rule.name, failed.slot, failed.code, failed.explanation))
+                found.groups_known &= not rule.names_groups
+        return found.evaluation(event)
 
-    def _apply(
-        self, rule: CompiledRule, event: DomainEvent, scope: Mapping[str, Any], so_far: Evaluation
-    ) -> Evaluation:
-        why = _slot("when", rule.why, event, scope)
+    def _rules_for(self, topic: str, kind: str) -> list[Candidate]:
+        known = self._candidates.get((topic, kind))
+        if known is None:
+            known = [found for rule in self._compiled if (found := rule.candidate(topic, kind)) is not None]
+            if len(self._candidates) >= MAX_REMEMBERED:
+                self._candidates.clear()
+            self._candidates[topic, kind] = known
+        return known
+
+    def _apply(self, candidate: Candidate, event: DomainEvent, scope: Scope, found: _Found) -> None:
+        rule = candidate.rule
+        at_slot("on", candidate.fits, event)
+        why = at_slot("when", candidate.why, scope)
         if why is None:
-            return so_far
-        so_far = replace(so_far, matched=(*so_far.matched, Match(rule.name, why)))
-        try:
-            version = self._version(rule, event, scope)
-            links = tuple(_link(link, scope, version, n) for n, link in enumerate(rule.links))
-            changes = self._changes(rule, event, scope, version)
-            _no_duplicates(so_far.changes, changes)
-            _not_too_many(len(so_far.changes) + len(changes))
-        except _Failed as failed:
-            failure = RuleFailure(rule.name, failed.slot, failed.code, failed.explanation)
-            return replace(so_far, failures=(*so_far.failures, failure))
-        return replace(so_far, changes=so_far.changes + changes, links=so_far.links + links)
+            return
+        found.matched.append(Match(rule.name, why))
+        sender = Sender(rule.name, event, self._version(rule, event, scope), self.destinations)
+        links = [link_of(link, scope, sender.version, n) for n, link in enumerate(rule.links)]
+        changes, namings = list[Change](), list[Naming]()
+        for index, send in enumerate(rule.sends):
+            sent, named = sender.changes(send, scope, f"send[{index}]")
+            changes += sent
+            namings += named
+        found.add(changes)
+        found.links += links
+        found.namings += namings
 
-    def _version(self, rule: CompiledRule, event: DomainEvent, scope: Mapping[str, Any]) -> Version:
+    def _version(self, rule: CompiledRule, event: DomainEvent, scope: Scope) -> Version:
         order = event_order(event)
         if rule.sequence is not None:
-            order = _slot("sequence", slots.order, _slot("sequence", slots.rendered, rule.sequence, scope))
+            order = at_slot("sequence", slots.order, at_slot("sequence", slots.rendered, rule.sequence, scope))
         return Version.of(order, event.record.at, self.revision)
 
-    def _changes(
-        self, rule: CompiledRule, event: DomainEvent, scope: Mapping[str, Any], version: Version
-    ) -> tuple[Change, ...]:
-        changes: list[Change] = []
-        for index, send in enumerate(rule.sends):
-            common = _common(send, event, scope, version, rule.name, f"send[{index}]")
-            fields = _fields(send, scope, f"send[{index}]")
-            for name in send.send.to:
-                view = self.destinations[name]
-                changes.append(_change(send, scope, common, fields, view, f"send[{index}]"))
-                _not_too_many(len(changes))
-        return tuple(changes)
 
-
-def _common(
-    send: CompiledSend, event: DomainEvent, scope: Mapping[str, Any], version: Version, rule: str, at: str
-) -> Change:
-    """All of a change that is the same at every destination; the destination itself is filled in later."""
-    spec = send.send
-    kind: Kind = "cancel" if spec.cancel else "delete" if spec.delete else "upsert"
-    return Change(
-        destination="",
-        key=_given(send.key, scope, f"{at}.key", slots.key) or default_key(event),
-        kind=kind,
-        version=version,
-        rule=rule,
-        layer=spec.layer,
-        subscriber=_given(send.subscriber, scope, f"{at}.subscriber", slots.name),
-        identity=_given(send.identity, scope, f"{at}.identity", slots.name),
-        if_unsent=spec.if_unsent,
-        if_unlinked=send.if_unlinked,
-        event=(event.source, event.id),
-        event_time=event.time or event.record.timestamp,
-    )
-
-
-def _change(
-    send: CompiledSend,
-    scope: Mapping[str, Any],
-    common: Change,
-    fields: Mapping[str, Any],
-    view: DestinationView,
-    at: str,
-) -> Change:
-    content = _slot(f"{at}.entry", slots.timed, fields, view.defaults)
-    all_day = content.get("all_day", view.defaults.get("all_day"))
-    if common.layer == BASE and len(content.get("start") or "") == 10 and not all_day:
-        raise _Failed(f"{at}.entry.start", "format", "a date as start needs all_day: true")
-    if send.send.kind is not None:
-        content["kind"] = send.send.kind
-    section = send.own.get(view.vendor.name)
-    if section:
-        declared = view.expression(send.send.kind).own
-        content[view.vendor.name] = _own(section, scope, declared, f"{at}.{view.vendor.name}")
-    known = {**view.defaults, **{name: value for name, value in content.items() if value is not None}}
-    zone = known.get("time_zone") or "UTC"
-    return replace(
-        common,
-        destination=view.name,
-        content=content,
-        matters_at=_slot(f"{at}.entry.start", instant_of, known),
-        deliver_at=_moment(send.deliver_at, scope, f"{at}.deliver_at", zone),
-        expires_at=_moment(send.expires_at, scope, f"{at}.expires_at", zone),
-    )
-
-
-def _fields(send: CompiledSend, scope: Mapping[str, Any], at: str) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
-    for name, node in send.entry.items():
-        slot = f"{at}.entry.{name}"
-        value = _slot(slot, slots.rendered, node, scope)
-        if value is not OMIT:
-            fields[name] = None if value is None else _slot(slot, slots.FIELD_SLOTS[name], value)
-    return fields
-
-
-def _own(section: Mapping[str, Any], scope: Mapping[str, Any], declared: Mapping[str, str], at: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, node in section.items():
-        value = _slot(f"{at}.{name}", slots.rendered, node, scope)
-        if value is OMIT:
-            continue
-        wanted = declared.get(name, "")
-        found[name] = None if value is None else _slot(f"{at}.{name}", slots.own_value, value, wanted)
-    return found
-
-
-def _link(link: CompiledLink, scope: Mapping[str, Any], version: Version, index: int) -> Link:
-    at = f"link[{index}]"
-    subscriber = _given(link.subscriber, scope, f"{at}.subscriber", slots.name)
-    ended = _given(link.ended, scope, f"{at}.ended", slots.name)
-    if subscriber is None and ended is None:
-        raise _Failed(f"{at}.subscriber", "missing", "a link needs a subscriber, or the identity that ended")
-    identity = None
-    if link.identity is not None:
-        value = _slot(f"{at}.identity", slots.rendered, link.identity, scope)
-        identity = None if value is None else _slot(f"{at}.identity", slots.name, value)
-    if identity is not None and (subscriber is None or ended is not None):
-        raise _Failed(f"{at}.identity", "format", "a link that ends has no identity; one that is made has a subscriber")
-    return Link(link.destination, subscriber, identity, version, ended)
-
-
-def default_key(event: DomainEvent) -> str:
-    """The key of a rule without one: 32 hex of SHA-256 over source and id; without an id, over the coordinates."""
-    at = event.record.at
-    parts = [event.source or "", event.id] if event.id else [at.topic, at.partition, at.offset]
-    return hashlib.sha256(canonical(parts).encode()).hexdigest()[:32]
-
-
-def _given(node: Any, scope: Mapping[str, Any], slot: str, convert: Callable[[Any], str]) -> str | None:
-    """A slot that the rule may leave out; where it stands, it must have a value, or say omit."""
-    if node is None:
-        return None
-    value = _slot(slot, slots.rendered, node, scope)
-    return None if value is OMIT else _slot(slot, convert, value)
-
-
-def _moment(node: Any, scope: Mapping[str, Any], slot: str, zone: str) -> datetime | None:
-    if node is None:
-        return None
-    value = _slot(slot, slots.rendered, node, scope)
-    return None if value is OMIT or value is None else _slot(slot, slots.instant, value, zone)
-
-
-def _slot(slot: str, value: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Names the slot of whatever fails in it."""
-    try:
-        return value(*args, **kwargs)
-    except RenderError as error:
-        raise _Failed(slot, error.code, error.explanation) from None
-    except (BadTime, OverflowError) as error:
-        words = str(error) if isinstance(error, BadTime) else "a time is out of range"
-        raise _Failed(slot, "format", words) from None
-
-
-def _not_too_many(changes: int) -> None:
-    if changes > MAX_CHANGES:
-        raise _Failed("send", "limit", f"the event makes more than {MAX_CHANGES:,} changes")
-
-
-def _no_duplicates(before: Sequence[Change], changes: Sequence[Change]) -> None:
-    taken = {(change.destination, change.key, change.layer) for change in before}
-    for change in changes:
-        name = (change.destination, change.key, change.layer)
-        if name in taken:
-            raise _Failed("send", "duplicate", "the event already changes this layer of this entry")
-        taken.add(name)
+def _rosters(namings: Sequence[Naming], event: DomainEvent) -> Iterator[Roster]:
+    """One for each group of which some rule says that it names them all; every rule's entries of it are in it."""
+    complete = {(one.destination, one.group): one for one in namings if one.complete}
+    for (destination, group), one in complete.items():
+        those = [other for other in namings if (other.destination, other.group) == (destination, group)]
+        keys = frozenset[str]().union(*(other.keys for other in those))
+        version = max(other.version for other in those)
+        at = event.time or event.record.timestamp
+        yield Roster(destination, group, version, keys, one.rule, (event.source, event.id), at)
 
 
 def _reporter(sourced: Sourced, found: list[Problem]) -> Callable[[Where, Fault], None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -96,7 +97,7 @@ def _read(parsed: Any, file: str, lines: Mapping[Where, int], vendor_names: Coll
     inner = _by_item(lines)
     for index, raw in enumerate(_items(parsed.get("rules"))):
         reading = _Reading(file, ("rules", index), inner("rules", index), vendor_names)
-        rule = reading.shaped(Rule, _with_lists(raw))
+        rule = reading.shaped(Rule, _with_schemas(_with_lists(raw), reading))
         sourced = Sourced(rule, file, reading.at, reading.lines, not reading.problems) if rule else None
         loaded += Rules(rules=(sourced,) if sourced else (), problems=tuple(reading.problems))
     for index, raw in enumerate(_items(parsed.get("tests"))):
@@ -126,6 +127,8 @@ def _items(value: Any) -> list[Any]:
 def _strangers(parsed: Mapping[str, Any], file: str, lines: Mapping[Where, int]) -> Iterator[Problem]:
     known = SHAPES["file"]
     for name, value in parsed.items():
+        if name.startswith("x-"):  # where anchors may stand
+            continue
         if name not in known:
             line, expected = line_of(lines, (name,)), " or ".join(known)
             yield Problem(file, line, "an unknown key", name, expected, suggest(name, known))
@@ -137,7 +140,31 @@ def _with_lists(raw: Any) -> Any:
     """A lone item where a list may stand becomes a list, so that every place has its index."""
     if not isinstance(raw, dict):
         return raw
-    return {name: listed(value) if name in ("send", "link") else value for name, value in raw.items()}
+    return {name: listed(value) if name in ("send", "link", "on") else value for name, value in raw.items()}
+
+
+def _with_schemas(raw: Any, reading: _Reading) -> Any:
+    """Puts the schemas that stand in files of their own into the rule."""
+    if not isinstance(raw, dict) or not isinstance(raw.get("on"), list):
+        return raw
+    return {**raw, "on": [_with_schema(on, ("on", index), reading) for index, on in enumerate(raw["on"])]}
+
+
+def _with_schema(on: Any, at: Where, reading: _Reading) -> Any:
+    if not isinstance(on, dict) or not isinstance(on.get("schema"), str):
+        return on
+    found, expected = on["schema"], "a JSON Schema beside the rule file, as JSON"
+    try:
+        schema = json.loads((Path(reading.file).parent / found).read_text("utf-8"))
+    except OSError as error:
+        reading.told((*at, "schema"), "the schema cannot be read", f"{found}: {error.strerror}", expected)
+    except (ValueError, RecursionError):
+        reading.told((*at, "schema"), "the schema is not JSON", found, expected)
+    else:
+        if isinstance(schema, dict):
+            return {**on, "schema": schema}
+        reading.told((*at, "schema"), "the schema is no JSON object", found, expected)
+    return {name: value for name, value in on.items() if name != "schema"}
 
 
 def _with_own(raw: Any, vendor_names: Collection[str]) -> Any:
@@ -164,6 +191,10 @@ class _Reading:
     lines: dict[Where, int]
     vendor_names: Collection[str]
     problems: list[Problem] = field(default_factory=list)
+
+    def told(self, place: Where, message: str, found: str, expected: str) -> None:
+        line = line_of(self.lines, (*self.at, *place))
+        self.problems.append(Problem(self.file, line, message, found, expected))
 
     def shaped(self, shape: type[S], raw: Any) -> S | None:
         """The item, without what is wrong in it; None where nothing is left that could be judged."""
@@ -256,6 +287,8 @@ def _known(at: Where, vendor_names: Collection[str]) -> tuple[str, ...]:
             return SHAPES["link"]
         case ["tests", "expect", "request"]:
             return SHAPES["request"]
+        case ["rules", "on"]:
+            return SHAPES["on"]
         case ["tests", "expect"]:
             return SHAPES["expect"]
         case ["tests"]:

@@ -6,7 +6,6 @@ Failures carry a code and words that never quote the event.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -84,6 +83,32 @@ _VALUES = _environment(_keep)
 _TEXTS = _environment(_print)
 
 
+class Scope:
+    """The roots of templates over one event, and inside `each` over one item."""
+
+    __slots__ = ("_views", "data", "event", "item", "within_each")
+
+    def __init__(self, event: DomainEvent, item: Any = None, within_each: bool = False) -> None:
+        self.event = event.attributes
+        self.data = event.data
+        self.item = item
+        self.within_each = within_each
+        self._views: dict[str, Any] | None = None
+
+    def within(self, item: Any) -> Scope:
+        scope = Scope.__new__(Scope)
+        scope.event, scope.data, scope.item, scope.within_each, scope._views = self.event, self.data, item, True, None
+        return scope
+
+    def views(self) -> dict[str, Any]:
+        """As MiniJinja may see them."""
+        if self._views is None:
+            self._views = {"event": view(dict(self.event)), "data": view(self.data), "omit": OMIT}
+            if self.within_each:
+                self._views["item"] = view(self.item)
+        return self._views
+
+
 @dataclass(frozen=True, slots=True)
 class Template:
     """A scalar of a rule: whole (exactly one `{{ … }}`: typed) or text. `source` is what MiniJinja renders."""
@@ -91,7 +116,7 @@ class Template:
     source: str
     whole: bool
 
-    def render(self, scope: Mapping[str, Any]) -> Any:
+    def render(self, scope: Scope) -> Any:
         if not self.whole:
             return self._run(_TEXTS, scope)
         _seen.values = []
@@ -103,9 +128,9 @@ class Template:
             raise RenderError("limit", "a number is too large")
         return _bounded(value) if isinstance(value, str) else value
 
-    def _run(self, env: Environment, scope: Mapping[str, Any]) -> str:
+    def _run(self, env: Environment, scope: Scope) -> str:
         try:
-            text: str = env.render_str(self.source, **scope)
+            text: str = env.render_str(self.source, **scope.views())
         except TemplateError as error:
             raise _explained(error) from None
         except (FilterError, BadTime) as error:
@@ -141,11 +166,6 @@ def compile_template(source: str) -> Template | str:
         found = _words(error) if error.kind == "SyntaxError" else error.kind
         raise TemplateFault(Fault(line, "a template error", found, "a MiniJinja expression")) from None
     return Template(source.strip() if whole else source, whole)
-
-
-def scope_of(event: DomainEvent) -> dict[str, Any]:
-    """The roots of templates over one event."""
-    return {"event": view(dict(event.attributes)), "data": view(event.data), "omit": OMIT}
 
 
 def _explained(error: TemplateError) -> RenderError:

@@ -59,6 +59,9 @@ class Send(Shape):
     """What a rule asks of an entry at some destinations. `own` holds the vendors' sections."""
 
     to: Names
+    each: str | None = None
+    group: str | int | None = None
+    complete: StrictBool = False
     key: str | int | None = None
     subscriber: str | int | None = None
     identity: str | int | None = None
@@ -83,14 +86,25 @@ class LinkTo(Shape):
     ended: str | int | None = None
 
 
+class On(Shape):
+    """Types of events, and the JSON Schema that their data must fit."""
+
+    type: Names
+    schema_: dict[str, Any] | str | None = Field(default=None, alias="schema")
+
+
 class Rule(Shape):
     name: str = Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")
     from_: Names = Field(alias="from")
-    on: Names | None = None
+    on: Annotated[list[str | On], BeforeValidator(listed), Field(min_length=1)] | None = None
     when: str | bool | None = None
     sequence: str | int | None = None
     send: Annotated[list[Send], BeforeValidator(listed)] = Field(default_factory=list)
     link: Annotated[list[LinkTo], BeforeValidator(listed)] = Field(default_factory=list)
+
+    def events(self) -> list[On]:
+        """What it reads, each with its schema; any type unless said."""
+        return [On(type=[one]) if isinstance(one, str) else one for one in self.on or ["*"]]
 
 
 class ExpectedRequest(Shape):
@@ -139,6 +153,7 @@ class Test(Shape):
 SHAPES: dict[str, tuple[str, ...]] = {
     "file": ("rules", "tests"),
     "rule": ("name", "from", "on", "when", "sequence", "send", "link"),
+    "on": ("type", "schema"),
     "send": tuple(name for name in Send.model_fields if name != "own"),
     "entry": FIELDS,
     "link": tuple(LinkTo.model_fields),

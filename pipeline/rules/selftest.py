@@ -15,10 +15,11 @@ from itertools import islice, permutations
 from typing import Any
 
 from pipeline.model import facts as f
-from pipeline.model.change import BASE, Change
+from pipeline.model.change import BASE, Change, Roster
 from pipeline.model.entry import Content
 from pipeline.model.event import DomainEvent, Undecodable, decode
-from pipeline.model.facts import END, Facts, Policy
+from pipeline.model.facts import Facts, Policy
+from pipeline.model.groups import hold, newest
 from pipeline.model.when import BadTime, parse_instant
 from pipeline.model.wire import Coordinates, Record, object_of
 from pipeline.rules.adapt import DestinationView, desired, problems_of
@@ -86,7 +87,8 @@ def run_test(test: SourcedTest, rules: RuleSet) -> TestResult:
     found: dict[tuple[str, str, str], Difference] = {}
     for order in _orders(len(events), test.test.orders):
         changes = [change for index in order for change in evaluations[index].changes]
-        came = _Came(states_of(changes, rules), refused, tuple(index + 1 for index in order))
+        rosters = [roster for index in order for roster in evaluations[index].rosters]
+        came = _Came(states_of(changes, rules, rosters), refused, tuple(index + 1 for index in order))
         for one in _differences(test, came, rules):
             found.setdefault((one.message, one.found, one.expected), replace(one, order=came.order))
     return TestResult(test, tuple(found.values()))
@@ -97,14 +99,18 @@ def given_events(test: SourcedTest, rules: RuleSet) -> list[DomainEvent]:
     return _events(test, rules)[0]
 
 
-def states_of(changes: Iterable[Change], rules: RuleSet) -> dict[Name, State]:
-    """The desired state after these changes, which come in this order."""
+def states_of(changes: Iterable[Change], rules: RuleSet, rosters: Iterable[Roster] = ()) -> dict[Name, State]:
+    """The desired state after these changes, which come in this order, and after these rosters."""
     policies = {name: policy_of(view, rules.layers) for name, view in rules.destinations.items()}
     rows: dict[Name, Facts] = {}
     for change in changes:
         name = (change.destination, change.key)
         before = rows.get(name) or Facts(*name)
         rows[name] = f.apply(before, change, {}, 0.0, policies[change.destination]) or before
+    held = newest(rosters)
+    for name, row in rows.items():
+        roster = None if row.group_name is None else held.get((row.destination, row.group_name))
+        rows[name] = hold(row, roster, None, 0.0, policies[row.destination])
     return {name: state_of(row) for name, row in rows.items()}
 
 
@@ -120,7 +126,7 @@ def policy_of(view: DestinationView, layers: Sequence[str]) -> Policy:
 
 
 def state_of(row: Facts) -> State:
-    end, base = row.layers.get(END), row.layers.get(BASE)
+    end, base = f.end_of(row.layers), row.layers.get(BASE)
     if end and (base is None or tuple(base["version"]) < tuple(end["version"])):
         return ("cancelled" if end["kind"] == "cancel" else "deleted"), {}
     return ("waiting", {}) if base is None else ("present", row.desired or {})
@@ -236,7 +242,7 @@ def _timestamp(time: Any, index: int) -> datetime:
 
 def _topic(kind: str, test: SourcedTest, rules: RuleSet) -> str:
     for sourced in rules.rules.rules:
-        globs: Sequence[str] = sourced.rule.on or ("*",)
+        globs = [glob for on in sourced.rule.events() for glob in on.type]
         if sourced.file == test.file and any(fnmatchcase(kind, glob) for glob in globs):
             return sourced.rule.from_[0]
     return "-"

@@ -19,7 +19,7 @@ from pipeline.model.when import (
     zone_named,
 )
 from pipeline.rules.filters import MAX_TEXT, kind
-from pipeline.rules.render import OMIT, RenderError, Template
+from pipeline.rules.render import OMIT, RenderError, Scope, Template
 
 MAX_LIST = 1000
 """Items in a list of an entry: links, participants, alerts, dates."""
@@ -33,7 +33,7 @@ JSON_TYPES: dict[str, type | tuple[type, ...]] = {
 STATUSES = ("confirmed", "tentative", "cancelled")
 
 
-def rendered(node: Node, scope: Mapping[str, Any]) -> Any:
+def rendered(node: Node, scope: Scope) -> Any:
     """The value of a node; members that say `omit` are left out of lists and maps."""
     if isinstance(node, Template):
         return node.render(scope)

@@ -12,7 +12,8 @@ import pytest
 from pipeline.model.change import Version
 from pipeline.model.event import DomainEvent
 from pipeline.rules.adapt import DestinationView, desired
-from pipeline.rules.evaluate import Evaluation, RuleSet, default_key
+from pipeline.rules.changes import default_key
+from pipeline.rules.evaluate import Evaluation, RuleSet
 from pipeline.rules.reading import load_inline, load_paths
 
 RULES = Path(__file__).parents[2] / "configs" / "rules"

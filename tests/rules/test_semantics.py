@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from pipeline.model.event import DomainEvent
+from pipeline.model.wire import Coordinates, Record
 from pipeline.rules import slots
 from pipeline.rules.adapt import DestinationView
 from pipeline.rules.evaluate import Evaluation, RuleSet, RulesInvalid
 from pipeline.rules.filters import MAX_TEXT
 from pipeline.rules.reading import load_inline
-from pipeline.rules.render import OMIT, RenderError, TemplateFault, compile_template
+from pipeline.rules.render import OMIT, RenderError, Scope, TemplateFault, compile_template
 from pipeline.rules.views import view
 
+RECORD = Record(Coordinates("t", 0, 0), None, b"", (), datetime(2026, 1, 1, tzinfo=UTC))
 DATA = {
     "x": 1, "s": "ab", "null": None, "f": 1.5, "b": True, "no": "false", "l": [1, 2], "m": {"a": "b"},
     "amount": 1250.505, "due": "2026-12-24", "at": "2026-07-01T10:00:00Z", "long": "a" * 60_000,
@@ -27,7 +30,7 @@ def value(source: str) -> Any:
     return (
         template
         if isinstance(template, str)
-        else template.render({"data": view(DATA), "event": view({}), "omit": OMIT})
+        else template.render(Scope(DomainEvent("i", "s", "t", None, None, {}, DATA, RECORD)))
     )
 
 

@@ -1,0 +1,201 @@
+"""One send item over one event → changes at its destinations, and what it says of its group."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, ParamSpec, TypeVar
+
+from pipeline.model.change import BASE, Change, Kind, Link, Version
+from pipeline.model.entry import canonical
+from pipeline.model.event import DomainEvent
+from pipeline.model.when import BadTime, instant_of
+from pipeline.rules import slots
+from pipeline.rules.adapt import DestinationView
+from pipeline.rules.compiled import CompiledLink, CompiledSend
+from pipeline.rules.filters import kind as kind_of
+from pipeline.rules.render import OMIT, RenderError, Scope
+
+P = ParamSpec("P")
+T = TypeVar("T")
+MAX_CHANGES = 1000
+"""That one event makes, over all rules: they are one transaction."""
+
+
+class Failed(Exception):
+    def __init__(self, slot: str, code: str, explanation: str) -> None:
+        super().__init__(code)
+        self.slot, self.code, self.explanation = slot, code, explanation
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """What one send item says of a group: that these are entries of it, and whether they are all."""
+
+    destination: str
+    group: str
+    keys: frozenset[str]
+    complete: bool
+    version: Version
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """What is the same for all send items of a rule over an event."""
+
+    rule: str
+    event: DomainEvent
+    version: Version
+    destinations: Mapping[str, DestinationView]
+
+    def changes(self, send: CompiledSend, scope: Scope, at: str) -> tuple[list[Change], list[Naming]]:
+        """The changes of every item, and what they say of their group. Raises Failed."""
+        group = given(send.group, scope, f"{at}.group", slots.key)
+        found: list[Change] = []
+        for inner, where in () if send.ends_group else self._scopes(send, scope, at):
+            common = self._common(send, inner, group, where)
+            fields = _fields(send, inner, where)
+            found += [_change(send, inner, common, fields, self.destinations[name], where) for name in send.send.to]
+            not_too_many(len(found))
+        return found, [] if group is None else [self._naming(send, name, group, found) for name in send.send.to]
+
+    def _scopes(self, send: CompiledSend, scope: Scope, at: str) -> Iterator[tuple[Scope, str]]:
+        if send.each is None:
+            yield scope, at
+            return
+        items = at_slot(f"{at}.each", slots.rendered, send.each, scope)
+        if not isinstance(items, list):
+            raise Failed(f"{at}.each", "type", f"expected a list, not {kind_of(items)}")
+        for index, item in enumerate(items):
+            yield scope.within(item), f"{at}[each {index}]"
+
+    def _naming(self, send: CompiledSend, destination: str, group: str, changes: list[Change]) -> Naming:
+        keys = frozenset(change.key for change in changes if change.destination == destination)
+        return Naming(destination, group, keys, send.send.complete or send.ends_group, self.version, self.rule)
+
+    def _common(self, send: CompiledSend, scope: Scope, group: str | None, at: str) -> Change:
+        """All of a change that is the same at every destination; the destination itself is filled in later."""
+        spec = send.send
+        kind: Kind = "cancel" if spec.cancel else "delete" if spec.delete else "upsert"
+        return Change(
+            destination="",
+            key=given(send.key, scope, f"{at}.key", slots.key) or default_key(self.event),
+            kind=kind,
+            version=self.version,
+            rule=self.rule,
+            layer=spec.layer,
+            group=group,
+            subscriber=given(send.subscriber, scope, f"{at}.subscriber", slots.name),
+            identity=given(send.identity, scope, f"{at}.identity", slots.name),
+            if_unsent=spec.if_unsent,
+            if_unlinked=send.if_unlinked,
+            event=(self.event.source, self.event.id),
+            event_time=self.event.time or self.event.record.timestamp,
+        )
+
+
+def _change(
+    send: CompiledSend,
+    scope: Scope,
+    common: Change,
+    fields: Mapping[str, Any],
+    view: DestinationView,
+    at: str,
+) -> Change:
+    content = at_slot(f"{at}.entry", slots.timed, fields, view.defaults)
+    all_day = content.get("all_day", view.defaults.get("all_day"))
+    if common.layer == BASE and len(content.get("start") or "") == 10 and not all_day:
+        raise Failed(f"{at}.entry.start", "format", "a date as start needs all_day: true")
+    if send.send.kind is not None:
+        content["kind"] = send.send.kind
+    section = send.own.get(view.vendor.name)
+    if section:
+        declared = view.expression(send.send.kind).own
+        content[view.vendor.name] = _own(section, scope, declared, f"{at}.{view.vendor.name}")
+    known = {**view.defaults, **{name: value for name, value in content.items() if value is not None}}
+    zone = known.get("time_zone") or "UTC"
+    return replace(
+        common,
+        destination=view.name,
+        content=content,
+        matters_at=at_slot(f"{at}.entry.start", instant_of, known),
+        deliver_at=_moment(send.deliver_at, scope, f"{at}.deliver_at", zone),
+        expires_at=_moment(send.expires_at, scope, f"{at}.expires_at", zone),
+    )
+
+
+def _fields(send: CompiledSend, scope: Scope, at: str) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for name, node in send.entry.items():
+        slot = f"{at}.entry.{name}"
+        value = at_slot(slot, slots.rendered, node, scope)
+        if value is not OMIT:
+            fields[name] = None if value is None else at_slot(slot, slots.FIELD_SLOTS[name], value)
+    return fields
+
+
+def _own(section: Mapping[str, Any], scope: Scope, declared: Mapping[str, str], at: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, node in section.items():
+        value = at_slot(f"{at}.{name}", slots.rendered, node, scope)
+        if value is OMIT:
+            continue
+        wanted = declared.get(name, "")
+        found[name] = None if value is None else at_slot(f"{at}.{name}", slots.own_value, value, wanted)
+    return found
+
+
+def not_too_many(changes: int) -> None:
+    if changes > MAX_CHANGES:
+        raise Failed("send", "limit", f"the event makes more than {MAX_CHANGES:,} changes")
+
+
+def link_of(link: CompiledLink, scope: Scope, version: Version, index: int) -> Link:
+    at = f"link[{index}]"
+    subscriber = given(link.subscriber, scope, f"{at}.subscriber", slots.name)
+    ended = given(link.ended, scope, f"{at}.ended", slots.name)
+    if subscriber is None and ended is None:
+        raise Failed(f"{at}.subscriber", "missing", "a link needs a subscriber, or the identity that ended")
+    identity = None
+    if link.identity is not None:
+        value = at_slot(f"{at}.identity", slots.rendered, link.identity, scope)
+        identity = None if value is None else at_slot(f"{at}.identity", slots.name, value)
+    if identity is not None and (subscriber is None or ended is not None):
+        raise Failed(f"{at}.identity", "format", "a link that ends has no identity; one that is made has a subscriber")
+    return Link(link.destination, subscriber, identity, version, ended)
+
+
+def default_key(event: DomainEvent) -> str:
+    """The key of a rule without one: 32 hex of SHA-256 over source and id; without an id, over the coordinates."""
+    at = event.record.at
+    parts = [event.source or "", event.id] if event.id else [at.topic, at.partition, at.offset]
+    return hashlib.sha256(canonical(parts).encode()).hexdigest()[:32]
+
+
+def given(node: Any, scope: Scope, slot: str, convert: Callable[[Any], str]) -> str | None:
+    """A slot that the rule may leave out; where it stands, it must have a value, or say omit."""
+    if node is None:
+        return None
+    value = at_slot(slot, slots.rendered, node, scope)
+    return None if value is OMIT else at_slot(slot, convert, value)
+
+
+def _moment(node: Any, scope: Scope, slot: str, zone: str) -> datetime | None:
+    if node is None:
+        return None
+    value = at_slot(slot, slots.rendered, node, scope)
+    return None if value is OMIT or value is None else at_slot(slot, slots.instant, value, zone)
+
+
+def at_slot(slot: str, value: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Names the slot of whatever fails in it."""
+    try:
+        return value(*args, **kwargs)
+    except RenderError as error:
+        raise Failed(slot, error.code, error.explanation) from None
+    except (BadTime, OverflowError) as error:
+        words = str(error) if isinstance(error, BadTime) else "a time is out of range"
+        raise Failed(slot, "format", words) from None

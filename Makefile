@@ -11,7 +11,7 @@ ENGINE ?= docker
 # Extra words for pytest: make test ARGS="-k ledger -x"
 ARGS  ?=
 
-.PHONY: help setup demo services test acceptance lint format check bench image lock clean
+.PHONY: help setup demo services test acceptance chaos lint format check bench image lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,11 @@ test: setup services ## every test, on a real Kafka and a real PostgreSQL
 
 acceptance: setup services ## the promises at size, with figures: a quarter of an hour
 	@$(BIN)/python -m pytest -s tests/acceptance $(ARGS)
+
+SEED   ?= 1
+ROUNDS ?= 1
+chaos: setup services ## rounds of faults, counted at the vendor: make chaos SEED=1 ROUNDS=200, resumable
+	@$(BIN)/python -m tests.chaos --seed $(SEED) --rounds $(ROUNDS) --json chaos-$(SEED).jsonl $(ARGS)
 
 lint: setup ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check .

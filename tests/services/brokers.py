@@ -7,6 +7,7 @@ import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from uuid import uuid4
 
@@ -31,6 +32,7 @@ JVM = ("-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 PATIENCE = 8
 USERNAME, PASSWORD = "alice", "alice-secret"
 LISTENERS = ("PLAINTEXT", "CONTROLLER", "SASL_PLAINTEXT", "SASL_SSL")
+PROXIED = "PROXIED"
 
 LOG4J = """<Configuration status="ERROR">
   <Appenders><Console name="out"><PatternLayout pattern="[%d] %p %m (%c)%n"/></Console></Appenders>
@@ -58,6 +60,8 @@ class KafkaService:
     sasl: SaslListeners | None = None
     folder: Path | None = None
     servers: Sequence[Server] = ()
+    proxied: Sequence[int] = ()
+    """The ports, broker by broker, to which a proxy of the caller's leads its clients."""
 
     def kill(self, broker: int | None = None) -> None:
         for server in self._of(broker):
@@ -92,15 +96,18 @@ class KafkaService:
 
 
 @contextlib.contextmanager
-def kafka(brokers: int = 1, sasl: bool = False) -> Iterator[KafkaService]:
-    """A cluster of `brokers`, empty, gone at the end. Only the plain one broker may be the caller's own."""
+def kafka(brokers: int = 1, sasl: bool = False, through: Sequence[int] = ()) -> Iterator[KafkaService]:
+    """A cluster of `brokers`, empty, gone at the end. Only the plain one broker may be the caller's own.
+
+    `through`: the ports of the caller's proxies, one a broker. Who bootstraps by them is kept on them.
+    """
     named = os.environ.get("CALENDS_TEST_KAFKA")
-    if named and brokers == 1 and not sasl:
+    if named and brokers == 1 and not sasl and not through:
         _reach(named)
         yield KafkaService(named)
         return
     with work_folder("kafka") as folder:
-        service = _prepare(folder, brokers, sasl)
+        service = _prepare(folder, brokers, sasl, through)
         try:
             service.start(service.servers)
             yield service
@@ -111,15 +118,16 @@ def kafka(brokers: int = 1, sasl: bool = False) -> Iterator[KafkaService]:
                     server.remove()
 
 
-def _prepare(folder: Path, brokers: int, sasl: bool) -> KafkaService:
-    names = LISTENERS if sasl else LISTENERS[:2]
+def _prepare(folder: Path, brokers: int, sasl: bool, through: Sequence[int]) -> KafkaService:
+    names = [*(LISTENERS if sasl else LISTENERS[:2]), *([PROXIED] if through else [])]
     flat = iter(free_ports(brokers * len(names)))
     ports = [{name: next(flat) for name in names} for _ in range(brokers)]
     (folder / "log4j2.xml").write_text(LOG4J)
     if sasl:
         Authority.make(folder).issue(folder / "server.pem")
     cluster = base64.urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
-    servers = [_broker(folder, node, ports, cluster, sasl) for node in range(1, brokers + 1)]
+    told = [own | ({PROXIED: port} if port else {}) for own, port in zip_longest(ports, through)]
+    servers = [_broker(folder, node, ports, told[node - 1], cluster, sasl) for node in range(1, brokers + 1)]
     return KafkaService(
         bootstrap=_addresses(ports, "PLAINTEXT"),
         sasl=SaslListeners(_addresses(ports, "SASL_PLAINTEXT"), _addresses(ports, "SASL_SSL"), folder / "ca.pem")
@@ -127,12 +135,15 @@ def _prepare(folder: Path, brokers: int, sasl: bool) -> KafkaService:
         else None,
         folder=folder,
         servers=servers,
+        proxied=[own[PROXIED] for own in ports] if through else (),
     )
 
 
-def _broker(folder: Path, node: int, ports: list[dict[str, int]], cluster: str, sasl: bool) -> Server:
+def _broker(
+    folder: Path, node: int, ports: list[dict[str, int]], told: dict[str, int], cluster: str, sasl: bool
+) -> Server:
     properties = folder / f"broker-{node}.properties"
-    properties.write_text(_properties(folder, node, ports, sasl))
+    properties.write_text(_properties(folder, node, ports, told, sasl))
     log = folder / f"broker-{node}.log"
     config = f"-Dlog4j2.configurationFile={folder}/log4j2.xml"
     scram = [f"SCRAM-SHA-{bits}=[name={USERNAME},password={PASSWORD}]" for bits in (256, 512)] if sasl else []
@@ -152,7 +163,7 @@ def _broker(folder: Path, node: int, ports: list[dict[str, int]], cluster: str, 
     return Process(jars.command("kafka.Kafka", str(properties), options=(*JVM, config)), log, patience=PATIENCE)
 
 
-def _properties(folder: Path, node: int, ports: list[dict[str, int]], sasl: bool) -> str:
+def _properties(folder: Path, node: int, ports: list[dict[str, int]], told: dict[str, int], sasl: bool) -> str:
     own = ports[node - 1]
     copies, in_sync = min(3, len(ports)), min(2, len(ports))
     durable = {
@@ -169,9 +180,11 @@ def _properties(folder: Path, node: int, ports: list[dict[str, int]], sasl: bool
         "node.id": node,
         "controller.quorum.voters": ",".join(f"{n}@127.0.0.1:{p['CONTROLLER']}" for n, p in enumerate(ports, 1)),
         "listeners": ",".join(f"{name}://127.0.0.1:{port}" for name, port in own.items()),
-        "advertised.listeners": ",".join(f"{n}://127.0.0.1:{p}" for n, p in own.items() if n != "CONTROLLER"),
+        "advertised.listeners": ",".join(f"{n}://127.0.0.1:{p}" for n, p in told.items() if n != "CONTROLLER"),
         "controller.listener.names": "CONTROLLER",
-        "listener.security.protocol.map": ",".join(f"{n}:{'PLAINTEXT' if n == 'CONTROLLER' else n}" for n in own),
+        "listener.security.protocol.map": ",".join(
+            f"{n}:{'PLAINTEXT' if n in ('CONTROLLER', PROXIED) else n}" for n in own
+        ),
         "inter.broker.listener.name": "PLAINTEXT",
         "log.dirs": folder / f"data-{node}",
         "group.initial.rebalance.delay.ms": 0,

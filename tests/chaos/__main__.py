@@ -1,0 +1,134 @@
+"""`python -m tests.chaos --seed 1 --rounds 200 --json FILE`: rounds of faults, and a table of the thirteen promises.
+
+Stopped at any time, it goes on where FILE ends. A breach makes it exit with 1; its seed replays the round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import pickle
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tests.chaos.ground import Ground, ground
+from tests.chaos.plan import Plan, plan
+from tests.chaos.play import play
+from tests.chaos.promises import TITLES, Verdict, judge
+
+KEPT = Path("chaos-logs")
+
+
+def main() -> int:
+    options = _options()
+    seeds = range(options.seed, options.seed + options.rounds)
+    if options.plan:
+        print("\n".join(str(plan(seed)) for seed in seeds))
+        return 0
+    done = _read(options.json) if options.json else {}
+    left = [seed for seed in seeds if str(seed) not in done]
+    if left:
+        asyncio.run(_rounds(left, options.json, done, options.keep))
+    _table([done[str(seed)] for seed in seeds if str(seed) in done])
+    return int(any(done[str(seed)]["breaches"] for seed in seeds if str(seed) in done))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--seed", type=int, default=1, help="the first round's; the others follow")
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--json", type=Path, help="a line for each round; rounds that stand there are not run again")
+    parser.add_argument("--plan", action="store_true", help="only print what would happen")
+    parser.add_argument("--keep", action="store_true", help="keep the logs of every round, not only of failed ones")
+    return parser.parse_args()
+
+
+def _read(path: Path) -> dict[str, dict[str, Any]]:
+    lines = path.read_text().splitlines() if path.exists() else []
+    return {str(told["seed"]): told for told in map(json.loads, lines)}
+
+
+async def _rounds(seeds: Sequence[int], path: Path | None, done: dict[str, dict[str, Any]], keep: bool) -> None:
+    with tempfile.TemporaryDirectory(prefix="calends-chaos-") as folder:
+        async with ground(Path(folder)) as up:
+            for count, seed in enumerate(seeds, 1):
+                told = await _round(up, plan(seed), Path(folder) / f"seed-{seed}", keep)
+                done[str(seed)] = told
+                print(f"[{count}/{len(seeds)}] {_line(told)}", flush=True)
+                if path is not None:
+                    with path.open("a") as lines:
+                        lines.write(json.dumps(told) + "\n")
+
+
+async def _round(up: Ground, planned: Plan, folder: Path, keep: bool) -> dict[str, Any]:
+    began, cpu = time.monotonic(), _cpu()
+    try:
+        seen = await play(up, planned, folder)
+        (folder / "observation.pickle").write_bytes(pickle.dumps(seen))
+        verdicts, converged = judge(seen), seen.converged
+    except Exception as error:  # a round that cannot be played proves nothing: it is a failed one
+        traceback.print_exc()
+        verdicts, converged = [Verdict(1, 0, (f"the round could not be played: {error}",))], None
+    told = {
+        "seed": planned.seed,
+        "plan": str(planned),
+        "seconds": round(time.monotonic() - began, 1),
+        "cpu": {name: round(seconds - cpu.get(name, 0.0), 1) for name, seconds in _cpu().items()},
+        "converged": converged,
+        "chances": {one.number: one.chances for one in verdicts},
+        "breaches": {one.number: one.breaches for one in verdicts if one.breaches},
+    }
+    if told["breaches"] or keep:
+        kept = KEPT / f"seed-{planned.seed}"
+        shutil.rmtree(kept, ignore_errors=True)
+        shutil.copytree(folder, kept, ignore=shutil.ignore_patterns("ledger*"))
+        (kept / "round.json").write_text(json.dumps(told, indent=1))
+    shutil.rmtree(folder, ignore_errors=True)
+    return told
+
+
+def _cpu() -> dict[str, float]:
+    """Program → seconds that it has used; of processes that have ended, those that were waited for."""
+    me = psutil.Process()
+    used: dict[str, float] = {}
+    for process in [me, *me.children(recursive=True)]:
+        with contextlib.suppress(psutil.Error):
+            name, times = "this" if process == me else process.name(), process.cpu_times()
+            ended = 0.0 if process == me else times.children_user + times.children_system
+            used[name] = used.get(name, 0.0) + times.user + times.system + ended
+    return used
+
+
+def _line(told: dict[str, Any]) -> str:
+    breaches = [f"{number}: {text}" for number, texts in told["breaches"].items() for text in texts[:3]]
+    end = f"BREACHED, --seed {told['seed']} replays it\n    " + "\n    ".join(breaches) if breaches else "kept"
+    return f"{told['plan']}; {told['seconds']:g} s, {sum(told['cpu'].values()):.1f} s of CPU {told['cpu']}: {end}"
+
+
+def _table(rounds: Sequence[dict[str, Any]]) -> None:
+    print(f"\n{len(rounds)} rounds\n  # {'must never happen':<50}{'chances':>10}{'breaches':>10}")
+    for number, title in enumerate(TITLES, 1):
+        chances = sum(told["chances"].get(number, told["chances"].get(str(number), 0)) for told in rounds)
+        found = [told["breaches"].get(number, told["breaches"].get(str(number), ())) for told in rounds]
+        print(f" {number:>2} {title:<50}{chances:>10}{sum(map(len, found)):>10}")
+    if rounds:
+        seconds = sum(told["seconds"] for told in rounds) / len(rounds)
+        cpu = sum(sum(told["cpu"].values()) for told in rounds) / len(rounds)
+        print(f"a round: {seconds:.1f} s, {cpu:.1f} s of CPU")
+    failed = [str(told["seed"]) for told in rounds if told["breaches"]]
+    if failed:
+        print(f"breached by the seeds {', '.join(failed)}; their logs are in {KEPT}/")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

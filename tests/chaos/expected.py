@@ -1,0 +1,85 @@
+"""What should stand at the vendors in the end, worked out from the events alone: not by the code under test."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tests.chaos.story import REFUSED, Event
+
+Expected = dict[str, dict[str, Any]]
+"""The vendor's key → the fields of the entry."""
+FIELDS = ("title", "location", "description", "start", "end", "time_zone", "all_day", "calendar")
+PERSONAL_CALENDARS = ("ecal", "calreply")
+"""Destinations whose entries stand in a person's own calendar; the others have one for all."""
+COLLECTIONS = {"apptoto": "Acme", "pages": "acme-group"}
+
+
+def vendor_key(destination: str, key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()[:16] if destination == "pages" else key
+
+
+def expected(events: Iterable[Event], destination: str) -> Expected:
+    events = list(events)
+    homes = _homes(events, destination)
+    told: dict[str, list[Event]] = {}
+    for event in events:
+        if event.topic == "meetings" and event.raw is None:
+            told.setdefault(event.key, []).append(event)
+    found: Expected = {}
+    for key, mine in sorted(told.items()):
+        entry = _entry(mine, destination, homes)
+        if entry is not None:
+            found[vendor_key(destination, key)] = entry
+    return found
+
+
+def _homes(events: Iterable[Event], destination: str) -> Mapping[str, str]:
+    """Person → the calendar that the newest link names."""
+    newest: dict[str, Event] = {}
+    for event in events:
+        if event.topic == "people":
+            before = newest.get(event.key)
+            newest[event.key] = event if before is None or event.when > before.when else before
+    return {person: event.data.get(destination, "") for person, event in newest.items()}
+
+
+def _newest(events: Iterable[Event], *kinds: str) -> Event | None:
+    of_kind = [event for event in events if event.kind in kinds]
+    return max(of_kind, key=lambda event: event.when, default=None)
+
+
+def _entry(events: list[Event], destination: str, homes: Mapping[str, str]) -> dict[str, Any] | None:
+    base, note = _newest(events, "meeting.made"), _newest(events, "meeting.noted")
+    end = _newest(events, "meeting.cancelled", "meeting.deleted")
+    if base is None or (end is not None and end.when > base.when):
+        return None
+    data = base.data
+    if "expires" in data or data["title"].startswith(REFUSED):
+        return None
+    calendar = homes.get(data["person"]) if destination in PERSONAL_CALENDARS else COLLECTIONS[destination]
+    if calendar is None:
+        return None
+    return {
+        "title": data["title"] if note is None else note.data["note"],
+        "location": data["place"],
+        # HTML there, says the vendor.
+        "description": f"<p>{data['text']}</p>" if destination == "pages" else data["text"],
+        "start": data["start"],
+        "end": data["end"],
+        "time_zone": "Europe/Paris",
+        "all_day": False,
+        "calendar": calendar,
+    }
+
+
+def dead(events: Iterable[Event], destinations: int, base: float) -> dict[bytes, int]:
+    """Record value → how many dead letters it must at least come to."""
+    found: dict[bytes, int] = {}
+    for event in events:
+        if event.raw is not None:
+            found[event.raw] = found.get(event.raw, 0) + 1
+        elif event.data.get("title", "").startswith(REFUSED):
+            found[event.value(base)] = destinations
+    return found

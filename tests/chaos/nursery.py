@@ -1,0 +1,89 @@
+"""Real `calends` processes, cheap to start: one process has imported everything, and forks for each that is asked for.
+
+Reads a JSON object a line, `{"argv", "env", "log"}`, and answers `{"pid"}`; tells `{"exited", "code"}` of each that
+ends. What it forks dies with it. It knows nothing of what it runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib
+import json
+import os
+import select
+import signal
+import sys
+from typing import Any
+
+PR_SET_PDEATHSIG = 1
+IMPORTED = ("pipeline.cli", "pipeline.sandbox.__main__", "aiokafka", "httpx_aiohttp", "psycopg", "uvloop")
+
+
+def main() -> None:
+    for name in IMPORTED:
+        importlib.import_module(name)
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    tell({"ready": os.getpid()})
+    asked = b""
+    while True:
+        ready, _, _ = select.select([0, woken], [], [])
+        if woken in ready:
+            os.read(woken, 4096)
+            reap()
+        if 0 in ready:
+            read = os.read(0, 65536)
+            if not read:
+                return
+            *lines, asked = (asked + read).split(b"\n")
+            for line in lines:
+                tell({"pid": spawn(json.loads(line))})
+
+
+def reap() -> None:
+    with contextlib.suppress(ChildProcessError):
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            tell({"exited": ended[0], "code": os.waitstatus_to_exitcode(ended[1])})
+
+
+def spawn(asked: dict[str, Any]) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 70
+    try:
+        code = become(asked)
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else 1
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def become(asked: dict[str, Any]) -> int:
+    """The child: a session, log and environment of its own, then the command as if it had been typed."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.setsid()
+    null, log = os.open(os.devnull, os.O_RDWR), os.open(asked["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    for target, source in enumerate((null, log, log)):
+        os.dup2(source, target)
+    os.environ.update(asked["env"])
+    module, *arguments = asked["argv"]
+    sys.argv = [module, *arguments]
+    importlib.import_module(module).main()
+    return 0
+
+
+def tell(message: dict[str, Any]) -> None:
+    os.write(1, json.dumps(message).encode() + b"\n")
+
+
+if __name__ == "__main__":
+    main()

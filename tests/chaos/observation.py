@@ -1,0 +1,89 @@
+"""What was seen of a round: at the vendor, in Kafka, in the ledger, and of the processes. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.chaos.links import Departure
+from tests.chaos.plan import Plan
+from tests.chaos.strikes import Struck
+
+
+@dataclass(frozen=True)
+class AtVendor:
+    """What one account's sandbox shows."""
+
+    entries: Sequence[Mapping[str, Any]]
+    doubles: Sequence[str]
+    writes: Mapping[str, Sequence[tuple[float, str, str]]]
+    """The vendor's key → when, what, which title."""
+    arrivals: Sequence[tuple[float, str, str, int]]
+    """When, method, key, status (0: no answer)."""
+    refused_429: int
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A record of the dead-letter topic."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An account's row, when another process could first read it so. Times by the database's clock."""
+
+    at: float
+    account: str
+    paused_until: float | None
+    held: str | None
+
+
+@dataclass(frozen=True)
+class Row:
+    destination: str
+    key: str
+    state: str
+    attempts: int
+    expiries: int
+    kept_raws: bool
+
+
+@dataclass(frozen=True)
+class InLedger:
+    rows: Sequence[Row]
+    offsets: Mapping[tuple[str, int], int]
+    outbox: int
+
+
+@dataclass(frozen=True)
+class Observation:
+    plan: Plan
+    base: float
+    converged: float | None
+    """Seconds from the last event and fault until all was quiet; None: never."""
+    struck: Sequence[Struck]
+    vendors: Mapping[str, AtVendor]
+    letters: Sequence[Letter]
+    published: frozenset[tuple[bytes | None, bytes | None]]
+    """Key and value of each record."""
+    ends: Mapping[tuple[str, int], int]
+    """Partition → the offset after its last record."""
+    ledger: InLedger
+    departures: Sequence[Departure]
+    stored: Sequence[Stored]
+    looks: Sequence[float]
+    """When we looked into the ledger for it: gaps tell that this machine was busy, or the ledger away."""
+    beats: Sequence[float]
+    """The same of the network between the parts, which is ours."""
+    stops: Sequence[tuple[float, int]]
+    ended: Mapping[str, int]
+    """Workers that ended by themselves: log name → exit code."""
+    memory: Sequence[tuple[int, int]]
+    """Of each worker: the least and the most bytes resident."""
+    told: Mapping[str, str] = field(default_factory=dict)
+    """Name → what was told: logs, metrics."""

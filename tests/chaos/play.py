@@ -1,0 +1,204 @@
+"""Plays a round: sets the stage, publishes, strikes, waits until all is quiet, and looks at what has come of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psutil
+import psycopg
+
+from tests.chaos.ground import Ground
+from tests.chaos.observation import AtVendor, InLedger, Letter, Observation, Row, Stored
+from tests.chaos.plan import Plan
+from tests.chaos.stage import Publisher, Stage, read_all, until
+from tests.chaos.strikes import Striker
+
+BROKERS = {"cluster": 3}
+CONVERGED_WITHIN = 120.0
+BEAT = 0.05
+LATEST_ACT = 1.5
+"""Seconds after which nothing that a vendor was told may still happen."""
+
+
+async def play(ground: Ground, plan: Plan, folder: Path) -> Observation:
+    kafka, links = await ground.cluster(BROKERS.get(plan.shape, 1))
+    database = await asyncio.to_thread(ground.database)
+    stage = Stage(ground, plan, folder, kafka, links, database, uuid4().hex[:8])
+    try:
+        return await _played(stage)
+    finally:
+        await stage.strike()
+
+
+async def _played(stage: Stage) -> Observation:
+    await stage.set()
+    await until(lambda: any(stage.ready(worker) for worker in stage.born), 60, "a worker is ready")
+    watch = Watch(stage)
+    with watch.watching():
+        beating = asyncio.create_task(watch.beat())
+        base = time.time()
+        publisher, striker = Publisher(stage, base), Striker(stage)
+        threading.Thread(target=publisher.run, daemon=True).start()
+        await striker.run(base)
+        await asyncio.wrap_future(publisher.done)
+        ends = _ends(publisher)
+        converged = await _converged(stage, ends)
+        await asyncio.sleep(LATEST_ACT)
+        beating.cancel()
+    told = {f"metrics of {worker.child.log.stem}": stage.metrics(worker) for worker in stage.workers.values()}
+    running = [worker for worker in stage.workers.values() if not worker.child.ended.done()]
+    stops = await asyncio.gather(*(stage.stop_worker(worker) for worker in running))
+    told |= {worker.child.log.name: worker.child.log.read_text(errors="replace") for worker in stage.born}
+    letters, ledger, vendors = await asyncio.to_thread(_looked, stage)
+    return Observation(
+        plan=stage.plan,
+        base=base,
+        converged=converged,
+        struck=striker.struck,
+        vendors=vendors,
+        letters=letters,
+        published=frozenset((record.key, record.value) for record in publisher.produced),
+        ends=ends,
+        ledger=ledger,
+        departures=stage.departures,
+        stored=watch.stored,
+        looks=watch.looks,
+        beats=watch.beats,
+        stops=[*striker.stops, *stops],
+        ended=watch.ended,
+        memory=[(worker.rss_least, worker.rss_most) for worker in stage.born if worker.rss_most],
+        told=told,
+    )
+
+
+def _ends(publisher: Publisher) -> dict[tuple[str, int], int]:
+    ends: dict[tuple[str, int], int] = {}
+    for record in publisher.produced:
+        place = (record.topic, record.partition)
+        ends[place] = max(ends.get(place, 0), record.offset + 1)
+    return ends
+
+
+async def _converged(stage: Stage, ends: dict[tuple[str, int], int]) -> float | None:
+    """Seconds until the ledger has read all, has nothing left to do, and its outbox is empty."""
+    try:
+        return await until(lambda: quiet(stage, ends), CONVERGED_WITHIN, "all is quiet", every=0.4)
+    except TimeoutError:
+        return None
+
+
+def quiet(stage: Stage, ends: dict[tuple[str, int], int]) -> bool:
+    busy = "select count(*) from entries where state in ('ready', 'sending', 'held')"
+    with psycopg.connect(stage.ground.url(stage.database), connect_timeout=5) as connection:
+        offsets = _offsets(connection)
+        if any(offsets.get(place, 0) < end for place, end in ends.items()):
+            return False
+        return all(connection.execute(query).fetchone() == (0,) for query in (busy, "select count(*) from outbox"))
+
+
+def _offsets(connection: Any) -> dict[tuple[str, int], int]:
+    return {(topic, number): at for topic, number, at in connection.execute("select * from offsets")}
+
+
+def _looked(stage: Stage) -> tuple[list[Letter], InLedger, dict[str, AtVendor]]:
+    letters = [
+        Letter(each.key(), each.value(), _pairs(each))
+        for each in read_all(stage.kafka.bootstrap, stage.topic("dead-letters"))
+    ]
+    with psycopg.connect(stage.ground.url(stage.database)) as connection:
+        columns = "destination, key, state, attempts, expiries, raws not in ('', '{}')"
+        rows = [Row(*row) for row in connection.execute(f"select {columns} from entries".encode())]
+        (outbox,) = connection.execute("select count(*) from outbox").fetchone() or (0,)
+        ledger = InLedger(rows, _offsets(connection), outbox)
+    return letters, ledger, {name: _vendor(stage, name) for name in stage.plan.destinations}
+
+
+def _pairs(message: Any) -> list[tuple[str, bytes]]:
+    return list(message.headers() or ())
+
+
+def _vendor(stage: Stage, name: str) -> AtVendor:
+    judged = stage.ask(f"/_judge?account={name}")
+    return AtVendor(
+        entries=stage.ask(f"/_entries?account={name}"),
+        doubles=judged["doubles"],
+        writes={key: [tuple(one) for one in writes] for key, writes in stage.ask(f"/_writes?account={name}").items()},
+        arrivals=[tuple(one) for one in stage.ask(f"/_arrivals?account={name}")],
+        refused_429=stage.ask("/_counters")[name]["refused_429"],
+    )
+
+
+@dataclass
+class Watch:
+    """What is seen of the processes and of this machine while the round lasts."""
+
+    stage: Stage
+    stored: list[Stored] = field(default_factory=list)
+    looks: list[float] = field(default_factory=list)
+    beats: list[float] = field(default_factory=list)
+    ended: dict[str, int] = field(default_factory=dict)
+    _accounts: dict[str, Stored] = field(default_factory=dict)
+
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[None]:
+        over = threading.Event()
+        threads = [threading.Thread(target=watch, args=(over,)) for watch in (self._read, self._look)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            for thread in threads:
+                thread.join()
+
+    async def beat(self) -> None:
+        """In the loop that carries the network: where it is late, so are its departures."""
+        while True:
+            self.beats.append(time.time())
+            await asyncio.sleep(BEAT)
+
+    def _read(self, over: threading.Event) -> None:
+        while not over.wait(BEAT):
+            with contextlib.suppress(psycopg.OperationalError):
+                url = self.stage.ground.url(self.stage.database)
+                with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:
+                    while not over.wait(BEAT):
+                        self._read_accounts(connection)
+
+    def _read_accounts(self, connection: psycopg.Connection[Any]) -> None:
+        clock = "extract(epoch from clock_timestamp())::float8"
+        query = f"select {clock}, name, paused_until, held from accounts"
+        for row in connection.execute(query.encode(), prepare=True):
+            one = Stored(*row)
+            before = self._accounts.get(one.account)
+            if before is None or (one.paused_until, one.held) != (before.paused_until, before.held):
+                self._accounts[one.account] = one
+                self.stored.append(one)
+        self.looks.append(time.time())
+
+    def _look(self, over: threading.Event) -> None:
+        while not over.wait(0.5):
+            for worker in list(self.stage.workers.values()):
+                self._look_at(worker)
+
+    def _look_at(self, worker: Any) -> None:
+        if worker.child.ended.done():
+            code = worker.child.ended.result()
+            if code > 0:
+                self.ended[worker.child.log.name] = code
+            return
+        with contextlib.suppress(psutil.Error):
+            rss = psutil.Process(worker.child.pid).memory_info().rss
+            if rss == 0:  # it is just being killed
+                return
+            worker.rss_least = min(worker.rss_least or rss, rss)
+            worker.rss_most = max(worker.rss_most, rss)

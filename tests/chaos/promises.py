@@ -1,0 +1,290 @@
+"""The thirteen things that must never happen: of each, how many chances a round gave it, and the breaches. Pure.
+
+Judged by what the vendor saw and by an oracle of our own; the ledger is only asked for what a vendor cannot know.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise, zip_longest
+from typing import Any
+
+from tests.chaos.expected import FIELDS, PERSONAL_CALENDARS, Expected, dead, expected, vendor_key
+from tests.chaos.observation import Observation, Stored
+from tests.chaos.stage import GRACE, QUOTA, SECRETS, WINDOW
+from tests.chaos.story import E_MAIL, REFUSED, headers_of
+from tests.chaos.strikes import Struck
+
+MARK = re.compile(r"\b([nv])(\d+)$")
+OBEYED_WITHIN, BUSY = 0.25, 0.15
+GOOD_BYE = 3.0
+"""Seconds beyond the grace period, where Kafka is gone."""
+MOST_BYTES, MOST_GROWTH = 220 << 20, 80 << 20
+OUTAGES = ("outage-503", "outage-closed", "credential-revoked", "token-outage")
+PARTLY = ("errors", "lost-close", "lost-500", "lost-hang", "late-acts", "slow-bodies", "malformed", "huge", "redirects")
+"""Faults of single answers, for which an entry may be blamed while others are accepted."""
+PLANTED = (*SECRETS.values(), "Zuleika", "Quenneville", E_MAIL, "BK-")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    number: int
+    chances: int
+    breaches: tuple[str, ...]
+
+
+def judge(seen: Observation) -> list[Verdict]:
+    """One verdict for each promise, in their order."""
+    return [Verdict(n, *_counted(promise(seen))) for n, promise in enumerate(PROMISES, 1)]
+
+
+Judged = Iterator[int | str]
+"""Numbers are chances, texts breaches."""
+
+
+def _counted(judged: Judged) -> tuple[int, tuple[str, ...]]:
+    found = list(judged)
+    return sum(one for one in found if isinstance(one, int)), tuple(one for one in found if isinstance(one, str))
+
+
+def _vendors(seen: Observation) -> Iterator[tuple[str, Expected, dict[str, Any]]]:
+    """Of each destination: what should stand there, and what does, by key; of two, the last."""
+    for name, vendor in seen.vendors.items():
+        yield name, expected(seen.plan.events, name), {entry["key"]: entry for entry in vendor.entries}
+
+
+# 1 to 13 -----------------------------------------------------------------------------------------------------------
+
+
+def nothing_is_lost(seen: Observation) -> Judged:
+    yield len(seen.plan.events)
+    if seen.converged is None:
+        yield "not all quiet at the end: " + str(
+            dict(Counter((row.destination, row.state) for row in seen.ledger.rows))
+        )
+    for place, end in seen.ends.items():
+        if seen.ledger.offsets.get(place, 0) < end:
+            yield f"{place} is read to {seen.ledger.offsets.get(place, 0)} of {end}"
+    for name, wanted, there in _vendors(seen):
+        yield len(wanted)
+        yield from (f"{name}: {key} is not there" for key in sorted(wanted.keys() - there.keys()))
+        yield from (f"{name}: {key} should not be there" for key in sorted(there.keys() - wanted.keys()))
+    buried = Counter(letter.value or b"" for letter in seen.letters)
+    for value, least in dead(seen.plan.events, len(seen.vendors), seen.base).items():
+        yield least
+        if buried[value] < least:
+            yield f"{buried[value]} dead letters of {least} for {value[:40]!r}"
+    yield from (f"{log} ended by itself with {code}" for log, code in seen.ended.items())
+
+
+def nothing_is_double(seen: Observation) -> Judged:
+    for name, vendor in seen.vendors.items():
+        yield len(vendor.writes)
+        yield from (f"{name}: two of {key}" for key in vendor.doubles)
+
+
+def nothing_older_after_newer(seen: Observation) -> Judged:
+    for name, vendor in seen.vendors.items():
+        for key, writes in vendor.writes.items():
+            marks = [found.groups() for _, kind, title in writes if kind != "delete" and (found := MARK.search(title))]
+            for layer in "nv":
+                versions = [int(number) for of, number in marks if of == layer]
+                yield max(0, len(versions) - 1)
+                yield from (f"{name}: {key} {layer}{b} after {layer}{a}" for a, b in pairwise(versions) if b < a)
+    for name, wanted, there in _vendors(seen):
+        for key in wanted.keys() & there.keys():
+            yield 1
+            if there[key]["title"] != wanted[key]["title"]:
+                yield f"{name}: {key} ends as {there[key]['title'][-3:]}, not {wanted[key]['title'][-3:]}"
+
+
+def quota_is_kept(seen: Observation) -> Judged:
+    for name, vendor in seen.vendors.items():
+        calls = sorted(at for at, method, key, _ in vendor.arrivals if method != "POST" or key)
+        window: deque[float] = deque()
+        for at in calls:
+            window.append(at)
+            while window[0] <= at - WINDOW:
+                window.popleft()
+            yield 1
+            if len(window) > QUOTA:
+                yield f"{name}: {len(window)} calls of {QUOTA} in a window that ends {at - seen.base:.2f} s in"
+
+
+def pauses_are_obeyed(seen: Observation) -> Judged:
+    """Judged where we ourselves could look into the ledger all the time: else no worker could, or nobody had a CPU."""
+    blind = [one for one in seen.struck if one.fault.target.startswith("ledger/")]
+    for account in seen.vendors:
+        mine = [one for one in seen.stored if one.account == account]
+        left = [d for d in seen.departures if f"/{account}/" in d.path and d.method != "GET" and "oauth2" not in d.path]
+        for since, until in _pauses(mine, seen):
+            if (
+                _busy(seen.looks, since)
+                or _busy(seen.beats, since)
+                or any(one.began - 1.0 < since < one.ended + 1.0 for one in blind)
+            ):
+                continue
+            yield 1
+            early = [d.at - since for d in left if since + OBEYED_WITHIN < d.at < until]
+            if early:
+                yield f"{account}: {len(early)} calls in a pause, the first {min(early):.3f} s after it was stored"
+
+
+def _busy(beats: Sequence[float], at: float) -> bool:
+    near = [beat for beat in beats if at - 0.3 < beat < at + 1.0]
+    return any(later - earlier > BUSY for earlier, later in pairwise([at - 0.3, *near, at + 1.0]))
+
+
+def _pauses(stored: Sequence[Stored], seen: Observation) -> Iterator[tuple[float, float]]:
+    """From when to when the account was not to be called."""
+    end = max((d.at for d in seen.departures), default=seen.base) + 1.0
+    for one, after in zip_longest(stored, stored[1:]):
+        until = after.at if after is not None else end
+        if one.held is not None:
+            yield one.at, until
+        elif one.paused_until is not None and one.paused_until > one.at:
+            yield one.at, min(one.paused_until, until)
+
+
+def outages_cost_nothing(seen: Observation) -> Judged:
+    for vendor in seen.vendors.values():
+        yield sum(status == 0 or status >= 500 or status in (401, 403, 429) for _, _, _, status in vendor.arrivals)
+    due = dead(seen.plan.events, len(seen.vendors), seen.base)
+    yield from (f"a dead letter for {letter.key!r}" for letter in seen.letters if (letter.value or b"") not in due)
+    refused = {event.data["key"] for event in seen.plan.events if event.data.get("title", "").startswith(REFUSED)}
+    blamed = {one.fault.target for one in seen.struck if one.fault.kind in PARTLY or one.fault.kind.startswith("net")}
+    for row in seen.ledger.rows:
+        if row.key in refused:
+            continue
+        if row.state == "dead":
+            yield f"{row.destination}: {row.key} is dead"
+        elif row.attempts and not blamed:
+            yield f"{row.destination}: {row.key} has spent {row.attempts} attempts"
+
+
+def nobody_stops_another(seen: Observation) -> Judged:
+    everywhere = [one for one in seen.struck if one.fault.kind.partition("-")[0] in ("ledger", "net", "broker")]
+    for one in seen.struck:
+        if one.fault.kind not in OUTAGES or any(_overlap(one, other) for other in everywhere):
+            continue
+        # There is work for all as long as events come.
+        until = min(one.ended, seen.base + 6.0)
+        for name in seen.vendors.keys() - {one.fault.target} if until - one.began > 1.0 else ():
+            yield 1
+            good = [
+                at for at, _, _, status in seen.vendors[name].arrivals if one.began < at < until and 0 < status < 400
+            ]
+            if not good and not _hurt(seen, name, one):
+                yield f"nothing was delivered to {name} during {one.fault}"
+    poison = sum(event.raw is not None for event in seen.plan.events)
+    yield poison
+    stuck = [place for place, end in seen.ends.items() if seen.ledger.offsets.get(place, 0) < end]
+    yield from (f"partition {place} did not go on" for place in stuck)
+
+
+def _hurt(seen: Observation, name: str, while_: Struck) -> bool:
+    return any(one.fault.target == name and _overlap(one, while_) for one in seen.struck)
+
+
+def _overlap(one: Struck, other: Struck) -> bool:
+    return one.began - 2.0 < other.ended and other.began < one.ended + 2.0
+
+
+def nothing_is_told(seen: Observation) -> Judged:
+    headers = "\n".join(
+        f"{name}: {value.decode('utf-8', 'replace')}"
+        for letter in seen.letters
+        for name, value in letter.headers
+        if name.startswith(("calends-", "__connect"))
+    )
+    for name, text in {**seen.told, "dead-letter headers": headers}.items():
+        yield text.count("\n")
+        for planted in PLANTED:
+            if planted in text:
+                line = next(line for line in text.splitlines() if planted in line)
+                yield f"{planted!r} stands in {name}: {line[:160]}"
+
+
+def letters_are_whole(seen: Observation) -> Judged:
+    for letter in seen.letters:
+        yield 1
+        headers = headers_of(letter.value or b"")
+        as_was = (letter.key, letter.value) in seen.published and list(letter.headers[: len(headers)]) == headers
+        if not as_was:
+            yield f"a dead letter with the key {letter.key!r} is not what was published"
+
+
+def memory_is_bounded(seen: Observation) -> Judged:
+    for least, most in seen.memory:
+        yield 1
+        if most > MOST_BYTES or most - least > MOST_GROWTH:
+            yield f"a worker grew from {least >> 20} to {most >> 20} MB"
+    idle = [row for row in seen.ledger.rows if row.state == "idle"]
+    yield len(idle)
+    yield from (f"{row.destination}: {row.key} is settled and keeps its records" for row in idle if row.kept_raws)
+    if seen.ledger.outbox:
+        yield f"{seen.ledger.outbox} messages stay in the outbox"
+
+
+def stops_are_quick(seen: Observation) -> Judged:
+    for seconds, code in seen.stops:
+        yield 1
+        if seconds > GRACE + GOOD_BYE or code != 0:
+            yield f"a stop took {seconds:.1f} s and ended with {code}"
+
+
+def fields_arrive(seen: Observation) -> Judged:
+    for name, wanted, there in _vendors(seen):
+        for key in sorted(wanted.keys() & there.keys()):
+            for field in FIELDS:
+                yield 1
+                if there[key].get(field) != wanted[key][field] and field != "calendar":
+                    yield f"{name}: {key} has another {field}"
+
+
+def calendars_are_their_own(seen: Observation) -> Judged:
+    unlinked = {event.data["key"] for event in seen.plan.events if event.data.get("person") == "P-unlinked"}
+    for name, wanted, there in _vendors(seen):
+        for key in sorted(wanted.keys() & there.keys()):
+            yield 1
+            if there[key]["calendar"] != wanted[key]["calendar"]:
+                yield f"{name}: {key} is in a calendar that is not its own"
+        for key in sorted(unlinked if name in PERSONAL_CALENDARS else ()):
+            yield 1
+            if vendor_key(name, key) in seen.vendors[name].writes:
+                yield f"{name}: {key} was sent although nobody is linked"
+
+
+PROMISES: tuple[Callable[[Observation], Judged], ...] = (
+    nothing_is_lost,
+    nothing_is_double,
+    nothing_older_after_newer,
+    quota_is_kept,
+    pauses_are_obeyed,
+    outages_cost_nothing,
+    nobody_stops_another,
+    nothing_is_told,
+    letters_are_whole,
+    memory_is_bounded,
+    stops_are_quick,
+    fields_arrive,
+    calendars_are_their_own,
+)
+TITLES = (
+    "no event without a change or a dead letter",
+    "no two items for one key",
+    "nothing older after newer",
+    "no window over its quota",
+    "no call 250 ms after a pause was stored",
+    "no outage that costs attempts or dead letters",
+    "nobody that stops another",
+    "no secret and nothing personal told",
+    "no dead letter that differs from its record",
+    "no unbounded memory or disk",
+    "no stop over its grace period",
+    "no field that does not arrive",
+    "no entry in a stranger's calendar",
+)

@@ -1,0 +1,338 @@
+"""One round's own parts: a sandbox, topics, an empty ledger, the configuration, and the workers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import time
+import urllib.request
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from tests.chaos.ground import Child, Ground
+from tests.chaos.links import Departure, Link
+from tests.chaos.plan import SETTLE_TIME, Plan
+from tests.chaos.story import REFUSED, headers_of
+from tests.services import KafkaService
+from tests.services.processes import free_ports
+
+PARTITIONS = {"meetings": 6, "people": 2, "dead-letters": 1}
+QUOTA, WINDOW = 30, 1.0
+GRACE = 4.0
+SECRETS = {
+    "CHAOS_API_KEY": "planted-api-key-5TqW",
+    "CHAOS_API_SECRET": "planted-api-secret-8ZrB",
+    "CHAOS_CLIENT": "planted-client-2LmX",
+    "CHAOS_CLIENT_SECRET": "planted-client-secret-4VcN",
+    "CHAOS_USER": "planted-user@calends.example",
+}
+VENDORS = {"ecal": "ecal", "calreply": "calreply", "apptoto": "apptoto", "pages": "add_to_calendar_pro"}
+CREDENTIALS = {
+    "ecal": {"api_key": "CHAOS_API_KEY", "api_secret": "CHAOS_API_SECRET"},
+    "calreply": {"client_id": "CHAOS_CLIENT", "client_secret": "CHAOS_CLIENT_SECRET"},
+    "apptoto": {"user": "CHAOS_USER", "api_key": "CHAOS_API_KEY"},
+    "pages": {"api_key": "CHAOS_API_KEY"},
+}
+SIMULATED: Mapping[str, Mapping[str, Any]] = {
+    "ecal": {},
+    "calreply": {"account_code": "acme", "api": "rokt", "apply_delay": 0.3},
+    "apptoto": {"calendars": ["Acme"]},
+    "pages": {"groups": ["acme-group"]},
+}
+DESTINATIONS: Mapping[str, Mapping[str, Any]] = {
+    "ecal": {},
+    "calreply": {"options": {"account_code": "acme", "api": "rokt"}},
+    "apptoto": {"defaults": {"collection": "Acme"}},
+    "pages": {"defaults": {"collection": "acme-group"}},
+}
+
+
+def rules(destinations: Sequence[str], topics: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Pages can show a cancelled entry and so would keep it: there, a cancel is a delete."""
+    to, keyed = list(destinations), {"key": "{{ data.key }}"}
+    shown = [name for name in to if name == "pages"]
+    ends: list[dict[str, Any]] = [{"to": [name for name in to if name not in shown], **keyed, "cancel": True}]
+    ends += [{"to": shown, **keyed, "delete": True}] if shown else []
+    entry = {
+        "title": "{{ data.title }}",
+        "location": "{{ data.place }}",
+        "description": "{{ data.text }}",
+        "start": "{{ data.start }}",
+        "end": "{{ data.end }}",
+        "time_zone": "Europe/Paris",
+    }
+    made = {"subscriber": "{{ data.person }}", "if_unlinked": "wait 30d", "entry": entry}
+    expires = {"expires_at": "{{ data.expires | default(omit) }}"}
+
+    def rule(kind: str, topic: str = "meetings", **what: Any) -> dict[str, Any]:
+        return {"name": kind.replace(".", "-"), "from": [topics[topic]], "on": kind, **what}
+
+    def linked(name: str) -> dict[str, Any]:
+        link = {"destination": name, "subscriber": "{{ data.person }}", "identity": f"{{{{ data.{name} }}}}"}
+        return rule("person.linked", "people", link=link) | {"name": f"linked-{name}"}
+
+    return [
+        rule("meeting.made", send=[{"to": to, **keyed, **made, **expires}]),
+        rule("meeting.noted", send=[{"to": to, **keyed, "layer": "note", "entry": {"title": "{{ data.note }}"}}]),
+        rule("meeting.cancelled", send=ends),
+        rule("meeting.deleted", send=[{"to": to, **keyed, "delete": True}]),
+        *(linked(name) for name in to if name in ("ecal", "calreply")),
+    ]
+
+
+@dataclass
+class Worker:
+    number: int
+    child: Child
+    port: int
+    rss_least: int = 0
+    rss_most: int = 0
+
+
+@dataclass
+class Stage:
+    ground: Ground
+    plan: Plan
+    folder: Path
+    kafka: KafkaService
+    links: Sequence[Link]
+    """To Kafka, one a broker."""
+    database: str
+    suffix: str
+    sandbox_port: int = 0
+    workers: dict[int, Worker] = field(default_factory=dict)
+    born: list[Worker] = field(default_factory=list)
+    departures: list[Departure] = field(default_factory=list)
+    _sandbox: Child | None = None
+
+    def topic(self, name: str) -> str:
+        return f"{name}.{self.suffix}"
+
+    async def set(self) -> None:
+        self.folder.mkdir(parents=True)
+        await asyncio.gather(self._start_sandbox(), asyncio.to_thread(self._make_topics))
+        self.ground.vendor.target, self.ground.vendor.heard = self.sandbox_port, self.departures.append
+        (self.folder / "calends.yaml").write_text(json.dumps(self._settings(), indent=1))
+        for number in range(self.plan.workers):
+            await self.start_worker(number)
+
+    async def _start_sandbox(self) -> None:
+        (self.sandbox_port,) = free_ports(1)
+        accounts = [
+            {
+                "name": name,
+                "vendor": VENDORS[name],
+                "config": dict(SIMULATED[name]) | {key: SECRETS[env] for key, env in CREDENTIALS[name].items()},
+                "quota": [[QUOTA, WINDOW]],
+                "faults": {"refuse_titles": REFUSED},
+            }
+            for name in self.plan.destinations
+        ]
+        config = self.folder / "accounts.json"
+        config.write_text(json.dumps({"seed": self.plan.seed, "accounts": accounts}))
+        argv = ["pipeline.sandbox.__main__", "--port", str(self.sandbox_port), "--config", str(config)]
+        self._sandbox = await self.ground.nursery.spawn(argv, {}, self.folder / "sandbox.log")
+        await until(lambda: self._answers(self.sandbox_port, "/_counters"), 20, "the sandbox answers")
+
+    def _make_topics(self) -> None:
+        admin = AdminClient({"bootstrap.servers": self.kafka.bootstrap})
+        topics = [NewTopic(self.topic(name), count, -1) for name, count in PARTITIONS.items()]
+        for future in admin.create_topics(topics).values():
+            future.result(30)
+
+    def _settings(self) -> dict[str, Any]:
+        def account(name: str) -> dict[str, Any]:
+            return {
+                "vendor": VENDORS[name],
+                "base_url": f"http://127.0.0.1:{self.ground.vendor.port}/{VENDORS[name]}/{name}",
+                "credential": {key: {"env": env} for key, env in CREDENTIALS[name].items()},
+                "quota": [{"calls": QUOTA, "per": f"{WINDOW:g}s"}],
+                "concurrency": 12,
+                "timeout": "1s",
+                "settle_time": f"{SETTLE_TIME:g}s",
+            }
+
+        names = self.plan.destinations
+        return {
+            "kafka": {
+                "bootstrap_servers": ",".join(f"127.0.0.1:{link.port}" for link in self.links),
+                "group_id": f"calends.{self.suffix}",
+                "dead_letter_topic": self.topic("dead-letters"),
+            },
+            "ledger": {"url": self.ground.url(self.database, by_link=True)},
+            "layers": ["note"],
+            "accounts": {name: account(name) for name in names},
+            "destinations": {name: {"account": name, **DESTINATIONS[name]} for name in names},
+            "rules": rules(names, {name: self.topic(name) for name in ("meetings", "people")}),
+            "grace_period": f"{GRACE:g}s",
+        }
+
+    async def start_worker(self, number: int) -> Worker:
+        (port,) = free_ports(1)
+        argv = ["pipeline.cli", "run", "-c", str(self.folder / "calends.yaml")]
+        log = self.folder / f"worker-{number}.log"
+        child = await self.ground.nursery.spawn(argv, SECRETS | {"CALENDS_ADMIN__PORT": str(port)}, log)
+        worker = self.workers[number] = Worker(number, child, port)
+        self.born.append(worker)
+        return worker
+
+    def pids(self, who: str) -> frozenset[int] | None:
+        return None if who == "all" else frozenset({self.workers[int(who)].child.pid})
+
+    @staticmethod
+    def _answers(port: int, path: str) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    def ready(self, worker: Worker) -> bool:
+        return self._answers(worker.port, "/readyz")
+
+    def metrics(self, worker: Worker) -> str:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{worker.port}/metrics", timeout=5) as answer:
+                return str(answer.read().decode())
+        except OSError:
+            return ""
+
+    # the vendor, by its own port
+
+    def ask(self, path: str) -> Any:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.sandbox_port}{path}", timeout=30) as answer:
+            return json.load(answer)
+
+    def fault(self, account: str, **faults: Any) -> None:
+        body = json.dumps({"account": account, **faults}).encode()
+        request = urllib.request.Request(f"http://127.0.0.1:{self.sandbox_port}/_faults", data=body, method="POST")
+        urllib.request.urlopen(request, timeout=10).read()
+
+    # the end
+
+    async def stop_worker(self, worker: Worker) -> tuple[float, int]:
+        """SIGTERM; the seconds until it had ended (killed after 20), and its exit code."""
+        began = time.monotonic()
+        worker.child.signal(signal.SIGTERM)
+        try:
+            code = await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(worker.child.ended)), 20)
+        except TimeoutError:
+            code = await self.kill(worker.child)
+        return time.monotonic() - began, code
+
+    async def kill(self, child: Child) -> int:
+        child.signal(signal.SIGKILL)
+        return await asyncio.wrap_future(child.ended)
+
+    async def strike(self) -> None:
+        """Takes everything down that belongs to this round alone."""
+        children = [worker.child for worker in self.born] + ([self._sandbox] if self._sandbox else [])
+        for child in children:
+            if not child.ended.done():
+                await self.kill(child)
+        self.ground.vendor.heard = None
+        await asyncio.to_thread(self._clear)
+
+    def _clear(self) -> None:
+        admin = AdminClient({"bootstrap.servers": self.kafka.bootstrap})
+        topics = [self.topic(name) for name in PARTITIONS]
+        for future in admin.delete_topics(topics).values():
+            future.exception(30)
+        self.ground.drop(self.database)
+
+
+async def until(condition: Any, seconds: float, what: str, every: float = 0.05) -> float:
+    """Waits for what is asked in a thread; the seconds it took. Raises TimeoutError, which says what for."""
+    began = time.monotonic()
+    while not await asyncio.to_thread(condition):
+        if time.monotonic() - began > seconds:
+            raise TimeoutError(f"not within {seconds:g} s: {what}")
+        await asyncio.sleep(every)
+    return time.monotonic() - began
+
+
+# Kafka --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Produced:
+    """A record as Kafka acknowledged it."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes
+    value: bytes
+
+
+@dataclass
+class Publisher:
+    """One producer for the round's events, idempotent: what is in the log is what was published, once."""
+
+    stage: Stage
+    base: float
+    produced: list[Produced] = field(default_factory=list)
+    done: Future[None] = field(default_factory=Future)
+
+    def run(self) -> None:
+        """In a thread of its own; ends when all is acknowledged."""
+        try:
+            self._run()
+            self.done.set_result(None)
+        except BaseException as error:
+            self.done.set_exception(error)
+
+    def _run(self) -> None:
+        producer = Producer(
+            {
+                "bootstrap.servers": self.stage.kafka.bootstrap,
+                "enable.idempotence": True,
+                "linger.ms": 5,
+                "message.timeout.ms": 120_000,
+                "log_level": 0,
+            }
+        )
+        for event in self.stage.plan.events:
+            while (left := self.base + event.at - time.time()) > 0:
+                producer.poll(min(left, 0.05))
+            value = event.value(self.base)
+            producer.produce(
+                self.stage.topic(event.topic),
+                value,
+                event.key,
+                headers=[*headers_of(value)],
+                on_delivery=self._delivered,
+            )
+            producer.poll(0)
+        if producer.flush(120):
+            raise TimeoutError("Kafka did not acknowledge all events")
+
+    def _delivered(self, error: Any, message: Message) -> None:
+        if error is not None:
+            raise RuntimeError(f"an event was not taken: {error}")
+        at = (str(message.topic()), int(message.partition() or 0), int(message.offset() or 0))
+        self.produced.append(Produced(*at, message.key() or b"", message.value() or b""))
+
+
+def read_all(bootstrap: str, topic: str) -> list[Message]:
+    """Every record of a topic, from its beginning to its present end."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "judge", "enable.auto.commit": False})
+    try:
+        numbers = consumer.list_topics(topic, 20).topics[topic].partitions
+        ends = {number: consumer.get_watermark_offsets(TopicPartition(topic, number), 20)[1] for number in numbers}
+        consumer.assign([TopicPartition(topic, number, 0) for number, end in ends.items() if end])
+        found: list[Message] = []
+        left, deadline = sum(ends.values()), time.monotonic() + 20
+        while len(found) < left and time.monotonic() < deadline:
+            found += [each for each in consumer.consume(500, 0.5) if each.error() is None]
+        return found
+    finally:
+        consumer.close()

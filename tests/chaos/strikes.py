@@ -1,0 +1,204 @@
+"""How each kind of fault is done, and how it ends. What is hurt is real: processes, connections, answers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from confluent_kafka import Consumer
+
+from tests.chaos.links import Link, Trouble, Weather
+from tests.chaos.plan import Fault
+from tests.chaos.stage import Stage
+
+
+@dataclass(frozen=True)
+class Struck:
+    """A fault as it happened; times in seconds since 1970."""
+
+    fault: Fault
+    began: float
+    ended: float
+
+
+@dataclass
+class Striker:
+    """Carries out a plan's faults. Two that hurt the same part wait for each other."""
+
+    stage: Stage
+    struck: list[Struck] = field(default_factory=list)
+    stops: list[tuple[float, int]] = field(default_factory=list)
+    """Of each SIGTERM: seconds until the worker had ended, and its exit code."""
+    _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
+
+    async def run(self, base: float) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for fault in self.stage.plan.faults:
+                tasks.create_task(self._at_its_time(fault, base))
+
+    async def _at_its_time(self, fault: Fault, base: float) -> None:
+        await asyncio.sleep(max(0.0, base + fault.at - time.time()))
+        async with self._locks.setdefault(_part(fault), asyncio.Lock()):
+            began = time.time()
+            await HOW[fault.kind](self, fault)
+            self.struck.append(Struck(fault, began, time.time()))
+
+    # workers
+
+    async def worker_kill(self, fault: Fault) -> None:
+        number = int(fault.target)
+        await self.stage.kill(self.stage.workers[number].child)
+        await asyncio.sleep(fault.seconds)
+        await self.stage.start_worker(number)
+
+    async def worker_term(self, fault: Fault) -> None:
+        number = int(fault.target)
+        self.stops.append(await self.stage.stop_worker(self.stage.workers[number]))
+        await asyncio.sleep(fault.seconds)
+        await self.stage.start_worker(number)
+
+    async def worker_freeze(self, fault: Fault) -> None:
+        child = self.stage.workers[int(fault.target)].child
+        child.signal(signal.SIGSTOP)
+        await asyncio.sleep(fault.seconds)
+        child.signal(signal.SIGCONT)
+
+    # services
+
+    async def broker_kill(self, fault: Fault) -> None:
+        node = self._broker()
+        await asyncio.to_thread(self.stage.kafka.kill, node)
+        await asyncio.sleep(fault.seconds)
+        await asyncio.to_thread(self.stage.kafka.restart, node)
+
+    async def broker_freeze(self, fault: Fault) -> None:
+        node = self._broker()
+        await asyncio.to_thread(self.stage.kafka.freeze, node)
+        try:
+            await asyncio.sleep(fault.seconds)
+        finally:
+            await asyncio.to_thread(self.stage.kafka.thaw, node)
+
+    def _broker(self) -> int:
+        """Of several, one by the seed."""
+        return 1 + self.stage.plan.seed % len(self.stage.links)
+
+    async def rebalance_storm(self, fault: Fault) -> None:
+        """A stranger joins the group and leaves it, again and again."""
+        await asyncio.to_thread(self._storm, fault.seconds)
+
+    def _storm(self, seconds: float) -> None:
+        stage, until = self.stage, time.monotonic() + seconds
+        while time.monotonic() < until:
+            stranger = Consumer(
+                {
+                    "bootstrap.servers": stage.kafka.bootstrap,
+                    "group.id": f"calends.{stage.suffix}",
+                    "partition.assignment.strategy": "range",
+                    "enable.auto.commit": False,
+                    "log_level": 0,
+                }
+            )
+            stranger.subscribe([stage.topic("meetings"), stage.topic("people")])
+            stranger.poll(0.7)
+            stranger.close()
+
+    async def ledger_kill(self, fault: Fault) -> None:
+        postgres = self.stage.ground.postgres
+        await asyncio.to_thread(postgres.kill)
+        await asyncio.sleep(fault.seconds)
+        await asyncio.to_thread(postgres.restart)
+
+    async def ledger_freeze(self, fault: Fault) -> None:
+        postgres = self.stage.ground.postgres
+        await asyncio.to_thread(postgres.freeze)
+        try:
+            await asyncio.sleep(fault.seconds)
+        finally:
+            await asyncio.to_thread(postgres.thaw)
+
+    # the network
+
+    async def network(self, fault: Fault, weather: Weather) -> None:
+        part, _, who = fault.target.partition("/")
+        trouble = Trouble(weather, fault.amount, self.stage.pids(who))
+        with contextlib.ExitStack() as all_links:
+            for link in self._links(part):
+                all_links.enter_context(link.suffering(trouble))
+            await asyncio.sleep(fault.seconds)
+
+    def _links(self, part: str) -> list[Link]:
+        ground = self.stage.ground
+        return {"kafka": list(self.stage.links), "ledger": [ground.ledger], "vendor": [ground.vendor]}[part]
+
+    # vendors
+
+    async def vendor(self, fault: Fault, **faults: Any) -> None:
+        async with self._bad(fault.target, faults):
+            await asyncio.sleep(fault.seconds)
+
+    @contextlib.asynccontextmanager
+    async def _bad(self, account: str, faults: dict[str, Any]) -> AsyncIterator[None]:
+        await asyncio.to_thread(self.stage.fault, account, **faults)
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(self.stage.fault, account, **dict.fromkeys(faults))
+
+
+def _part(fault: Fault) -> str:
+    """What the fault takes for itself."""
+    family = fault.kind.partition("-")[0]
+    if family in ("worker", "net"):
+        return f"{family} {fault.target.partition('/')[0]}"
+    return family if family in ("broker", "ledger", "rebalance") else f"vendor {fault.target}"
+
+
+How = Callable[[Striker, Fault], Awaitable[None]]
+
+
+def _vendor(**faults: Any) -> How:
+    return lambda striker, fault: striker.vendor(fault, **faults)
+
+
+def _with_amount(name: str, **faults: Any) -> How:
+    return lambda striker, fault: striker.vendor(fault, **faults, **{name: fault.amount})
+
+
+def _throttled(how: str) -> How:
+    return lambda striker, fault: striker.vendor(fault, quota=[[int(fault.amount), 2.0]], retry_after=how)
+
+
+def _late(striker: Striker, fault: Fault) -> Awaitable[None]:
+    return striker.vendor(fault, lost_answer_rate=0.3, lost_answer="close", late_act_ms=1000 * fault.amount)
+
+
+HOW: dict[str, How] = {
+    "worker-kill": Striker.worker_kill,
+    "worker-term": Striker.worker_term,
+    "worker-freeze": Striker.worker_freeze,
+    "broker-kill": Striker.broker_kill,
+    "broker-freeze": Striker.broker_freeze,
+    "rebalance-storm": Striker.rebalance_storm,
+    "ledger-kill": Striker.ledger_kill,
+    "ledger-freeze": Striker.ledger_freeze,
+    "net-cut": lambda striker, fault: striker.network(fault, "cut"),
+    "net-silent": lambda striker, fault: striker.network(fault, "silent"),
+    "net-slow": lambda striker, fault: striker.network(fault, "slow"),
+    "outage-503": _vendor(outage="503"),
+    "outage-closed": _vendor(outage="closed"),
+    "errors": _with_amount("error_rate", error_status=500),
+    "throttled-seconds": _throttled("seconds"),
+    "throttled-date": _throttled("date"),
+    "lost-close": _with_amount("lost_answer_rate", lost_answer="close"),
+    "lost-500": _with_amount("lost_answer_rate", lost_answer="500"),
+    "lost-hang": _with_amount("lost_answer_rate", lost_answer="hang"),
+    "late-acts": _late,
+    "credential-revoked": _vendor(revoked=True),
+}
+"""Kind of fault → what does it. The same names as in `tests.chaos.plan.CATALOGUE`."""

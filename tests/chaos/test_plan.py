@@ -1,0 +1,48 @@
+"""A plan is a pure function of its seed, and over some seeds everything happens."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from tests.chaos.expected import dead, expected
+from tests.chaos.plan import CATALOGUE, plan
+from tests.chaos.story import ROLES
+from tests.chaos.strikes import HOW
+
+
+def test_a_seed_gives_the_same_plan_again_and_another_seed_another() -> None:
+    assert plan(7).digest() == plan(7).digest()
+    assert plan(7).digest() != plan(8).digest()
+
+
+def test_a_round_is_at_least_two_thousand_events_and_three_to_five_faults() -> None:
+    for seed in range(50):
+        assert len(plan(seed).events) >= 2000
+        assert 3 <= len(plan(seed).faults) <= 5
+
+
+def test_every_kind_of_fault_is_drawn_and_can_be_done() -> None:
+    drawn = {fault.kind for seed in range(200) for fault in plan(seed).faults}
+    assert drawn == set(CATALOGUE)
+    assert set(CATALOGUE) <= set(HOW)
+
+
+def test_every_kind_of_event_is_told() -> None:
+    kinds = Counter(event.kind for event in plan(1).events)
+    assert kinds.keys() == {
+        "meeting.made",
+        "meeting.noted",
+        "meeting.cancelled",
+        "meeting.deleted",
+        "person.linked",
+        "poison",
+    }
+    assert len({event.key for event in plan(1).events if event.key.startswith("BK-")}) == sum(ROLES.values())
+
+
+def test_the_oracle_knows_whose_calendar_and_leaves_out_who_is_not_linked() -> None:
+    events = plan(1).events
+    unlinked = {event.key for event in events if event.data.get("person") == "P-unlinked"}
+    assert unlinked & expected(events, "ecal").keys() == set()
+    assert unlinked <= expected(events, "apptoto").keys()
+    assert sum(dead(events, 3, 0.0).values()) == 24 + 4 * 3

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any
 
 from confluent_kafka import Producer
 
 from bench.report import Progress, markdown
-from bench.surroundings import ACCOUNT, TOPIC, embedded, real
+from bench.surroundings import ACCOUNT, PLACES, TOPIC
 from tests.flow.assembly import Assembly, appointment
 
 LOOK = 0.01
@@ -19,11 +17,6 @@ PAUSE = (0.05, 0.3)
 """Seconds between two events: idle again, and in step with no loop of the worker."""
 PATIENCE = 30.0
 """Seconds after which one event counts as lost."""
-
-PLACES: tuple[tuple[str, Callable[[], AbstractContextManager[Assembly]]], ...] = (
-    ("Kafka, PostgreSQL", real),
-    ("embedded broker, SQLite", embedded),
-)
 
 
 def measure(samples: int, bound: float) -> list[dict[str, Any]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import tempfile
 import urllib.request
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from pipeline.embedded import EmbeddedBroker
@@ -61,3 +61,9 @@ def forget(assembly: Assembly) -> None:
     """The sandbox as on its first day: the next worker meets the same one."""
     request = urllib.request.Request(assembly.sandbox.url + "/_reset", data=b"", method="POST")
     urllib.request.urlopen(request, timeout=30).read()
+
+
+PLACES: tuple[tuple[str, Callable[[], AbstractContextManager[Assembly]]], ...] = (
+    ("Kafka, PostgreSQL", real),
+    ("embedded broker, SQLite", embedded),
+)

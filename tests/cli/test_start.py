@@ -13,6 +13,11 @@ from pipeline.cli import COMMANDS, chosen
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SLOW = ("aiohttp", "aiokafka", "alembic", "httpx", "prometheus_client", "sqlalchemy", "starlette", "structlog")
+SETTINGS = """
+ledger: {{url: "sqlite:///{folder}/ledger.db"}}
+destinations: {{ecal: {{vendor: ecal, credential: {{api_key: {{env: X}}, api_secret: {{env: X}}}}}}}}
+rules: [{{name: r, from: t, send: {{to: ecal, key: k, cancel: true}}}}]
+"""
 RUN = """
 import sys
 from pipeline.cli import main
@@ -44,6 +49,13 @@ def test_check_imports_no_library_of_the_shell() -> None:
 
     assert "pipeline.operate.check" in modules
     assert [name for name in SLOW if name in modules] == []
+
+
+def test_an_open_ledger_that_is_up_to_date_imports_no_alembic(tmp_path: Path) -> None:
+    (tmp_path / "calends.yaml").write_text(SETTINGS.format(folder=tmp_path))
+    first, then = (imported_by("migrate", "-c", str(tmp_path)) for _ in range(2))
+
+    assert ("alembic.command" in first, "alembic" in then, "sqlalchemy" in then) == (True, False, True)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

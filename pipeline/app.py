@@ -9,7 +9,7 @@ import random
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -168,6 +168,8 @@ class Worker:
     telemetry: Telemetry
     missing: str = "refuse"
     threads: Threads = field(init=False)
+    looking: Threads = field(init=False)
+    """For what only looks at the ledger: a pause is read in time however busy the others are."""
     accounts: dict[str, Account] = field(init=False)
     lanes: dict[str, Lane] = field(init=False)
     intake: Intake = field(init=False)
@@ -176,6 +178,7 @@ class Worker:
 
     def __post_init__(self) -> None:
         self.threads = Threads(1 if self.ledger.automatic else 6)
+        self.looking = Threads(2)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Raises what a loop cannot go on from, e.g. `LedgerLost`."""
@@ -237,6 +240,8 @@ class Worker:
             producer,
             self.wake,
             self.settings.seal(),
+            self.looking,
+            self.pause,
         )
         self.telemetry.started(__version__, "sqlite" if self.ledger.automatic else "postgresql", list(destinations))
 
@@ -244,6 +249,10 @@ class Worker:
         for destination in destinations:
             if destination in self.lanes:
                 self.lanes[destination].work.set()
+
+    def pause(self, destinations: Collection[str]) -> None:
+        for name, lane in self.lanes.items():
+            lane.paused = name in destinations
 
     async def _serve(self) -> None:
         app = admin.page(self.telemetry, self._not_live, self._not_ready, self._not_started)
@@ -282,6 +291,7 @@ class Worker:
         closing += [self.intake.consumer.stop(), self.housekeeping.producer.stop()]
         await asyncio.gather(serving, *closing, return_exceptions=True)
         self.threads.close()
+        self.looking.close()
         self.ledger.close()
 
     def _not_live(self) -> str | None:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import ceil
+from typing import TypeVar
 
 from pipeline.lane import Account, InThreads, probe
-from pipeline.ledger import Backlog, Ledger, LedgerUnavailable, Message, Posted
+from pipeline.ledger import Backlog, Hold, Ledger, LedgerUnavailable, Message, Posted
 from pipeline.sealing import Seal, SealBroken
 from pipeline.stream import Producer, StreamError
 from pipeline.telemetry import GaugeRow, Telemetry
+
+T = TypeVar("T")
 
 SWEEP_EVERY = 0.2
 WATCH_EVERY = 0.1
 """Seconds: a pause that another worker stored is obeyed within a quarter of a second."""
 GAUGES_EVERY = 1.0
+COUNTING_SHARE = 0.02
+"""Of the time may go into counting what the ledger holds: the more it holds, the less often it is counted."""
 
 
 @dataclass(slots=True)
@@ -32,7 +37,13 @@ class Housekeeping:
     producer: Producer
     wake: Callable[[Iterable[str]], None]
     seal: Seal | None = None
+    looking: InThreads | None = None
+    """Runs what only looks, so that it does not queue behind what writes; none: as the others."""
+    pause: Callable[[Collection[str]], None] = lambda destinations: None
+    """Tells the lanes which destinations a person has paused, all of them each time."""
     looped_at: float = field(default_factory=time.monotonic)
+    _holds: Mapping[tuple[str, str, str, str], Hold] = field(default_factory=dict)
+    _count_at: float = 0.0
 
     async def run(self, stopping: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -41,6 +52,7 @@ class Housekeeping:
             tasks.create_task(self._every(SWEEP_EVERY, self._probe, stopping))
             tasks.create_task(self._every(SWEEP_EVERY, self.post, stopping))
             tasks.create_task(self._every(GAUGES_EVERY, self._gauges, stopping))
+            tasks.create_task(self._every(GAUGES_EVERY, self._count, stopping))
             tasks.create_task(self._every(1.0, self._lag, stopping))
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[object]], stopping: asyncio.Event) -> None:
@@ -66,26 +78,52 @@ class Housekeeping:
         if looked:
             self.wake(self.destinations)
 
-    async def _watch(self) -> None:
-        obstacles = await self.in_threads(self.ledger.obstacles)
-        self.looped_at = time.monotonic()
-        for name, account in self.accounts.items():
-            reason, seconds = obstacles.get(name, (None, 0.0))
-            if reason == account.obstacle:
-                continue
-            account.obstacle = reason
-            mine = [destination for destination, of in self.destinations.items() if of == name]
-            for destination in mine:
-                self._tell(destination, name, reason, seconds)
-            self.wake(mine)
+    async def _look(self, method: Callable[[], T]) -> T:
+        return await (self.looking or self.in_threads)(method)
 
-    def _tell(self, destination: str, account: str, reason: str | None, seconds: float) -> None:
-        if reason is None:
-            self.telemetry.lifted(destination)
-        elif reason == "throttled":
-            self.telemetry.paused(account, seconds)
+    async def _watch(self) -> None:
+        holds = [hold for hold in await self._look(self.ledger.holds) if self._concerns(hold)]
+        self.looped_at = time.monotonic()
+        self.pause({hold.destination for hold in holds if hold.reason == "paused" and hold.destination is not None})
+        for name, account in self.accounts.items():
+            stopped = [hold.reason for hold in holds if hold.account == name and hold.reason != "budget"]
+            account.obstacle = stopped[0] if stopped else None
+        now = {_place(hold): hold for hold in holds}
+        for place in now.keys() - self._holds.keys():
+            self._tell(now[place])
+        ended = [hold for place, hold in self._holds.items() if place not in now]
+        self._holds = now
+        for hold in ended:
+            await self._lifted(hold)
+
+    def _concerns(self, hold: Hold) -> bool:
+        return hold.account in self.accounts or hold.destination in self.destinations
+
+    def _whom(self, hold: Hold) -> list[str]:
+        """The destinations that a hold stops."""
+        if hold.destination is not None:
+            return [hold.destination]
+        return [destination for destination, account in self.destinations.items() if account == hold.account]
+
+    def _tell(self, hold: Hold) -> None:
+        since = datetime.fromtimestamp(hold.since or time.time(), UTC)
+        if hold.rule is not None:
+            self.telemetry.rule_held(hold.destination or "", hold.rule, hold.detail, since, hold.lifted_by)
+        elif hold.reason == "throttled":
+            self.telemetry.paused(hold.account or "", max(0.0, (hold.until or 0.0) - time.time()))
         else:
-            self.telemetry.held(destination, reason, datetime.fromtimestamp(time.time() - seconds, UTC))
+            for destination in self._whom(hold):
+                self.telemetry.held(destination, hold.reason, since, hold.lifted_by)
+
+    async def _lifted(self, hold: Hold) -> None:
+        if hold.rule is not None and hold.destination is not None:
+            self.telemetry.rule_lifted(hold.destination, hold.rule)
+            while await self.in_threads(self.ledger.wake_rule, hold.destination):
+                pass
+        elif hold.reason != "throttled":
+            for destination in self._whom(hold):
+                self.telemetry.lifted(destination, hold.reason)
+        self.wake(self._whom(hold))
 
     async def _probe(self) -> None:
         for name, account in self.accounts.items():
@@ -153,28 +191,43 @@ class Housekeeping:
         raise StreamError("no_key", lasting=True)
 
     async def _gauges(self) -> None:
-        backlog = await self.in_threads(self.ledger.backlog)
-        used = await self.in_threads(self.ledger.quota_used)
+        self.telemetry.quota_gauges(await self._look(self.ledger.quota_used))
         if self.ledger.budgets:
-            self.telemetry.budget_gauges(await self.in_threads(self.ledger.budget_used))
-        rows = [GaugeRow(destination, state, n) for (destination, state), (n, _) in backlog.items()]
-        oldest = {destination: age for (destination, state), (_, age) in backlog.items() if state == "ready" and age}
-        self.telemetry.ledger_gauges(rows, oldest, used, self._drained_in(backlog))
-        self.telemetry.outbox_refusals(await self.in_threads(self.ledger.outbox_refused))
+            self.telemetry.budget_gauges(await self._look(self.ledger.budget_used))
+        self.telemetry.outbox_refusals(await self._look(self.ledger.outbox_refused))
 
-    def _drained_in(self, backlog: Backlog) -> dict[str, float]:
-        """Destination → seconds until the ready entries of its account are sent, at the quota's full rate."""
-        rates = {
-            name: min((calls / seconds for calls, seconds in quota.windows), default=float("inf"))
-            for name, quota in self.ledger.quotas.items()
-        }
-        calls: dict[str, int] = dict.fromkeys(rates, 0)
-        for (destination, state), (n, _) in backlog.items():
-            if state == "ready" and destination in self.destinations:
-                calls[self.destinations[destination]] += ceil(n / self.ledger.policies[destination].batch)
-        return {name: calls[account] / rates[account] for name, account in self.destinations.items()}
+    async def _count(self) -> None:
+        """What the ledger holds. Two million entries are counted in half a second, and then every half minute."""
+        started = time.monotonic()
+        if started < self._count_at:
+            return
+        backlog, totals = await self._look(self.ledger.backlog), await self._look(self.ledger.totals)
+        self._count_at = time.monotonic() + (time.monotonic() - started) / COUNTING_SHARE
+        rows = [GaugeRow(destination, state, n) for (destination, state), (n, _) in backlog.items()]
+        for destination, n in totals.items():
+            unsettled = sum(row.count for row in rows if row.destination == destination)
+            rows.append(GaugeRow(destination, "idle", max(0, n - unsettled)))
+        oldest = {destination: age for (destination, state), (_, age) in backlog.items() if state == "ready" and age}
+        self.telemetry.ledger_gauges(rows, oldest, drained_in(self.ledger, self.destinations, backlog))
 
     async def _lag(self) -> None:
         started = time.monotonic()
         await asyncio.sleep(0)
         self.telemetry.loop_lag(time.monotonic() - started)
+
+
+def drained_in(ledger: Ledger, destinations: Mapping[str, str], backlog: Backlog) -> dict[str, float]:
+    """Destination → seconds until the ready entries of its account are sent, at the quota's full rate."""
+    rates = {
+        name: min((calls / seconds for calls, seconds in quota.windows), default=float("inf"))
+        for name, quota in ledger.quotas.items()
+    }
+    calls: dict[str, int] = dict.fromkeys(rates, 0)
+    for (destination, state), (n, _) in backlog.items():
+        if state == "ready" and destination in destinations:
+            calls[destinations[destination]] += ceil(n / ledger.policies[destination].batch)
+    return {name: calls[account] / rates[account] for name, account in destinations.items()}
+
+
+def _place(hold: Hold) -> tuple[str, str, str, str]:
+    return hold.reason, hold.account or "", hold.destination or "", hold.rule or ""

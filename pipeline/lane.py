@@ -91,6 +91,8 @@ class Lane:
     """The present time with a zone, for HTTP dates and freshness only."""
     work: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when something may have become ready."""
+    paused: bool = False
+    """By a person, as last read from the ledger."""
     _calls: set[asyncio.Task[None]] = field(default_factory=set)
     _results: asyncio.Queue[Result] = field(default_factory=asyncio.Queue)
 
@@ -115,7 +117,7 @@ class Lane:
         self.work.clear()
         room = self.capacity - len(self._calls)
         wait = IDLE_WAIT
-        if room > 0 and self.account.open():
+        if room > 0 and not self.paused and self.account.open():
             try:
                 wait = await self._claim(room)
             except LedgerUnavailable as error:
@@ -185,8 +187,8 @@ class Lane:
         return Result(grant, (), self.account.name, sent=False)
 
     def _may_go(self, claimed: float) -> bool:
-        """Asked right before the bytes go out: a claim is good for a while only, and void once the account pauses."""
-        return self.account.open() and time.monotonic() - claimed < SLACK
+        """Asked right before the bytes go out: a claim is good for a while only, and void once somebody pauses."""
+        return not self.paused and self.account.open() and time.monotonic() - claimed < SLACK
 
     def _answered(
         self, grant: Grant, call: Worded, answered: Response | CallFailed, access: str | None, begun: float

@@ -11,6 +11,7 @@ from pipeline.ledger.values import (
     Claim,
     DataRefused,
     Grant,
+    Hold,
     LedgerUnavailable,
     Message,
     Posted,
@@ -18,6 +19,7 @@ from pipeline.ledger.values import (
     Result,
     Settled,
     Stopped,
+    Taken,
 )
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "Claim",
     "DataRefused",
     "Grant",
+    "Hold",
     "Ledger",
     "LedgerUnavailable",
     "Message",
@@ -38,4 +41,5 @@ __all__ = [
     "Result",
     "Settled",
     "Stopped",
+    "Taken",
 ]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, case, func, select, update
 
 from pipeline.ledger import tables as t
 from pipeline.ledger.quota import free_tokens, is_declared, take_tokens
-from pipeline.ledger.values import SLACK, Grant, Quota, Result, Stopped
+from pipeline.ledger.values import SLACK, Grant, Hold, Quota, Result, Stopped
 from pipeline.model.blame import verdict
 from pipeline.model.outcome import Accepted, Rejected, Retry, Split, Throttled, Unauthorized, Unconfirmed, Unknown
 
@@ -47,6 +47,20 @@ def obstacles(connection: Connection, now: float) -> dict[str, tuple[str, float]
             found[row["name"]] = (row["held"], now - (row["held_since"] or now))
         elif row["paused_until"] is not None and row["paused_until"] > now:
             found[row["name"]] = ("throttled", row["paused_until"] - now)
+    return found
+
+
+def holds(connection: Connection, now: float) -> list[Hold]:
+    """What keeps calls of accounts back; an account may be held and paused at once."""
+    found: list[Hold] = []
+    for row in connection.execute(select(t.accounts).order_by(t.accounts.c.name)).mappings():
+        name = row["name"]
+        if row["held"] is not None:
+            found.append(Hold(row["held"], name, since=row["held_since"], until=row["probe_at"]))
+        if (row["paused_until"] or 0.0) > now:
+            found.append(Hold("throttled", name, since=row["paused_since"], until=row["paused_until"]))
+        if (row["spent_until"] or 0.0) > now:
+            found.append(Hold("budget", name, since=row["spent_since"], until=row["spent_until"]))
     return found
 
 
@@ -115,11 +129,12 @@ def grant(connection: Connection, quota: Quota, lease: float, now: float, force:
     return granted
 
 
-def pause(connection: Connection, account: str, until: float) -> None:
+def pause(connection: Connection, account: str, until: float, now: float) -> None:
     """The vendor said so: nobody calls before `until`."""
     c = t.accounts.c
     later = (c.name == account, func.coalesce(c.paused_until, 0.0) < until)
-    connection.execute(update(t.accounts).where(*later).values(paused_until=until))
+    since = case((func.coalesce(c.paused_until, 0.0) > now, c.paused_since), else_=now)
+    connection.execute(update(t.accounts).where(*later).values(paused_until=until, paused_since=since))
 
 
 def answered(result: Result, skew: float) -> float:
@@ -136,6 +151,8 @@ def _judged(held: dict[str, Any], result: Result, counts: bool, now: float, skew
         case Accepted() | Unconfirmed():
             held.update(failures=0, good_since=at, probes=0)
         case Throttled(after=after):
+            if (held["paused_until"] or 0.0) <= now:
+                held["paused_since"] = now
             held["paused_until"] = max(held["paused_until"] or 0.0, at + (after or 1.0))
         case Unauthorized() if not result.renewable:
             _hold(held, "unauthorized", now)

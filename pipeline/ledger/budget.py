@@ -32,6 +32,18 @@ def spend(connection: Connection, budget: Budget, costs: Sequence[float], now: f
     return afforded
 
 
+def out(connection: Connection, budget: Budget, now: float) -> None:
+    """Entries wait for credits until the period ends."""
+    c = t.accounts.c
+    spent = update(t.accounts).where(c.name == budget.account, func.coalesce(c.spent_until, 0.0) <= now)
+    connection.execute(spent.values(spent_since=now, spent_until=ends(budget, now)))
+
+
+def filled(connection: Connection) -> None:
+    """Nobody waits for credits any more: all look again."""
+    connection.execute(update(t.accounts).values(spent_since=None, spent_until=None))
+
+
 def refund(connection: Connection, budget: Budget, results: Sequence[Result], now: float) -> None:
     """Gives back what calls without an effect had taken in this period. The results are settled for the first time."""
     period = began(budget, now)

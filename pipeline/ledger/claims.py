@@ -8,13 +8,16 @@ from itertools import chain
 
 from sqlalchemy import Connection
 
-from pipeline.ledger import accounts, budget, entries, quota
+from pipeline.ledger import accounts, budget, entries, holds, quota
 from pipeline.ledger.values import Budget, Claim, Grant, Quota
 from pipeline.model import facts as f
 from pipeline.model.facts import Facts, Policy
 
 BUDGET = "budget"
 """The error of an entry that waits for credits."""
+
+SIFTED = 500
+"""Entries that are looked through at once where a rule is held, to get at those of the others."""
 
 Call = list[Facts]
 
@@ -34,7 +37,11 @@ def claim(
     wait = accounts.wait(connection, policy.account, now)
     if wait is not None:
         return Claim((), wait)
-    rows = entries.ready(connection, policy.destination, terms.limit * policy.batch)
+    stopped = holds.stops(connection, policy.destination)
+    if stopped.paused:
+        return Claim(())
+    wanted = terms.limit * policy.batch
+    rows = entries.ready(connection, policy.destination, max(wanted, SIFTED) if stopped.rules else wanted)
     if not rows:
         return Claim(())
     tokens, wait = quota.free_tokens(connection, mine, min(terms.limit, len(rows)), now, terms.lease)
@@ -43,17 +50,23 @@ def claim(
     placed = [f.place(row, now, policy) for row in rows]
     ended = [row for row in placed if row.state != "ready"]
     until = now + terms.lease
-    leased = (f.claim(row, terms.owner, until, now, policy) for row in placed if row.state == "ready")
+    ready, put_off = [row for row in placed if row.state == "ready"], list[Facts]()
+    if stopped.rules:
+        ready, put_off = holds.sift(connection, ready, stopped, now, policy)
+    leased = (f.claim(row, terms.owner, until, now, policy) for row in ready[:wanted])
     calls = formed(leased, len(tokens), policy)
     costs = [sum(policy.cost(row) for row in call) if credit else 0.0 for call in calls]
     paid = budget.spend(connection, credit, costs, now) if credit and any(costs) else [True] * len(calls)
     granted = [(call, cost) for call, cost, pays in zip(calls, costs, paid, strict=True) if pays]
     leased_rows = chain.from_iterable(call for call, _ in granted)
-    entries.write(connection, [*ended, *_unpaid(calls, paid, credit, policy, now), *leased_rows], entries.CLAIM)
+    unpaid = list(_unpaid(calls, paid, credit, policy, now))
+    if credit and unpaid:
+        budget.out(connection, credit, now)
+    entries.write(connection, [*ended, *put_off, *unpaid, *leased_rows], entries.CLAIM)
     period = None if credit is None else budget.began(credit, now)
     grants = tuple(Grant(tuple(call), held, cost, period) for (call, cost), held in zip(granted, tokens, strict=False))
     quota.take_tokens(connection, policy.account, grants)
-    # Only expired ones were found: there is more to look at, at once.
+    # Only such were found as cannot go: there is more to look at, at once.
     return Claim(grants, None if grants else 0.0)
 
 

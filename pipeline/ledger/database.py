@@ -38,6 +38,18 @@ class Database:
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._writing = threading.Lock()
 
+    def look(self, work: Callable[[Connection], T]) -> T:
+        """Runs `work`, which writes nothing, beside whoever writes. Raises LedgerUnavailable."""
+        for attempt in range(5):
+            try:
+                with self.engine.connect() as connection, connection.execution_options(reading=True).begin():
+                    return work(connection)
+            except DBAPIError as error:
+                if not _passing(error) or attempt == 4:
+                    raise LedgerUnavailable(_code(error)) from None
+                time.sleep(0.02 * 2**attempt)
+        raise AssertionError("unreachable")
+
     def transaction(self, work: Callable[[Connection], T]) -> T:
         """Runs `work` in one transaction, again where another was in its way.
 
@@ -91,7 +103,8 @@ def _engine(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("begin immediate")
+        reading = connection.get_execution_options().get("reading", False)
+        connection.exec_driver_sql("begin" if reading else "begin immediate")
 
     return engine
 

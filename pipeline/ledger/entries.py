@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, text, tuple_, update
+from sqlalchemy import Connection, bindparam, func, select, text, tuple_, update
 
 from pipeline.ledger import tables as t
 from pipeline.ledger.database import insert_into
@@ -74,10 +74,42 @@ def due(connection: Connection, destinations: Sequence[str], now: float, limit: 
     return [_facts(row) for row in connection.execute(query).mappings()]
 
 
-def wake(connection: Connection, error: str) -> None:
+UNSETTLED = text("state <> 'idle'")
+"""Said in full, so that both databases see that the index of these rows will do."""
+HELD = text("state = 'held'")
+
+
+def wake(connection: Connection, destinations: Sequence[str], error: str) -> None:
     """Who waits for that reason is looked at anew by the next sweep."""
-    waiting = (t.entries.c.error == error, text("state = 'held'"))
+    waiting = (t.entries.c.destination.in_(destinations), t.entries.c.error == error, HELD, UNSETTLED)
     connection.execute(update(t.entries).where(*waiting).values(retry_at=None, error=None, wake_at=0.0))
+
+
+def put_off(connection: Connection, destination: str, error: str, limit: int) -> list[Facts]:
+    """Rows that wait for that reason, that nobody else is at."""
+    waiting = (t.entries.c.destination == destination, t.entries.c.error == error, HELD, UNSETTLED)
+    query = select(t.entries).where(*waiting).limit(limit).with_for_update(skip_locked=True)
+    return [_facts(row) for row in connection.execute(query).mappings()]
+
+
+def counts(connection: Connection) -> dict[tuple[str, str], int]:
+    """(destination, state) → rows that are not in step: out of an index that holds no other."""
+    c = t.entries.c
+    query = select(c.destination, c.state, func.count()).where(UNSETTLED).group_by(c.destination, c.state)
+    return {(destination, state): n for destination, state, n in connection.execute(query)}
+
+
+def totals(connection: Connection) -> dict[str, int]:
+    """Destination → all its rows: a look at each of them."""
+    query = select(t.entries.c.destination, func.count()).group_by(t.entries.c.destination)
+    return dict(connection.execute(query).all())
+
+
+def oldest_ready(connection: Connection, destination: str) -> float | None:
+    """The time of the oldest event among those that are ready."""
+    ready = (t.entries.c.destination == destination, text("state = 'ready'"), UNSETTLED)
+    found: float | None = connection.execute(select(func.min(t.entries.c.event_time)).where(*ready)).scalar()
+    return found
 
 
 def of_key(connection: Connection, key: str) -> list[Facts]:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from pipeline.ledger import (
     accounts,
@@ -21,6 +21,7 @@ from pipeline.ledger import (
     directory,
     entries,
     groups,
+    holds,
     offsets,
     outbox,
     quota,
@@ -37,6 +38,7 @@ from pipeline.ledger.values import (
     Budget,
     Claim,
     Grant,
+    Hold,
     Message,
     Partition,
     Posted,
@@ -45,6 +47,7 @@ from pipeline.ledger.values import (
     Result,
     Settled,
     Stopped,
+    Taken,
 )
 from pipeline.model import facts as f
 from pipeline.model.blame import Answer
@@ -109,7 +112,8 @@ class Ledger:
             for declared in self.quotas.values():
                 quota.declare(connection, declared)
             if self.budgets:
-                entries.wake(connection, claims.BUDGET)
+                budget.filled(connection)
+                entries.wake(connection, sorted(self.policies), claims.BUDGET)
 
         self._transaction(work)
 
@@ -213,6 +217,9 @@ class Ledger:
                 quota.give_back(connection, account, answered, now)
                 if account in self.budgets:
                     budget.refund(connection, self.budgets[account], [r for r in mine if id(r) in first], now)
+            holds.judge(connection, settled, now)
+            for account in sorted({result.account for result in results}):
+                mine = [result for result in results if result.account == account]
                 accounts.judge(connection, account, mine, first, now, skew)
             return settled
 
@@ -245,6 +252,29 @@ class Ledger:
     def obstacles(self) -> dict[str, tuple[str, float]]:
         """Accounts that must not be called now: why, and the seconds a pause still lasts or a hold has lasted."""
         return self._transaction(lambda connection: accounts.obstacles(connection, clock(connection)))
+
+    def holds(self) -> list[Hold]:
+        """All that is not called now, with its reason: accounts, destinations and rules. Waits for no writer."""
+
+        def work(connection: Connection) -> list[Hold]:
+            return [*accounts.holds(connection, clock(connection)), *holds.known(connection)]
+
+        return self._database.look(work)
+
+    def pause(self, destination: str, detail: str) -> bool:
+        """Nobody sends to this destination until it is resumed. False where it was paused already."""
+        return self._transaction(lambda connection: holds.pause(connection, destination, detail, clock(connection)))
+
+    def resume(self, destination: str, rule: str | None = None) -> bool:
+        """Lifts a person's pause of a destination, or the hold of a rule there. False where there was none."""
+        return self._transaction(lambda connection: holds.resume(connection, destination, rule))
+
+    def wake_rule(self, destination: str, limit: int = 500) -> int:
+        """Entries of rules that were held look again whether they are; how many, `limit` at most."""
+        policy = self.policies[destination]
+        return self._transaction(
+            lambda connection: holds.wake(connection, destination, limit, clock(connection), policy)
+        )
 
     def hold(self, account: str, reason: str) -> None:
         """Nobody calls this account until a probe succeeds."""
@@ -286,7 +316,7 @@ class Ledger:
             now = clock(connection)
             quota.give_back(connection, account, [(granted, now if sent else 0.0)], now)
             if pause is not None:
-                accounts.pause(connection, account, now + pause)
+                accounts.pause(connection, account, now + pause, now)
 
         self._transaction(work)
 
@@ -333,31 +363,61 @@ class Ledger:
 
     def outbox_refused(self) -> dict[str, int]:
         """Topic → messages that Kafka would not take for what they are; they are kept and tried again."""
-        return self._transaction(outbox.refused)
+        return self._database.look(outbox.refused)
+
+    def outbox_waiting(self) -> int:
+        """Messages that Kafka does not have yet, or will not take."""
+        return self._database.look(outbox.waiting)
 
     # seen ----------------------------------------------------------------------------------------------------------
 
     def backlog(self) -> Backlog:
+        """What is not in step. Entries that are idle are not looked at, however many they are."""
+
         def work(connection: Connection) -> Backlog:
             now = clock(connection)
-            c = t.entries.c
-            query = select(c.destination, c.state, func.count(), func.min(c.event_time))
-            rows = connection.execute(query.group_by(c.destination, c.state))
-            return {(d, s): (n, None if oldest is None else max(0.0, now - oldest)) for d, s, n, oldest in rows}
+            return {
+                (destination, state): (n, _age(connection, destination, now) if state == "ready" else None)
+                for (destination, state), n in entries.counts(connection).items()
+            }
 
-        return self._transaction(work)
+        return self._database.look(work)
+
+    def totals(self) -> dict[str, int]:
+        """Destination → entries, in step or not."""
+        return self._database.look(entries.totals)
+
+    def quota_taken(self) -> dict[str, list[Taken]]:
+        """Account → what of each of its windows is taken now."""
+        return self._database.look(lambda connection: quota.taken(connection, clock(connection)))
 
     def quota_used(self) -> dict[str, float]:
         """Account → share of its scarcest window that is taken now, 0 to 1."""
-        return self._transaction(lambda connection: quota.used(connection, clock(connection)))
+        return {account: max(one.share for one in taken) for account, taken in self.quota_taken().items()}
 
     def budget_used(self) -> dict[str, float]:
         """Account → share of its credits that this period has used up."""
-        return self._transaction(lambda connection: budget.used(connection, self.budgets, clock(connection)))
+        return self._database.look(lambda connection: budget.used(connection, self.budgets, clock(connection)))
 
     def entry(self, key: str) -> list[Facts]:
         """Every destination's row of a key."""
-        return self._transaction(lambda connection: entries.of_key(connection, key))
+        return self._database.look(lambda connection: entries.of_key(connection, key))
+
+    def now(self) -> float:
+        """The database's clock, in seconds since 1970."""
+        return self._database.look(clock)
+
+    def rule_sets(self) -> tuple[int | None, dict[str, int]]:
+        """The newest revision of the rules, and digest → revision of each rule set that was ever run."""
+        known = self._database.look(
+            lambda connection: dict(connection.execute(select(t.rulesets.c.digest, t.rulesets.c.revision)).all())
+        )
+        return max(known.values(), default=None), known
+
+
+def _age(connection: Connection, destination: str, now: float) -> float | None:
+    oldest = entries.oldest_ready(connection, destination)
+    return None if oldest is None else max(0.0, now - oldest)
 
 
 def _is_first(result: Result, rows: Mapping[Key, Facts]) -> bool:

@@ -41,6 +41,11 @@ def close(connection: Connection, posted: Posted, try_at: float) -> None:
         connection.execute(update(t.outbox).where(t.outbox.c.id == number).values(refused=code, try_at=try_at))
 
 
+def waiting(connection: Connection) -> int:
+    """Messages that Kafka does not have yet, or will not take."""
+    return int(connection.execute(select(func.count()).select_from(t.outbox)).scalar_one())
+
+
 def refused(connection: Connection) -> dict[str, int]:
     """Topic → messages that it would not take and that are kept."""
     query = select(t.outbox.c.topic, func.count()).where(t.outbox.c.refused.is_not(None)).group_by(t.outbox.c.topic)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, delete, func, select, text, update
 
 from pipeline.ledger import tables as t
 from pipeline.ledger.database import insert_into
-from pipeline.ledger.values import Grant, Quota
+from pipeline.ledger.values import Grant, Quota, Taken
 
 _TAKE = (
     update(t.tokens)
@@ -122,16 +122,16 @@ def give_back(connection: Connection, account: str, held: Iterable[tuple[Grant, 
         connection.execute(_FREE, sorted(rows, key=lambda row: (row["w"], row["s"])))
 
 
-def used(connection: Connection, now: float) -> dict[str, float]:
-    """Account → share of its scarcest window that is taken now."""
-    free = func.sum(text("case when free_at <= :now then 0 else 1 end").bindparams(now=now))
-    query = select(t.tokens.c.account, t.tokens.c.quota_window, free, func.count()).group_by(
+def taken(connection: Connection, now: float) -> dict[str, list[Taken]]:
+    """Account → what of each of its windows is taken now."""
+    busy = func.sum(text("case when free_at <= :now then 0 else 1 end").bindparams(now=now))
+    query = select(t.tokens.c.account, t.tokens.c.quota_window, busy, func.count()).group_by(
         t.tokens.c.account, t.tokens.c.quota_window
     )
-    used: dict[str, float] = {}
-    for account, _, taken, total in connection.execute(query):
-        used[account] = max(used.get(account, 0.0), float(taken) / total)
-    return used
+    found: dict[str, list[Taken]] = {}
+    for account, name, calls, total in connection.execute(query):
+        found.setdefault(account, []).append(Taken(int(calls), total, _seconds(name)))
+    return found
 
 
 def _window_name(window: tuple[int, float]) -> str:

@@ -82,6 +82,15 @@ _ready = text("state = 'ready'")
 _wakes = text("wake_at is not null")
 Index("entries_ready", entries.c.destination, entries.c.rank, postgresql_where=_ready, sqlite_where=_ready)
 Index("entries_wake", entries.c.wake_at, postgresql_where=_wakes, sqlite_where=_wakes)
+_unsettled = text("state <> 'idle'")
+Index(
+    "entries_unsettled",
+    entries.c.destination,
+    entries.c.state,
+    entries.c.event_time,
+    postgresql_where=_unsettled,
+    sqlite_where=_unsettled,
+)
 Index("entries_subscriber", entries.c.destination, entries.c.subscriber)
 _grouped = text("group_name is not null")
 Index("entries_group", entries.c.destination, entries.c.group_name, postgresql_where=_grouped, sqlite_where=_grouped)
@@ -123,6 +132,7 @@ accounts = Table(
     "accounts",
     metadata,
     Column("name", Name, primary_key=True),
+    Column("paused_since", Double),
     Column("paused_until", Double),
     Column("held", String),
     Column("held_since", Double),
@@ -132,6 +142,21 @@ accounts = Table(
     Column("good_since", Double),
     Column("spent", Double),
     Column("period_start", Double),
+    Column("spent_since", Double),
+    Column("spent_until", Double),
+)
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("destination", Name, nullable=False),
+    Column("rule", Name, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("since", Double),
+    Column("refused", Integer, nullable=False),
+    Column("try_at", Double),
+    Column("detail", Text, nullable=False),
+    PrimaryKeyConstraint("destination", "rule", "revision"),
 )
 
 rulesets = Table(

@@ -59,6 +59,19 @@ class Quota:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """What of one window of an account's quota is in use: `calls` of `of` in so many `seconds`."""
+
+    calls: int
+    of: int
+    seconds: float
+
+    @property
+    def share(self) -> float:
+        return self.calls / self.of
+
+
+@dataclass(frozen=True, slots=True)
 class Budget:
     """An account's credits for a period: so many seconds, or (None) a calendar month in UTC."""
 
@@ -85,6 +98,40 @@ class Stopped:
 
     reason: str
     seconds: float
+
+
+LIFTED_BY = {
+    "failing": "a probe that succeeds; workers probe by themselves",
+    "unauthorized": "a credential that the vendor takes: replace the secret; workers probe by themselves",
+    "token_server": "a token server that answers; workers probe by themselves",
+    "throttled": "the time that the vendor named",
+    "budget": "the next period of the budget, or a larger budget",
+    "paused": "calends resume DESTINATION",
+    "refused": "calends resume DESTINATION --rule RULE, an entry that the vendor takes, or a corrected rule",
+}
+"""Reason of a hold → what ends it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Something that is not called, or not now. Times are seconds since 1970 by the database's clock."""
+
+    reason: str
+    """Of an account: `failing`, `unauthorized`, `token_server`, `throttled`, `budget`; of a destination: `paused`; of a
+    rule at a destination: `refused`."""
+    account: str | None = None
+    destination: str | None = None
+    rule: str | None = None
+    since: float | None = None
+    until: float | None = None
+    """When it ends by itself, or is looked at again, where that is known."""
+    detail: str = ""
+    """Who paused it and why; or with which code the vendor refuses."""
+
+    @property
+    def lifted_by(self) -> str:
+        """What ends it, for a person."""
+        return LIFTED_BY.get(self.reason, "a probe that succeeds; workers probe by themselves")
 
 
 @dataclass(frozen=True, slots=True)

@@ -304,6 +304,11 @@ def postpone(facts: Facts, until: float, error: str, now: float, policy: Policy)
     return place(replace(unleased(facts), retry_at=until, error=error), now, policy)
 
 
+def look_again(facts: Facts, now: float, policy: Policy) -> Facts:
+    """What it was postponed for has ended."""
+    return place(replace(facts, retry_at=None, error=None), now, policy)
+
+
 def expire(facts: Facts, now: float, policy: Policy) -> Facts:
     """Wakes a row whose time has come; a lease that ran out is an answer that was lost."""
     if facts.lease_until is None or facts.lease_until > now:

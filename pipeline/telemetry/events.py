@@ -46,6 +46,7 @@ class Telemetry:
         self._addresses: dict[str, str] = {}
         self._gauged: dict[tuple[str, str], None] = {}
         self._refused: set[str] = set()
+        self._holds: dict[str, set[str]] = {}
 
     def declare(self, destinations: Iterable[tuple[str, str, str]], kafka: str = "") -> None:
         """(name, vendor, account) of each destination, so that its counters stand at zero before anything happens.
@@ -163,18 +164,37 @@ class Telemetry:
         self._metrics.saved.labels(destination, self._vendor(destination)).inc(n)
         self._log.debug("calls saved", destination=destination, n=n)
 
-    def held(self, destination: str, reason: str, since: datetime) -> None:
-        """The lane waits for a person or a probe. Said again with another reason, it replaces the former."""
+    def held(self, destination: str, reason: str, since: datetime, advice: str = "") -> None:
+        """The lane waits for a person or a probe; for several reasons at once where several are told."""
         reason = code(reason)
+        self._holds.setdefault(destination, set()).add(reason)
         self._metrics.held.labels(destination).set(1)
-        drop(self._metrics.hold_start, destination)
         self._metrics.hold_start.labels(destination, reason).set(since.timestamp())
-        self._log.warning("lane held", destination=destination, reason=reason, since=since.isoformat())
+        self._log.warning("lane held", destination=destination, reason=reason, since=since.isoformat(), advice=advice)
 
-    def lifted(self, destination: str) -> None:
-        self._metrics.held.labels(destination).set(0)
-        drop(self._metrics.hold_start, destination)
-        self._log.info("lane lifted", destination=destination)
+    def lifted(self, destination: str, reason: str) -> None:
+        reason = code(reason)
+        left = self._holds.get(destination, set())
+        left.discard(reason)
+        self._metrics.held.labels(destination).set(bool(left))
+        drop(self._metrics.hold_start, destination, reason)
+        self._log.info("lane lifted", destination=destination, reason=reason)
+
+    def rule_held(self, destination: str, rule: str, reason: str, since: datetime, advice: str = "") -> None:
+        """A rule whose entries the vendor refuses again and again waits; the others of the destination go on."""
+        self._metrics.rule_hold_start.labels(destination, rule).set(since.timestamp())
+        self._log.warning(
+            "rule held",
+            destination=destination,
+            rule=rule,
+            reason=code(reason),
+            since=since.isoformat(),
+            advice=advice,
+        )
+
+    def rule_lifted(self, destination: str, rule: str) -> None:
+        drop(self._metrics.rule_hold_start, destination, rule)
+        self._log.info("rule lifted", destination=destination, rule=rule)
 
     def paused(self, account: str, seconds: float) -> None:
         self._metrics.pauses.labels(account).inc()
@@ -207,10 +227,9 @@ class Telemetry:
         self,
         rows: Iterable[GaugeRow],
         oldest_ready_seconds: Mapping[str, float],
-        quota_used_share: Mapping[str, float],
         drained_in_seconds: Mapping[str, float],
     ) -> None:
-        """The ledger as it is: counts by destination and state; ages by destination; quota by account, 0 to 1."""
+        """The ledger as it is: counts by destination and state; ages by destination."""
         for seen in self._gauged:
             self._metrics.backlog.labels(*seen).set(0)
         for row in rows:
@@ -219,7 +238,10 @@ class Telemetry:
         for destination in self._vendors:
             self._metrics.oldest.labels(destination).set(oldest_ready_seconds.get(destination, 0.0))
             self._metrics.drained.labels(destination).set(drained_in_seconds.get(destination, 0.0))
-        for account, share in quota_used_share.items():
+
+    def quota_gauges(self, used_share: Mapping[str, float]) -> None:
+        """Quota by account, 0 to 1."""
+        for account, share in used_share.items():
             self._metrics.quota.labels(account).set(share)
 
     def budget_gauges(self, used_share: Mapping[str, float]) -> None:

@@ -65,6 +65,9 @@ class Metrics:
         self.hold_start = self._gauge(
             "calends_hold_start_seconds", "Unix time at which the hold began", "destination", "reason"
         )
+        self.rule_hold_start = self._gauge(
+            "calends_rule_hold_start_seconds", "Unix time at which the hold of a rule began", "destination", "rule"
+        )
         self.pause_end = self._gauge("calends_pause_end_seconds", "Unix time at which the pause ends", "account")
         self.pauses = self._counter("calends_pauses_total", "Pauses that a vendor asked for", "account")
         self.renewals = self._counter("calends_token_renewals_total", "Access tokens got", "account", "how")

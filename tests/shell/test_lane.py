@@ -14,7 +14,7 @@ from typing import Any, cast
 from pipeline.calls import CallFailed
 from pipeline.housekeeping import Housekeeping
 from pipeline.lane import Account, Lane
-from pipeline.ledger import Claim, Grant, Ledger, Result, Settled
+from pipeline.ledger import Claim, Grant, Hold, Ledger, Result, Settled
 from pipeline.model.change import BASE, Change, Version
 from pipeline.model.facts import Facts, Policy, apply, claim
 from pipeline.model.wire import Credential, Request, Response
@@ -40,8 +40,8 @@ class SlowLedger:
         assert row is not None
         return Claim((Grant((claim(row, "worker", 20.0, 0.0, policy),), ()),))
 
-    def obstacles(self) -> dict[str, tuple[str, float]]:
-        return {}
+    def holds(self) -> list[Hold]:
+        return []
 
     async def settle(self, results: Sequence[Result]) -> list[Settled]:
         await self.may_settle.wait()

@@ -58,17 +58,19 @@ def test_a_call_is_counted_and_timed(telemetry: Telemetry) -> None:
 def test_a_hold_shows_its_reason_until_lifted(telemetry: Telemetry) -> None:
     since = datetime(2026, 1, 1, tzinfo=UTC)
     telemetry.held("acme-ecal", "unauthorized", since)
-    telemetry.held("acme-ecal", "unreachable", since)
+    telemetry.held("acme-ecal", "paused", since)
+    telemetry.lifted("acme-ecal", "unauthorized")
     starts = [name for name in page(telemetry) if name.startswith("calends_hold_start_seconds")]
-    assert starts == ['calends_hold_start_seconds{destination="acme-ecal",reason="unreachable"}']
-    telemetry.lifted("acme-ecal")
+    assert starts == ['calends_hold_start_seconds{destination="acme-ecal",reason="paused"}']
+    assert page(telemetry)['calends_lanes_held{destination="acme-ecal"}'] == 1
+    telemetry.lifted("acme-ecal", "paused")
     assert not [name for name in page(telemetry) if name.startswith("calends_hold_start_seconds")]
     assert page(telemetry)['calends_lanes_held{destination="acme-ecal"}'] == 0
 
 
 def test_a_state_that_emptied_goes_to_zero(telemetry: Telemetry) -> None:
-    telemetry.ledger_gauges([GaugeRow("acme-ecal", "ready", 5)], {"acme-ecal": 9.0}, {"acme": 0.5}, {})
-    telemetry.ledger_gauges([], {}, {}, {})
+    telemetry.ledger_gauges([GaugeRow("acme-ecal", "ready", 5)], {"acme-ecal": 9.0}, {})
+    telemetry.ledger_gauges([], {}, {})
     figures = page(telemetry)
     assert figures['calends_ledger_entries{destination="acme-ecal",state="ready"}'] == 0
     assert figures['calends_oldest_ready_seconds{destination="acme-ecal"}'] == 0

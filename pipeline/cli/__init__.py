@@ -30,6 +30,11 @@ COMMANDS = {
     "webhooks": "Take what vendors post at POST /DESTINATION/SECRET and write it to Kafka, until SIGTERM or Ctrl-C.",
     "migrate": "Bring the ledger's tables to this version. SQLite does so by itself.",
     "sandbox": "Simulate the calendar vendors, as strict as their documents, with a page that shows every calendar.",
+    "status": "Show each destination's backlog, rate, quota, holds and time until drained, from the ledger alone.",
+    "entry": "Show the whole story of one entry: what is wanted, what the vendor holds, and what it waits for.",
+    "pause": "Send nothing to a destination until it is resumed. Every worker obeys within a quarter of a second.",
+    "resume": "Lift a pause of `calends pause`, or with --rule the hold of a rule that the vendor refused.",
+    "audit": "Show what people did by hand, the newest first.",
     "call": "Call a vendor's API: signed, inside the account's quota, and audited in the ledger.",
     "vendors": "Show what a vendor can say, its options, secrets and limits. Connects to nothing, needs no settings.",
 }

@@ -4,13 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+import typer
 
 from pipeline.app import ledger_of
-from pipeline.cli.options import give_up
+from pipeline.cli.options import CANNOT_GO_ON, USAGE, give_up, tell, there
 from pipeline.ledger import Ledger, LedgerUnavailable
+from pipeline.operate.check import Report, check
+from pipeline.rules.language import suggest
 from pipeline.settings import Settings
 
 OLD = "the ledger's tables are missing or old: run calends migrate"
+
+
+def at_night(config: Path) -> Report:
+    """The configuration for a command that looks into the ledger: a mistake in the rules must not be in its way."""
+    report = check(there(config), secrets=False, tests=False)
+    in_the_way = [problem for problem in report.problems if problem.file == str(report.file) or problem.line == 0]
+    if report.settings is None or in_the_way:
+        tell(in_the_way or report.problems)
+        raise typer.Exit(CANNOT_GO_ON)
+    return report
+
+
+def known_destination(settings: Settings, destination: str) -> None:
+    """Ends the command where the settings have no such destination."""
+    known = sorted(settings.destinations)
+    if destination not in known:
+        meant = suggest(destination, known)
+        words = f"unknown destination {destination}; one of {', '.join(known)}"
+        give_up(f"{words}; {meant}" if meant else words, USAGE)
 
 
 def ledger_at(settings: Settings) -> Ledger:

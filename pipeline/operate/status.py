@@ -1,0 +1,91 @@
+"""How each destination stands, read from the ledger alone: no worker and no Kafka is asked.
+
+What is in step is not counted, so that the answer comes at once however much there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.housekeeping import drained_in
+from pipeline.ledger import Hold, Ledger, Taken
+from pipeline.settings import Settings
+
+STATES = ("ready", "sending", "held", "waiting", "expired", "dead")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One destination. Times are in seconds."""
+
+    destination: str
+    vendor: str
+    account: str
+    entries: Mapping[str, int]
+    """State → entries; `idle` ones are in step and not among them."""
+    oldest_ready: float | None
+    """Age of the oldest event that has not reached the vendor and could."""
+    quota: tuple[Taken, ...]
+    """Of the account, shared with its other destinations; scarcest first."""
+    budget_used: float | None
+    drained_in: float | None
+    """Until the ready entries are sent at the quota's full rate; None: the account has no quota."""
+    holds: tuple[Hold, ...]
+
+    @property
+    def rate(self) -> float | None:
+        """Calls a minute that the account now makes."""
+        return self.quota[0].calls / self.quota[0].seconds * 60.0 if self.quota else None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    at: float
+    """Seconds since 1970 by the ledger's clock."""
+    newest_rules: int | None
+    """The revision of the rules that was last made; None: no worker has run yet."""
+    these_rules: int | None
+    """That of the rules in this configuration; None: no worker has run them, or they cannot be read."""
+    destinations: tuple[Standing, ...]
+    outbox: int
+    """Dead letters and outcomes that are not in Kafka yet."""
+    refused: Mapping[str, int]
+    """Topic → records among them that Kafka will not take for what they are."""
+    catching_up: Mapping[str, int]
+    """Topic/partition → the offset up to which a restored ledger catches up; entries are looked for at the vendor."""
+
+
+def status(settings: Settings, ledger: Ledger, digest: str | None) -> Status:
+    """`digest` names the rules of this configuration."""
+    accounts = {name: settings.account_of(name)[0] for name in settings.destinations}
+    backlog, holds, taken = ledger.backlog(), ledger.holds(), ledger.quota_taken()
+    budgets = ledger.budget_used() if ledger.budgets else {}
+    drained = drained_in(ledger, accounts, backlog)
+    newest, known = ledger.rule_sets()
+    return Status(
+        at=ledger.now(),
+        newest_rules=newest,
+        these_rules=known.get(digest) if digest else None,
+        destinations=tuple(
+            Standing(
+                destination=name,
+                vendor=settings.vendor_of(name).name,
+                account=account,
+                entries={state: backlog.get((name, state), (0, None))[0] for state in STATES},
+                oldest_ready=backlog.get((name, "ready"), (0, None))[1],
+                quota=tuple(sorted(taken.get(account, ()), key=lambda one: -one.share)),
+                budget_used=budgets.get(account),
+                drained_in=drained[name] if ledger.quotas[account].windows else None,
+                holds=_of(name, account, holds),
+            )
+            for name, account in accounts.items()
+        ),
+        outbox=ledger.outbox_waiting(),
+        refused=ledger.outbox_refused(),
+        catching_up={},
+    )
+
+
+def _of(destination: str, account: str, holds: Sequence[Hold]) -> tuple[Hold, ...]:
+    return tuple(hold for hold in holds if hold.destination == destination or hold.account == account)

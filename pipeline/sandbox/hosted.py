@@ -67,6 +67,8 @@ class Verdict:
     latency: float = 0.0
     late: float = 0.0
     """Seconds by which the act of a lost answer comes later."""
+    odd: str | None = None
+    """The vendor acts and answers with the right status, but: "malformed", "huge" or "slow"."""
 
 
 @dataclass(slots=True)
@@ -107,7 +109,7 @@ class Hosted:
         self.counts = Counts(in_flight=self.counts.in_flight, tokens_now=self.counts.tokens_now)
         self.arrivals: deque[tuple[float, str, str, int]] = deque(maxlen=ARRIVALS_KEPT)
         self._random = random.Random(f"{self._seed} {self.account.name}")
-        self._is_revoked = False
+        self._is_revoked = self._has_lost_tokens = False
 
     def is_token(self, call: Call) -> bool:
         return call.path == self.vendor.token_path
@@ -119,7 +121,7 @@ class Hosted:
         key, title = self.vendor.peek(call.method, call.path, call.body)
         verdict = Verdict(key, latency=self.faults.get("latency_ms", now, 0.0) / 1000)
         wait = 0.0 if self.is_token(call) else self.quota.take(now)
-        if self._is_down(verdict, now):
+        if self._is_down(call, verdict, now):
             return verdict
         if wait:
             self.counts.refused_429 += 1
@@ -148,9 +150,16 @@ class Hosted:
         if revoked != self._is_revoked:
             self._is_revoked = revoked
             (self.vendor.revoke if revoked else self.vendor.restore)(now)
+        lost = bool(self.faults.get("tokens_revoked", now, False))
+        if lost and not self._has_lost_tokens:
+            self.vendor.revoke(now)
+            self.vendor.restore(now)
+        self._has_lost_tokens = lost
 
-    def _is_down(self, verdict: Verdict, now: float) -> bool:
-        outage = self.faults.get("outage", now, False)
+    def _is_down(self, call: Call, verdict: Verdict, now: float) -> bool:
+        outage = self.faults.get("outage", now, False) or (
+            self.is_token(call) and self.faults.get("token_outage", now, False)
+        )
         verdict.closed = outage == "closed"
         if outage and not verdict.closed:
             verdict.refusal = self.vendor.refusal(503)
@@ -176,6 +185,16 @@ class Hosted:
         elif self._random.random() < self.faults.get("lost_answer_rate", now, 0.0):
             verdict.lost = self.faults.get("lost_answer", now, "close")
             verdict.late = self.faults.get("late_act_ms", now, 0.0) / 1000
+        elif self._random.random() < self.faults.get("odd_answer_rate", now, 0.0):
+            self._answer_oddly(verdict, now)
+
+    def _answer_oddly(self, verdict: Verdict, now: float) -> None:
+        odd = self.faults.get("odd_answer", now, "malformed")
+        if odd == "redirect":  # elsewhere at the same account: whoever follows it is seen to arrive
+            place = f"/{self.account.vendor}/{self.account.name}/moved"
+            verdict.refusal = Response(307, {"location": place}, b"")
+        else:
+            verdict.odd = odd
 
     # Counting
 

@@ -30,6 +30,10 @@ from pipeline.sandbox.page import page
 from pipeline.sandbox.settings import Account
 
 ABORT = "calends.abort"
+HUGE = 8 << 20
+"""Bytes by which a huge answer is too long."""
+DRIBBLE = 1.0
+"""Seconds between the bytes of a slow answer."""
 
 
 class Protocol(H11Protocol):
@@ -202,11 +206,40 @@ async def _finish(answer: Answer | None, verdict: Verdict, scope: Scope, receive
             await receive()  # until the client goes away
         _abort(scope)
         return
+    odd = verdict.odd if answer.status != 204 else None
+    body = _oddly(answer.body, odd)
     headers = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
     if answer.status != 204:
-        headers.append((b"content-length", str(len(answer.body)).encode()))
+        headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
+    if odd == "slow":
+        await _dribble(body, receive, send)
+    else:
+        await send({"type": "http.response.body", "body": body})
+
+
+def _oddly(body: bytes, odd: str | None) -> bytes:
+    """A body with status and headers as they should be, but: cut off in the middle, far too long, or as it is."""
+    match odd:
+        case "malformed":
+            return b'{"status": "200", "\xff' + body[: len(body) // 2]
+        case "huge":
+            return body + b" " * HUGE
+        case "slow":
+            return body or b" " * 10
+        case _:
+            return body
+
+
+async def _dribble(body: bytes, receive: Receive, send: Send) -> None:
+    """A byte a second, until the client has all or goes away."""
+    gone = asyncio.ensure_future(receive())
+    for place in range(len(body)):
+        await send({"type": "http.response.body", "body": body[place : place + 1], "more_body": place < len(body) - 1})
+        done, _ = await asyncio.wait({gone}, timeout=DRIBBLE)
+        if done:
+            return
+    gone.cancel()
 
 
 def _abort(scope: Scope) -> None:

@@ -72,10 +72,12 @@ class Nursery:
                 case _:
                     self._ready.set_result(None)
 
-    async def spawn(self, argv: Sequence[str], env: Mapping[str, str], log: Path) -> Child:
+    async def spawn(self, argv: Sequence[str], env: Mapping[str, str], log: Path, clock: float = 0.0) -> Child:
+        """`clock`: seconds by which its wall clock is fast."""
         assert self._process.stdin is not None
         self._born = Future()
-        self._process.stdin.write(json.dumps({"argv": argv, "env": env, "log": str(log)}).encode() + b"\n")
+        asked = {"argv": argv, "env": env, "log": str(log), "clock": clock}
+        self._process.stdin.write(json.dumps(asked).encode() + b"\n")
         pid = await asyncio.wrap_future(self._born)
         child = self._children[pid] = Child(pid, log)
         return child

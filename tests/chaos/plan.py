@@ -117,7 +117,13 @@ CATALOGUE: dict[str, tuple[float, Draw]] = {
     "lost-500": (1, _vendor("lost-500", 2.0, 4.0, 0.4)),
     "lost-hang": (1, _vendor("lost-hang", 2.0, 4.0, 0.4)),
     "late-acts": (1, _vendor("late-acts", 2.0, 4.0, 1.2)),
+    "slow-bodies": (1, _vendor("slow-bodies", 2.0, 4.0, 0.3)),
+    "malformed": (1, _vendor("malformed", 2.0, 4.0, 0.3)),
+    "huge": (0.7, _vendor("huge", 2.0, 4.0, 0.15)),
+    "redirects": (1, _vendor("redirects", 2.0, 4.0, 0.3)),
     "credential-revoked": (1, _vendor("credential-revoked", 1.0, 3.0)),
+    "token-outage": (1, _vendor("token-outage", 1.0, 3.0, only="calreply")),
+    "tokens-revoked": (1, _vendor("tokens-revoked", 0.5, 1.0, only="calreply")),
 }
 """Kind of fault → how often it is drawn, and how."""
 

@@ -40,7 +40,7 @@ async def play(ground: Ground, plan: Plan, folder: Path) -> Observation:
 
 async def _played(stage: Stage) -> Observation:
     await stage.set()
-    await until(lambda: any(stage.ready(worker) for worker in stage.born), 60, "a worker is ready")
+    await until(stage.begun, 60, "a worker is ready")
     watch = Watch(stage)
     with watch.watching():
         beating = asyncio.create_task(watch.beat())

@@ -179,7 +179,9 @@ class Stage:
         (port,) = free_ports(1)
         argv = ["pipeline.cli", "run", "-c", str(self.folder / "calends.yaml")]
         log = self.folder / f"worker-{number}.log"
-        child = await self.ground.nursery.spawn(argv, SECRETS | {"CALENDS_ADMIN__PORT": str(port)}, log)
+        clock = self.plan.clock if number == self.plan.workers - 1 else 0.0
+        env = SECRETS | {"CALENDS_ADMIN__PORT": str(port)}
+        child = await self.ground.nursery.spawn(argv, env, log, clock)
         worker = self.workers[number] = Worker(number, child, port)
         self.born.append(worker)
         return worker
@@ -195,8 +197,11 @@ class Stage:
         except OSError:
             return False
 
-    def ready(self, worker: Worker) -> bool:
-        return self._answers(worker.port, "/readyz")
+    def begun(self) -> bool:
+        """Whether a worker is ready. Raises RuntimeError once none can be any more."""
+        if all(worker.child.ended.done() for worker in self.born):
+            raise RuntimeError(f"every worker ended: {self.born[0].child.log.read_text()[-300:]}")
+        return any(self._answers(worker.port, "/readyz") for worker in self.born)
 
     def metrics(self, worker: Worker) -> str:
         try:

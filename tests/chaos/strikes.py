@@ -199,6 +199,12 @@ HOW: dict[str, How] = {
     "lost-500": _with_amount("lost_answer_rate", lost_answer="500"),
     "lost-hang": _with_amount("lost_answer_rate", lost_answer="hang"),
     "late-acts": _late,
+    "slow-bodies": _with_amount("odd_answer_rate", odd_answer="slow"),
+    "malformed": _with_amount("odd_answer_rate", odd_answer="malformed"),
+    "huge": _with_amount("odd_answer_rate", odd_answer="huge"),
+    "redirects": _with_amount("odd_answer_rate", odd_answer="redirect"),
     "credential-revoked": _vendor(revoked=True),
+    "token-outage": _vendor(token_outage=True, tokens_revoked=True),
+    "tokens-revoked": _vendor(tokens_revoked=True),
 }
 """Kind of fault → what does it. The same names as in `tests.chaos.plan.CATALOGUE`."""

@@ -185,6 +185,58 @@ def token(client: httpx.Client) -> httpx.Response:
     return client.post("/calreply/air/oauth2/token", data=form, auth=("me", "s3"))
 
 
+@pytest.mark.parametrize("odd", ["malformed", "huge"])
+def test_an_odd_answer_has_acted_and_its_status_is_right(sandbox: httpx.Client, odd: str) -> None:
+    plain = create(sandbox)
+    fault(sandbox, odd_answer_rate=1.0, odd_answer=odd)
+    answer = create(sandbox, key="INV-2")
+    assert answer.status_code == plain.status_code
+    assert len(answer.content) > 8 << 20 if odd == "huge" else not _is_json(answer.content)
+    assert sandbox.get("/_counters").json()["shop"]["items"] == 2
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        json.loads(body)
+    except ValueError:
+        return False
+    return True
+
+
+def test_a_slow_answer_begins_at_once_and_takes_a_second_a_byte(sandbox: httpx.Client) -> None:
+    fault(sandbox, odd_answer_rate=1.0, odd_answer="slow")
+    with httpx.Client(base_url=sandbox.base_url, timeout=0.4) as hasty, pytest.raises(httpx.ReadTimeout):
+        create(hasty)
+    assert sandbox.get("/_counters").json()["shop"]["items"] == 1
+
+
+def test_a_redirect_has_not_acted_and_who_follows_it_is_counted(sandbox: httpx.Client) -> None:
+    fault(sandbox, odd_answer_rate=1.0, odd_answer="redirect")
+    answer = create(sandbox)
+    assert (answer.status_code, answer.headers["location"]) == (307, "/ecal/shop/moved")
+    fault(sandbox, odd_answer_rate=None)
+    sandbox.get(answer.headers["location"])
+    counters = sandbox.get("/_counters").json()["shop"]
+    assert (counters["items"], counters["calls"]) == (0, 2)
+
+
+def test_a_token_server_can_be_out_alone(sandbox: httpx.Client) -> None:
+    fault(sandbox, "air", token_outage=True)
+    assert token(sandbox).status_code == 503
+    fault(sandbox, "air", token_outage=None)
+    assert token(sandbox).status_code == 200
+
+
+def test_tokens_can_be_revoked_while_the_credential_is_good(sandbox: httpx.Client) -> None:
+    held = {"authorization": f"Bearer {token(sandbox).json()['access_token']}"}
+    path = f"/calreply/air/v1/subscription/{GUID}"
+    assert sandbox.get(path, headers=held).status_code == 404
+    fault(sandbox, "air", tokens_revoked=True)
+    assert sandbox.get(path, headers=held).status_code == 401
+    fresh = {"authorization": f"Bearer {token(sandbox).json()['access_token']}"}
+    assert sandbox.get(path, headers=fresh).status_code == 404
+
+
 def test_tokens_are_counted_apart_and_a_repeat_is_judged_a_double(sandbox: httpx.Client) -> None:
     headers = {"authorization": "Bearer " + token(sandbox).json()["access_token"]}
     event = {"eventId": "BK-1", "title": "Flight", "start": "2036-12-24T09:00:00", "timezone": "UTC"}

@@ -77,6 +77,7 @@ def policies_of(settings: Settings) -> dict[str, Policy]:
             cost=_situated(wording.cost, settings, name),
             settle_time=account.settle_time or view.vendor.defaults.settle_time,
             max_attempts=settings.destinations[name].max_attempts,
+            keep=settings.ledger.keep,
         )
     return policies
 

@@ -24,6 +24,9 @@ WATCH_EVERY = 0.1
 GAUGES_EVERY = 1.0
 COUNTING_SHARE = 0.02
 """Of the time may go into counting what the ledger holds: the more it holds, the less often it is counted."""
+PRUNE_EVERY = 30.0
+PRUNINGS = 20
+"""Small transactions in a row, so that pruning neither blocks a stop nor keeps the database from its work."""
 
 
 @dataclass(slots=True)
@@ -54,6 +57,7 @@ class Housekeeping:
             tasks.create_task(self._every(GAUGES_EVERY, self._gauges, stopping))
             tasks.create_task(self._every(GAUGES_EVERY, self._count, stopping))
             tasks.create_task(self._every(1.0, self._lag, stopping))
+            tasks.create_task(self._every(PRUNE_EVERY, self._prune, stopping))
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[object]], stopping: asyncio.Event) -> None:
         while not stopping.is_set():
@@ -77,6 +81,14 @@ class Housekeeping:
             self.telemetry.lease_expired(destination, n)
         if looked:
             self.wake(self.destinations)
+
+    async def _prune(self) -> None:
+        for _ in range(PRUNINGS):
+            pruned = await self.in_threads(self.ledger.prune)
+            for table, n in pruned.items():
+                self.telemetry.pruned(table, n)
+            if not any(pruned.values()):
+                return
 
     async def _look(self, method: Callable[[], T]) -> T:
         return await (self.looking or self.in_threads)(method)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from pipeline import sealing
 from pipeline.model.change import BASE
+from pipeline.model.facts import KEEP
 from pipeline.model.wire import Credential
 from pipeline.rules.adapt import DestinationView
 from pipeline.rules.reading import load_inline, load_paths, load_text
@@ -102,6 +103,8 @@ class Kafka(Strict):
 class LedgerSettings(Strict):
     url: str = Field(default="sqlite:///calends.db", pattern=r"^(sqlite:///|postgresql://|postgresql\+psycopg://)")
     """`sqlite:///file` or `postgresql://user@host/database`; `CALENDS_LEDGER__URL` keeps a password out of the file."""
+    keep: Annotated[float, BeforeValidator(seconds), Field(ge=86_400.0)] = KEEP
+    """How long what has ended is remembered; longer than the topics keep a record, see docs/decisions/0010."""
 
 
 class Quota(Strict):

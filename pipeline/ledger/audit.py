@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from pipeline.ledger import tables as t
 from pipeline.ledger.database import insert_into
@@ -39,6 +39,12 @@ def begin(connection: Connection, act: Act, now: float) -> int:
 
 def end(connection: Connection, act: int, outcome: str) -> None:
     connection.execute(update(t.audit).where(t.audit.c.id == act).values(outcome=outcome))
+
+
+def forget(connection: Connection, before: float, limit: int) -> int:
+    """Deletes the oldest acts of before then; how many."""
+    old = select(t.audit.c.id).where(t.audit.c.at < before).order_by(t.audit.c.id).limit(limit)
+    return int(connection.execute(delete(t.audit).where(t.audit.c.id.in_(old))).rowcount)
 
 
 def newest(connection: Connection, limit: int) -> list[Act]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select, text, tuple_, update
+from sqlalchemy import Connection, bindparam, delete, func, select, text, tuple_, update
 
 from pipeline.ledger import tables as t
 from pipeline.ledger.database import insert_into
@@ -20,7 +20,19 @@ CHUNK = 1000
 """Keys in one statement: databases limit its parameters and its depth."""
 _KEY = tuple_(t.entries.c.destination, t.entries.c.key)
 ALL = tuple(column.name for column in t.entries.columns)
-CLAIM = ("state", "absent", "wake_at", "epoch", "lease_owner", "lease_until", "sent_hash", "sent", "retry_at", "error")
+CLAIM = (
+    "state",
+    "absent",
+    "wake_at",
+    "prune_at",
+    "epoch",
+    "lease_owner",
+    "lease_until",
+    "sent_hash",
+    "sent",
+    "retry_at",
+    "error",
+)
 _DOCUMENTS = ("layers", "raws", "desired", "observed", "candidates", "events", "sent")
 SETTLE = tuple(
     name
@@ -44,8 +56,17 @@ def locked(connection: Connection, keys: Sequence[Key], subscribers: Sequence[Ke
     return found
 
 
-def make(connection: Connection, keys: Sequence[Key]) -> None:
-    """Blank rows where there are none, so that every key can be locked."""
+def made(
+    connection: Connection, keys: Sequence[Key], others: Sequence[Key] = (), subscribers: Sequence[Key] = ()
+) -> dict[Key, Facts]:
+    """The rows of these keys, locked, blank ones where there are none; with those of others, where there are any."""
+    _make(connection, keys)
+    rows = locked(connection, sorted({*keys, *others}) if others else keys, subscribers)
+    pruned = [key for key in keys if key not in rows]  # between the two statements
+    return rows | made(connection, pruned) if pruned else rows
+
+
+def _make(connection: Connection, keys: Sequence[Key]) -> None:
     if keys:
         blank = [_columns(Facts(destination, key), ALL) for destination, key in keys]
         connection.execute(insert_into(connection, t.entries).on_conflict_do_nothing(), blank)
@@ -72,6 +93,25 @@ def due(connection: Connection, destinations: Sequence[str], now: float, limit: 
         .with_for_update(skip_locked=True)
     )
     return [_facts(row) for row in connection.execute(query).mappings()]
+
+
+def ended(connection: Connection, destinations: Sequence[str], now: float, limit: int) -> list[Facts]:
+    """Rows that may go, that nobody else is at."""
+    query = (
+        select(t.entries)
+        .where(
+            t.entries.c.destination.in_(destinations), t.entries.c.prune_at.is_not(None), t.entries.c.prune_at <= now
+        )
+        .order_by(t.entries.c.prune_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return [_facts(row) for row in connection.execute(query).mappings()]
+
+
+def forget(connection: Connection, keys: Sequence[Key]) -> None:
+    for start in range(0, len(keys), CHUNK):
+        connection.execute(delete(t.entries).where(_KEY.in_(keys[start : start + CHUNK])))
 
 
 UNSETTLED = text("state <> 'idle'")

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, tuple_, update
+from sqlalchemy import Connection, bindparam, delete, exists, select, tuple_, update
 
 from pipeline.ledger import tables as t
 from pipeline.ledger.database import insert_into
@@ -71,7 +71,19 @@ def _locked(connection: Connection, names: Sequence[Name], now: float) -> dict[N
         query = select(t.groups).where(key.in_(names[start : start + CHUNK])).order_by(*key.clauses).with_for_update()
         for row in connection.execute(query):
             found[row.destination, row.name] = _roster(row.destination, row.name, row.roster)
-    return found
+    pruned = [name for name in names if name not in found]  # between the two statements
+    return found | _locked(connection, pruned, now) if pruned else found
+
+
+def forget(connection: Connection, before: float, limit: int) -> int:
+    """Deletes groups without an entry whose roster was written before then; how many."""
+    group = tuple_(t.groups.c.destination, t.groups.c.name)
+    member = (t.entries.c.destination == t.groups.c.destination, t.entries.c.group_name == t.groups.c.name)
+    empty = select(*group.clauses).where(t.groups.c.written_at < before, ~exists().where(*member)).limit(limit)
+    names = [(destination, name) for destination, name in connection.execute(empty.with_for_update(skip_locked=True))]
+    for start in range(0, len(names), CHUNK):
+        connection.execute(delete(t.groups).where(group.in_(names[start : start + CHUNK])))
+    return len(names)
 
 
 def _text(roster: Roster) -> str:

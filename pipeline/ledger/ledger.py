@@ -162,10 +162,9 @@ class Ledger:
             identities, relinked = directory.link(connection, links, changes)
             newest = groups.renew(connection, groups.of(changes, rosters), rosters, now)
             keys = sorted({(change.destination, change.key) for change, _ in changes})
-            entries.make(connection, keys)
             known = {(roster.destination, roster.group) for roster, _ in rosters}
             over = groups.members(connection, known) if known else []
-            rows = entries.locked(connection, sorted({*keys, *over}) if over else keys, sorted(relinked))
+            rows = entries.made(connection, keys, over, sorted(relinked))
             batch = Batch(rows, self.policies)
             batch.relink(identities, relinked, now)
             for change, raw in changes:
@@ -335,6 +334,28 @@ class Ledger:
             outbox.post(connection, messages)
             entries.write(connection, woken, entries.SETTLE)
             return len(rows), Counter(row.destination for row in rows if row.lease_until is not None)
+
+        return self._transaction(work)
+
+    def prune(self, limit: int = 500) -> Mapping[str, int]:
+        """Deletes rows of entries that ended long enough ago, of groups that have none any more, and as old a history
+        of what people did; at most so many of each. Table → rows."""
+        keep = max((policy.keep for policy in self.policies.values()), default=f.KEEP)
+
+        def work(connection: Connection) -> Mapping[str, int]:
+            now = clock(connection)
+            rows = entries.ended(connection, sorted(self.policies), now, limit)
+            judged = [f.judged_anew(row, self.policies[row.destination]) for row in rows]
+            gone = [row for row in judged if row.prune_at is not None and row.prune_at <= now]
+            entries.forget(connection, [(row.destination, row.key) for row in gone])
+            entries.write(
+                connection, [row for row in judged if row.prune_at is None or row.prune_at > now], ("prune_at",)
+            )
+            return {
+                "entries": len(gone),
+                "groups": groups.forget(connection, now - keep, limit),
+                "audit": audit.forget(connection, now - keep, limit),
+            }
 
         return self._transaction(work)
 

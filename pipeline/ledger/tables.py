@@ -76,10 +76,12 @@ entries = Table(
     Column("error", String),
     Column("state", String, nullable=False),
     Column("wake_at", Double),
+    Column("prune_at", Double),
     PrimaryKeyConstraint("destination", "key"),
 )
 _ready = text("state = 'ready'")
 _wakes = text("wake_at is not null")
+_ends = text("prune_at is not null")
 Index("entries_ready", entries.c.destination, entries.c.rank, postgresql_where=_ready, sqlite_where=_ready)
 Index("entries_wake", entries.c.wake_at, postgresql_where=_wakes, sqlite_where=_wakes)
 _unsettled = text("state <> 'idle'")
@@ -91,6 +93,7 @@ Index(
     postgresql_where=_unsettled,
     sqlite_where=_unsettled,
 )
+Index("entries_prune", entries.c.prune_at, postgresql_where=_ends, sqlite_where=_ends)
 Index("entries_subscriber", entries.c.destination, entries.c.subscriber)
 _grouped = text("group_name is not null")
 Index("entries_group", entries.c.destination, entries.c.group_name, postgresql_where=_grouped, sqlite_where=_grouped)

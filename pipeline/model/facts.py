@@ -11,11 +11,14 @@ from typing import Any
 
 from pipeline.model.change import BASE, Change, merge
 from pipeline.model.entry import Content, content_hash
+from pipeline.model.when import over_at
 
 NOTHING = ""
 """The hash of an entry that is not there."""
 UNSURE = "?"
 """The hash of an entry of which an answer was lost."""
+KEEP = 90 * 86_400.0
+"""Seconds for which what has ended is remembered, unless somebody says otherwise."""
 END = "!end"
 """The layer that holds the newest cancel or delete."""
 GROUP = "!group"
@@ -48,6 +51,8 @@ class Policy:
     max_attempts: int = 8
     patience: float = 86_400.0
     """How long an entry waits before it is as urgent as one that matters now."""
+    keep: float = KEEP
+    """How long a row stays after its entry has ended: so long is a late older event known to be stale."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +109,8 @@ class Facts:
     # placed
     state: str = "idle"
     wake_at: float | None = None
+    prune_at: float | None = None
+    """When the row may go, unless something happens to it."""
 
     @property
     def wanted_hash(self) -> str:
@@ -121,9 +128,9 @@ class Facts:
 
 
 def place(facts: Facts, now: float, policy: Policy) -> Facts:
-    """Derives `state` and `wake_at` from the facts: the first line that fits."""
+    """Derives `state` and `wake_at` from the facts, the first line that fits; and `prune_at` from the state."""
     state, wake_at = _placed(facts, now, policy)
-    return replace(facts, state=state, wake_at=wake_at)
+    return replace(facts, state=state, wake_at=wake_at, prune_at=_prune_at(facts, state, now, policy))
 
 
 def _placed(f: Facts, now: float, policy: Policy) -> tuple[str, float | None]:
@@ -154,6 +161,31 @@ def _obstacles(f: Facts, policy: Policy) -> list[float]:
     if f.wanted_hash != f.quiet_hash or not policy.recover_at_once:
         times.append(f.quiet_until)
     return [at for at in times if at is not None]
+
+
+# over --------------------------------------------------------------------------------------------------------------
+
+
+def judged_anew(facts: Facts, policy: Policy) -> Facts:
+    """When the row may go by its facts alone: a worker that did not know `prune_at` may have changed them since."""
+    return replace(facts, prune_at=_prune_at(facts, facts.state, 0.0, policy))
+
+
+def _prune_at(f: Facts, state: str, now: float, policy: Policy) -> float | None:
+    over = _over_at(f, state, now)
+    return None if over is None else over + policy.keep
+
+
+def _over_at(f: Facts, state: str, now: float) -> float | None:
+    """When the entry ended, `now` at the earliest; None while the row knows what may still be needed."""
+    if state in ("ready", "held", "sending") or (state == "waiting" and BASE in f.layers):
+        return None
+    if f.never_created and f.lease_until is None:
+        return now
+    if f.observed_hash in (NOTHING, UNSURE):
+        return None  # a call may be on its way, or the vendor may hold what nobody can name any more
+    over = over_at(f.observed or {})
+    return None if over is None else max(now, over)
 
 
 # wanted ------------------------------------------------------------------------------------------------------------
@@ -223,9 +255,15 @@ def want(facts: Facts, now: float, policy: Policy) -> Facts:
         deliver_at=last["deliver_at"],
         expires_at=last["expires_at"],
         event_time=max((layer["at"] for layer in facts.layers.values() if layer["at"] is not None), default=None),
-        rank=min(max(last["matters_at"] or now, now), now + policy.patience),
+        rank=_rank(facts, last["matters_at"], now, policy),
     )
     return place(_with_desired(facts, layers, policy), now, policy)
+
+
+def _rank(facts: Facts, matters_at: float | None, now: float, policy: Policy) -> float:
+    """The soonest first; but who keeps changing while it waits is no less urgent for it, or it might wait for ever."""
+    rank = min(max(matters_at or now, now), now + policy.patience)
+    return min(rank, facts.rank) if facts.state in ("ready", "held") else rank
 
 
 def _last_of(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -109,3 +109,16 @@ def instant_of(content: Content) -> datetime | None:
 def microseconds(instant: datetime) -> int:
     """Whole microseconds since 1970, exactly."""
     return (instant - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+def over_at(content: Content) -> float | None:
+    """Seconds since 1970 at which an item is over wherever its zone may be; None for what has no end: no dates, or
+    several, or a recurrence, in neutral or in a vendor's own words."""
+    own = (name for value in content.values() if isinstance(value, Mapping) for name in value)
+    if any(name.startswith(("recurrence", "dates")) for name in (*content, *own)):
+        return None
+    try:
+        last = parse_date(str(content.get("end") or content.get("start"))[:10])
+    except BadTime:
+        return None
+    return datetime.combine(last + timedelta(days=2), time(), UTC).timestamp()

@@ -218,6 +218,11 @@ class Telemetry:
         self._metrics.leases.labels(destination).inc(n)
         self._log.info("leases expired", destination=destination, n=n)
 
+    def pruned(self, table: str, n: int) -> None:
+        if n:
+            self._metrics.pruned.labels(table).inc(n)
+            self._log.info("ledger pruned", table=table, n=n)
+
     def claim(self, n: int, seconds: float) -> None:
         self._metrics.claim_entries.observe(n)
         self._metrics.claim_seconds.observe(seconds)

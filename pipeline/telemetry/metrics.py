@@ -87,6 +87,7 @@ class Metrics:
         self.budget = self._gauge("calends_budget_used_ratio", "Share of the period's credits used up", "account")
         self.claim_entries = self._histogram("calends_claim_entries", "Entries in a claim", COUNTS)
         self.claim_seconds = self._histogram("calends_claim_seconds", "A claim's transaction", BATCH_SECONDS)
+        self.pruned = self._counter("calends_ledger_pruned_rows_total", "Rows that were old enough to go", "table")
         self.leases = self._counter("calends_leases_expired_total", "Leases that ran out", "destination")
 
     def _webhooks(self) -> None:

@@ -172,6 +172,78 @@ def test_the_rank_is_when_it_matters_but_no_later_than_patience_allows() -> None
     assert [rank(NOW - 50), rank(NOW + 50), rank(NOW + 5000)] == [NOW, NOW + 50, NOW + 500]
 
 
+def test_who_keeps_changing_while_it_waits_is_no_less_urgent() -> None:
+    row = applied(change(1))
+    for order, now in ((2, NOW + 100.0), (3, NOW + 200.0)):
+        row = f.apply(row, change(order), {}, now, POLICY) or row
+    assert row.rank == NOW
+    sooner = f.apply(row, change(4, matters_at=datetime.fromtimestamp(NOW - 50.0, UTC)), {}, NOW, POLICY)
+    assert sooner is not None
+    assert sooner.rank == NOW
+    there = settled(claimed(applied(change(1))), Accepted("id"))
+    later = f.apply(there, change(2), {}, NOW + 100.0, POLICY)
+    assert later is not None
+    assert later.rank == NOW + 100.0
+
+
+DAY = 86_400.0
+
+
+def test_what_never_came_to_be_or_is_gone_may_go_after_a_while() -> None:
+    gone = settled(
+        claimed(
+            f.apply(settled(claimed(applied(change(1))), Accepted("id")), change(2, kind="delete"), {}, NOW, POLICY)
+            or applied()
+        ),
+        Accepted(),
+        step="delete",
+    )
+    never = applied(change(1), change(2, kind="cancel"))
+    orphan = applied(change(1, layer="note"))
+    expired = applied(change(1, expires_at=datetime.fromtimestamp(NOW - 1, UTC)))
+    assert [row.state for row in (gone, never, orphan, expired)] == ["idle", "idle", "waiting", "expired"]
+    assert {row.prune_at for row in (gone, never, orphan, expired)} == {NOW + POLICY.keep}
+
+
+@pytest.mark.parametrize(
+    ("content", "over"),
+    [
+        ({"start": "1970-01-11T09:00:00"}, 12 * DAY),
+        ({"start": "1970-01-11", "end": "1970-01-21", "all_day": True}, 22 * DAY),
+        ({"start": "1970-01-01T00:00:00"}, 2 * DAY),
+        ({"title": "without a date"}, None),
+        ({"start": "1970-01-11T09:00:00", "recurrence": "FREQ=DAILY"}, None),
+        ({"start": "1970-01-11T09:00:00", "add_to_calendar_pro": {"recurrence_simple_type": "daily"}}, None),
+        ({"dates": [{"start": "1970-01-11T09:00:00"}]}, None),
+        ({"kind": "subscription"}, None),
+    ],
+)
+def test_what_is_at_the_vendor_may_go_once_it_is_long_over(content: dict[str, Any], over: float | None) -> None:
+    row = settled(claimed(applied(change(content=content))), Accepted("id"))
+    assert row.prune_at == (None if over is None else over + POLICY.keep)
+
+
+def test_what_may_still_be_needed_stays() -> None:
+    ready = applied(change(content={"start": "1970-01-01T00:00:00"}))
+    leased = claimed(ready)
+    unsure = settled(leased, Unknown("timeout"))
+    held = settled(leased, Retry(60.0))
+    unlinked = applied(change(identity=None, subscriber="ann"))
+    assert [row.state for row in (ready, leased, unsure, held, unlinked)] == [
+        "ready",
+        "sending",
+        "held",
+        "held",
+        "waiting",
+    ]
+    assert {row.prune_at for row in (ready, leased, unsure, held, unlinked)} == {None}
+
+
+def test_a_time_that_somebody_left_standing_is_judged_anew() -> None:
+    ready = replace(applied(change()), prune_at=NOW)
+    assert f.judged_anew(ready, POLICY).prune_at is None
+
+
 def test_an_unlinked_entry_waits_and_is_ready_once_it_is_linked() -> None:
     row = applied(change(subscriber="C1", identity=None, if_unlinked=60.0))
     assert (row.state, row.wake_at) == ("waiting", NOW + 60)

@@ -1,0 +1,228 @@
+"""Whatever happens on the way, nothing is lost, doubled or put out of order, and no quota, pause or budget is broken.
+
+Hypothesis drives the world of `world.py` on SQLite and on PostgreSQL: two workers, two entries at one or two of four
+kinds of vendor, in virtual time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from pipeline.model.change import BASE, Change, Kind, Link, Version
+from tests.protocol.clocks import Clock, PostgresClock, SqliteClock
+from tests.protocol.ending import PEOPLE, converge
+from tests.protocol.memory import KINDS, POISON
+from tests.protocol.world import KEYS, NOTE, PARTITIONS, TOPIC, Published, Timing, World
+from tests.services import fresh_database
+
+What = Literal["base", "note", "cancel", "delete"]
+SHARE = st.sampled_from((0.0, 0.5, 0.99))
+WORKER = st.sampled_from((0, 1))
+KILLED_AT = st.sampled_from((None,) * 6 + (0, 2, 3, 4, 5, 6, 8))
+TIMING = st.builds(
+    Timing,
+    leaves=st.sampled_from((0.0, 0.0, 0.3, 0.6, 0.9)),
+    arrives=SHARE,
+    ends=SHARE,
+    acts=st.sampled_from((None, 0.0, 0.3, 0.8, 0.99)),
+    settles=st.sampled_from((0.0, 0.0, 1.0, 25.0)),
+)
+FATE = st.tuples(st.sampled_from(("answered", "answered", "unheard", "unheard", "throttled", "refused")), TIMING)
+
+# To look for a bug: CALENDS_EXAMPLES=1000 for more schedules, CALENDS_SHRINK=1 for the smallest that fails (minutes).
+SHRINK = (Phase.shrink,) if os.environ.get("CALENDS_SHRINK") else ()
+EFFORT = settings(
+    max_examples=int(os.environ.get("CALENDS_EXAMPLES", "50")),
+    stateful_step_count=30,
+    deadline=None,
+    database=None,
+    phases=(Phase.generate, *SHRINK),
+    suppress_health_check=list(HealthCheck),
+)
+
+
+class Protocol(RuleBasedStateMachine):
+    world: World
+
+    @initialize(first=st.integers(0, 3), second=st.sampled_from((None, None, 0, 1, 2, 3)))
+    def a_new_life(self, first: int, second: int | None) -> None:
+        chosen = sorted({first} if second is None else {first, second})
+        self.kinds = [KINDS[number] for number in chosen]
+        self.world.begin(self.kinds)
+        self.known: dict[tuple[str, int], tuple[Change, ...]] = {}
+        self.order = 10
+        self.something_is_published(1, "base", KEYS[0], 0, PEOPLE[0], None, None)
+
+    @rule(
+        newer=st.sampled_from((1, 1, 1, 2, 0, -1, -2)),
+        what=st.sampled_from(("base", "base", "base", "note", "cancel", "delete", "poison")),
+        key=st.sampled_from((KEYS[0], KEYS[0], KEYS[1])),
+        partition=st.integers(0, PARTITIONS - 1),
+        person=st.sampled_from(PEOPLE),
+        delivered=st.sampled_from((None, None, 5.0, 60.0)),
+        expires=st.sampled_from((None, None, None, 10.0, 100.0)),
+    )
+    def something_is_published(
+        self,
+        newer: int,
+        what: str,
+        key: str,
+        partition: int,
+        person: str,
+        delivered: float | None,
+        expires: float | None,
+    ) -> None:
+        """In any order; who comes again with a version that came before is the same once more."""
+        order = self.order + newer
+        self.order = max(self.order, order)
+        changes = self.known.get((key, order))
+        if changes is None:
+            at = Version(order, TOPIC, partition, self.world.log.next_offset(partition), 1)
+            times = (_at(self.world.now, delivered), _at(self.world.now, expires))
+            changes = tuple(
+                _change(kind.name, key, at, what, person if kind.identified else None, times) for kind in self.kinds
+            )
+            self.known[key, order] = changes
+        self.world.publish(partition, Published(changes))
+
+    @rule(person=st.sampled_from(PEOPLE), order=st.integers(1, 4), partition=st.integers(0, PARTITIONS - 1))
+    def somebody_is_linked(self, person: str, order: int, partition: int) -> None:
+        """And to somebody else later, in any order."""
+        links = (Link(kind.name, person, f"{person}-{order}", Version(order, "l", 0, 0, 0)) for kind in self.kinds)
+        self.world.publish(partition, Published(links=tuple(links)))
+
+    @rule(worker=WORKER, again=st.sampled_from((0, 0, 1, 3)), killed_at=KILLED_AT)
+    def a_worker_reads(self, worker: int, again: int, killed_at: int | None) -> None:
+        for partition in range(PARTITIONS):
+            self.world.intake(self.world.workers[worker], partition, 3, again, killed_at)
+
+    @rule(
+        worker=WORKER,
+        of=st.integers(0, 1),
+        limit=st.integers(1, 4),
+        fates=st.lists(FATE, min_size=1, max_size=3),
+        killed_at=KILLED_AT,
+    )
+    def a_lane_turns(self, worker: int, of: int, limit: int, fates: list[Any], killed_at: int | None) -> None:
+        """As soon as there is something to call for."""
+        kind = self.kinds[of % len(self.kinds)]
+        self.world.intake(self.world.workers[0], 0)
+        self.world.intake(self.world.workers[0], 1)
+        for _ in range(2):
+            wait = self.world.work(self.world.workers[worker], kind, limit, fates, killed_at)
+            if wait is None or not 0.0 < wait < 60.0:
+                break
+            self.time_passes(wait)
+
+    @rule(worker=WORKER)
+    def a_worker_is_killed(self, worker: int) -> None:
+        self.world.kill(self.world.workers[worker])
+
+    @rule(worker=WORKER, seconds=st.sampled_from((1.5, 5.0, 21.0, 60.0)))
+    def a_worker_is_stopped(self, worker: int, seconds: float) -> None:
+        self.world.stop(self.world.workers[worker], seconds)
+
+    @rule(of=st.integers(0, 1), weather=st.sampled_from(("well", "well", "down", "refusing", "revoked")))
+    def the_weather_changes(self, of: int, weather: Any) -> None:
+        self.world.change_weather(self.kinds[of % len(self.kinds)], weather)
+
+    @rule(of=st.integers(0, 1))
+    def somebody_holds_an_account(self, of: int) -> None:
+        self.world.hold(self.kinds[of % len(self.kinds)])
+
+    @rule(of=st.integers(0, 1), resumed=st.booleans())
+    def somebody_pauses_a_destination(self, of: int, resumed: bool) -> None:
+        self.world.pause(self.kinds[of % len(self.kinds)], resumed)
+
+    @rule(seconds=st.sampled_from((0.3, 1.0, 3.0, 12.0, 31.0)))
+    def time_passes(self, seconds: float) -> None:
+        self.world.advance(self.world.now + seconds)
+        self.world.sweep(self.world.workers[0])
+        self.world.probe()
+
+    @rule()
+    def what_is_under_way_happens(self) -> None:
+        for _ in range(2):
+            if self.world.events:
+                self.world.advance(self.world.events[0][0])
+
+    @rule()
+    def what_is_due_wakes(self) -> None:
+        """But for who waits for a link, for a month."""
+        now = self.world.now
+        due = [at for row in self.world.rows() if (at := row.wake_at) is not None and at < now + 400.0]
+        if due:
+            self.world.advance(max(min(due), now))
+            self.world.sweep(self.world.workers[1])
+
+    @invariant()
+    def nothing_is_amiss(self) -> None:
+        if hasattr(self, "kinds"):
+            self.world.check()
+
+    def teardown(self) -> None:
+        if hasattr(self, "kinds"):
+            converge(self.world)
+
+
+def _at(now: float, seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(now + seconds, UTC)
+
+
+def _change(
+    destination: str,
+    key: str,
+    at: Version,
+    what: str,
+    person: str | None,
+    times: tuple[datetime | None, datetime | None],
+) -> Change:
+    if what in ("cancel", "delete"):
+        kind: Kind = "cancel" if what == "cancel" else "delete"
+        return Change(destination, key, kind, at, "rule")
+    if what == NOTE:
+        return Change(destination, key, "upsert", at, "rule", layer=NOTE, content={"location": f"room {at.order}"})
+    content = {"title": POISON if what == "poison" else f"v{at.order}"}
+    if at.order % 3 == 0:
+        content["description"] = f"d{at.order}"
+    return Change(
+        destination,
+        key,
+        "upsert",
+        at,
+        "poisoned" if what == "poison" else "rule",
+        layer=BASE,
+        content=content,
+        subscriber=person,
+        deliver_at=times[0],
+        expires_at=times[1],
+    )
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    clock: Clock
+    if request.param == "sqlite":
+        url, clock = f"sqlite:///{tmp_path}/ledger.db", SqliteClock()
+    else:
+        url = fresh_database(request.getfixturevalue("postgres_service"))
+        clock = PostgresClock(url)
+    world = World(url, clock)
+    yield world
+    world.close()
+
+
+def test_nothing_is_lost_doubled_late_or_over_quota(world: World) -> None:
+    machine = type("Machine", (Protocol,), {"world": world})
+    # Four times as slow as SQLite, and the same protocol.
+    fewer = settings(EFFORT, max_examples=max(1, EFFORT.max_examples // 2))
+    run_state_machine_as_test(machine, settings=fewer if isinstance(world.clock, PostgresClock) else EFFORT)

@@ -1,0 +1,439 @@
+"""The ledger's whole protocol in virtual time: a log, workers, vendors, faults, and what must never happen.
+
+Everything that production decides is production's: ledger, lane, plans, transitions, on a real database. The world only
+says what happens when. It decides nothing at random: who drives it says all.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pytest
+from sqlalchemy import event
+
+from pipeline import lane as lanes
+from pipeline import wording
+from pipeline.ledger import MARGIN, SLACK, Budget, Claim, Grant, Ledger, Message, Posted, Quota, Result
+from pipeline.ledger import tables as t
+from pipeline.model.change import BASE, Change, Link
+from pipeline.model.facts import Facts, Policy
+from pipeline.model.outcome import Outcome, Retry, Throttled, Unauthorized
+from pipeline.telemetry import Telemetry
+from pipeline.vendors.contract import Situation
+from tests.protocol.clocks import EPOCH, Clock
+from tests.protocol.memory import KINDS, Asked, Broken, Kind, Memory
+from tests.protocol.workers import LOST, REFUSED, TIMEOUT, Flight, Said, Worker
+
+LEASE = SLACK + TIMEOUT + MARGIN
+SETTLE_TIME = 30.0
+NOTE = "note"
+KEYS = ("k1", "k2")
+LAYERS = (BASE, NOTE)
+TOPIC = "events"
+PARTITIONS = 2
+OBEYED_WITHIN = 0.25
+"""Seconds after which a stored pause or hold stops every replica."""
+ATTEMPTS = 6
+
+Weather = Literal["well", "down", "refusing", "revoked"]
+Fate = Literal["answered", "unheard", "throttled", "refused"]
+
+
+class Died(BaseException):
+    """kill -9, in the middle of a transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Shares of how long a call may take to leave, arrive and end, and of the time in which an unheard one may act
+    (None: never); and the seconds until its result is settled."""
+
+    leaves: float = 0.0
+    arrives: float = 0.0
+    ends: float = 0.01
+    acts: float | None = 0.0
+    settles: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    changes: tuple[Change, ...] = ()
+    links: tuple[Link, ...] = ()
+
+
+@dataclass(slots=True)
+class Log:
+    """What is on Kafka: two partitions, in the order of their offsets."""
+
+    partitions: list[list[Published]] = field(default_factory=lambda: [[] for _ in range(PARTITIONS)])
+    taken: Counter[int] = field(default_factory=Counter)
+    """Partition → the highest next offset seen in the ledger."""
+
+    def all(self) -> Iterator[Published]:
+        return itertools.chain.from_iterable(self.partitions)
+
+    def next_offset(self, partition: int) -> int:
+        return len(self.partitions[partition])
+
+
+def policy_of(kind: Kind) -> Policy:
+    def situation(facts: Facts) -> Situation:
+        return Situation.of(facts, facts.key, kind.options)
+
+    return Policy(
+        kind.name,
+        kind.name,
+        LAYERS,
+        needs_identity=lambda content: kind.identified,
+        recover_at_once=kind.vendor.defaults.recover_at_once,
+        together=lambda facts: kind.vendor.plan(situation(facts)) if kind.batch > 1 else None,
+        batch=kind.batch,
+        cost=lambda facts: wording.cost(kind.vendor, situation(facts)),
+        settle_time=SETTLE_TIME,
+        max_attempts=ATTEMPTS,
+        patience=100.0,
+    )
+
+
+def buried(facts: Facts) -> list[Message]:
+    return [Message("dead", f"{facts.destination}/{facts.key}".encode(), None, ()) for _ in facts.raws]
+
+
+class World:
+    """One ledger at `url` whose clock is `clock`, for as many lives as there are examples."""
+
+    def __init__(self, url: str, clock: Clock) -> None:
+        self.clock = clock
+        kinds = {kind.name: kind for kind in KINDS}
+        self.policies = {name: policy_of(kind) for name, kind in kinds.items()}
+        self.ledger = Ledger(
+            url,
+            self.policies,
+            {name: Quota(name, kind.windows) for name, kind in kinds.items()},
+            buried,
+            None,
+            {name: Budget(name, kind.credits, 60.0) for name, kind in kinds.items() if kind.credits},
+        )
+        self.telemetry = Telemetry(b"key")
+        self._fuse: int | None = None
+        clock.watch(self.ledger._database.engine)
+        event.listen(self.ledger._database.engine, "before_cursor_execute", self._burn)
+        self.ledger.migrate()
+        self.now = EPOCH
+        self.patch = pytest.MonkeyPatch()
+
+    def begin(self, kinds: Sequence[Kind]) -> None:
+        """A new life: an empty ledger, two workers, everybody well."""
+        with self.ledger._database.engine.begin() as connection:
+            for table in reversed(t.metadata.sorted_tables):
+                connection.execute(table.delete())
+        self.kinds = {kind.name: kind for kind in kinds}
+        self.ledger.declare()
+        self.memories = {kind.name: Memory(kind) for kind in kinds}
+        self.weather: dict[str, Weather] = dict.fromkeys(self.kinds, "well")
+        self.workers = [Worker(name, self.ledger, self.telemetry, ahead) for name, ahead in (("a", 5.0), ("b", -977.0))]
+        self.log = Log()
+        self.events: list[tuple[float, int, Worker | None, int, Callable[[], None]]] = []
+        self.order = itertools.count()
+        self.claimed: dict[tuple[str, str], tuple[str, int]] = {}
+        self.pauses: dict[str, list[tuple[float, float]]] = {name: [] for name in self.kinds}
+        self.holds: dict[str, float] = {}
+        self.paused: dict[str, float] = {}
+        self.innocent: dict[str, set[str]] = {name: set() for name in self.kinds}
+        self.dead_letters: Counter[str] = Counter()
+
+    def close(self) -> None:
+        self.patch.undo()
+        self.ledger.close()
+
+    # time ----------------------------------------------------------------------------------------------------------
+
+    def at(self, when: float, worker: Worker | None, act: Callable[[], None]) -> None:
+        """`worker`: who does it; not at all once it is dead, later while it is stopped."""
+        incarnation = 0 if worker is None else worker.incarnation
+        heapq.heappush(self.events, (when, next(self.order), worker, incarnation, act))
+
+    def advance(self, until: float) -> None:
+        while self.events and self.events[0][0] <= until:
+            when, order, worker, incarnation, act = heapq.heappop(self.events)
+            self._set(max(self.now, when))
+            if worker is not None and worker.incarnation != incarnation:
+                continue
+            if worker is not None and worker.stopped_until > self.now:
+                heapq.heappush(self.events, (worker.stopped_until, order, worker, incarnation, act))
+                continue
+            act()
+        self._set(max(self.now, until))
+
+    def _set(self, now: float) -> None:
+        self.now = now
+        self.clock.set(now)
+
+    @contextmanager
+    def _as(self, worker: Worker) -> Iterator[None]:
+        """The worker's own monotonic clock, as its lane reads it."""
+        with self.patch.context() as patch:
+            patch.setattr(lanes, "time", _Monotonic(self, worker))
+            yield
+
+    # the database --------------------------------------------------------------------------------------------------
+
+    def _burn(self, *_: Any) -> None:
+        if self._fuse is not None:
+            self._fuse -= 1
+            if self._fuse < 0:
+                self._fuse = None
+                raise Died
+
+    @contextmanager
+    def _killed_at(self, worker: Worker, statement: int | None) -> Iterator[None]:
+        """The worker dies at its so-many-eth statement from here; None: it lives."""
+        self._fuse = statement
+        try:
+            yield
+        except Died:
+            self.kill(worker)
+        finally:
+            self._fuse = None
+
+    # intake --------------------------------------------------------------------------------------------------------
+
+    def publish(self, partition: int, published: Published) -> None:
+        self.log.partitions[partition].append(published)
+
+    def intake(
+        self, worker: Worker, partition: int, count: int = 10, again: int = 0, killed_at: int | None = None
+    ) -> bool:
+        """`again`: so many records before the ledger's offset come once more. Whether there was something."""
+        part = (TOPIC, partition)
+        at = max(0, self.ledger.offsets([part]).get(part, 0) - again)
+        batch = self.log.partitions[partition][at : at + count]
+        if not batch or worker.stopped_until > self.now:
+            return False
+        changes = [(change, {"value": "x"}) for published in batch for change in published.changes]
+        links = [link for published in batch for link in published.links]
+        with self._killed_at(worker, killed_at):
+            self.ledger.take(changes, links, [], {part: at + len(batch)})
+        return True
+
+    # lanes ---------------------------------------------------------------------------------------------------------
+
+    def work(
+        self, worker: Worker, kind: Kind, limit: int, fates: Sequence[tuple[Fate, Timing]], killed_at: int | None = None
+    ) -> float | None:
+        """One turn of a lane. Each call has its fate. The seconds to wait, None where there is nothing to wait for."""
+        if worker.stopped_until > self.now:
+            return None
+        lane = worker.lane(kind)
+        worker.watch()
+        monotonic = self.now + worker.ahead
+        claim = Claim(())
+        with self._as(worker):
+            if lane.paused or not lane.account.open():
+                return None
+            with self._killed_at(worker, killed_at):
+                claim = self.ledger.claim(kind.name, worker.name, limit, LEASE)
+            for grant, (fate, timing) in zip(claim.grants, itertools.cycle(fates), strict=False):
+                self._claimed(grant)
+                flight = worker.begin(kind, grant, monotonic)
+                leaves = self.now + timing.leaves * (SLACK + 1.0)
+                self.at(max(self.now, leaves - 0.1), worker, worker.watch)
+                self.at(leaves, worker, self._departure(worker, kind, grant, flight, fate, timing))
+        return 0.0 if claim.grants else claim.wait
+
+    def _claimed(self, grant: Grant) -> None:
+        for row in grant.entries:
+            name = (row.destination, row.key)
+            wanted, serial = self.claimed.get(name, ("", 0))
+            if wanted != row.sent_hash:
+                self.claimed[name] = (row.sent_hash or "", serial + 1)
+            if row.never_created and row.deliver_at is not None and row.deliver_at > self.now:
+                raise Broken("deliver_at: claimed before its time")
+            if row.never_created and row.expires_at is not None and row.expires_at <= self.now:
+                raise Broken("expires_at: claimed after its time")
+
+    def _departure(
+        self, worker: Worker, kind: Kind, grant: Grant, flight: Flight, fate: Fate, timing: Timing
+    ) -> Callable[[], None]:
+        serials = {row.key: self.claimed[row.destination, row.key][1] for row in grant.entries}
+
+        def leave() -> None:
+            with self._as(worker):
+                left = flight.go_on()
+            if left is None:
+                self._over(worker, flight, timing)
+                return
+            self._stopped_by_nobody(kind)
+            step, situations = left
+            asked = [Asked(step, one, serials[one.key]) for one in situations]
+            self._on_its_way(worker, kind, grant, flight, asked, fate, timing)
+
+        return leave
+
+    def _stopped_by_nobody(self, kind: Kind) -> None:
+        """A call departs now."""
+        for stored, until in self.pauses[kind.name]:
+            if stored + OBEYED_WITHIN < self.now < until - 1e-3:
+                raise Broken("pause: a call left after it was stored")
+        for stored in (self.holds.get(kind.name), self.paused.get(kind.name)):
+            if stored is not None and stored + OBEYED_WITHIN < self.now:
+                raise Broken("hold: a call left after it was stored")
+
+    def _on_its_way(
+        self, worker: Worker, kind: Kind, grant: Grant, flight: Flight, asked: list[Asked], fate: Fate, timing: Timing
+    ) -> None:
+        memory = self.memories[kind.name]
+        ends = self.now + timing.ends * TIMEOUT
+        arrives = self.now + timing.arrives * (ends - self.now)
+        said: list[Any] = [LOST]
+
+        def arrive() -> None:
+            weather = self.weather[kind.name]
+            if weather == "refusing":
+                said[0] = REFUSED
+                return
+            memory.arrive(self.now)
+            if weather != "well" or fate in ("throttled", "refused"):
+                said[0] = _foul(weather, fate, len(asked))
+                return
+            told = memory.say(asked, promised=kind.acts_later)
+            refused = any(one.poisoned for one in asked)
+            if fate == "answered":
+                said[0] = Said(200, outcomes=tuple(told or acted()))
+            if refused or (fate == "answered" and told is None) or (fate == "unheard" and timing.acts is None):
+                return
+            latest = ends + SETTLE_TIME - self.now
+            self.at(self.now + (timing.acts or 0.0) * latest, None, lambda: acted() and None)
+
+        def acted() -> list[Outcome]:
+            memory.charge(grant.period, asked)
+            return memory.act(asked)
+
+        def end() -> None:
+            with self._as(worker):
+                flight.go_on(said[0])
+            self._over(worker, flight, timing)
+
+        self.at(arrives, None, arrive)
+        self.at(ends, worker, end)
+
+    def _over(self, worker: Worker, flight: Flight, timing: Timing) -> None:
+        result = flight.result()
+        if result is not None:
+            self.at(self.now + timing.settles, worker, lambda: self.settle(worker, result))
+
+    def settle(self, worker: Worker, result: Result) -> None:
+        before = self.ledger.obstacles()
+        for answer in result.answers:
+            match answer and answer.outcome:
+                case Throttled(after=after) if answer is not None:
+                    until = answer.at - worker.ahead + (after or 1.0)
+                    self.pauses[result.account].append((self.now, until))
+        self.ledger.settle([result], lambda: self.now + worker.ahead)
+        self._note_holds(before)
+
+    # what goes wrong -----------------------------------------------------------------------------------------------
+
+    def kill(self, worker: Worker) -> None:
+        """Its calls that have left go on without it."""
+        worker.die()
+
+    def stop(self, worker: Worker, seconds: float) -> None:
+        worker.stopped_until = max(worker.stopped_until, self.now + seconds)
+
+    def change_weather(self, kind: Kind, weather: Weather) -> None:
+        """An outage, a vendor that refuses for now, a revoked credential; or all is well again."""
+        if self.weather[kind.name] == "well" and weather != "well":
+            self.innocent[kind.name] = {row.key for row in self.rows() if row.failures == 0}
+        if weather == "well":
+            self.innocent[kind.name] = set()
+        self.weather[kind.name] = weather
+
+    def hold(self, kind: Kind) -> None:
+        before = self.ledger.obstacles()
+        self.ledger.hold(kind.name, "failing")
+        self._note_holds(before)
+
+    def pause(self, kind: Kind, resumed: bool) -> None:
+        if not resumed and self.ledger.pause(kind.name, "ann"):
+            self.paused[kind.name] = self.now
+        elif resumed and self.ledger.resume(kind.name):
+            del self.paused[kind.name]
+
+    def _note_holds(self, before: Mapping[str, tuple[str, float]]) -> None:
+        for name, (reason, _) in self.ledger.obstacles().items():
+            if reason != "throttled" and before.get(name, ("throttled",))[0] == "throttled":
+                self.holds[name] = self.now
+
+    # housekeeping --------------------------------------------------------------------------------------------------
+
+    def sweep(self, worker: Worker, killed_at: int | None = None) -> int:
+        looked = 0
+        with self._killed_at(worker, killed_at):
+            looked, _ = self.ledger.sweep()
+        return looked
+
+    def probe(self) -> bool:
+        lifted = False
+        for name in sorted(self.holds):
+            if self.ledger.probe_due(name):
+                self.memories[name].arrive(self.now)
+                if self.weather[name] == "well":
+                    self.ledger.lift(name)
+                    del self.holds[name]
+                    lifted = True
+        return lifted
+
+    def post(self) -> None:
+        def send(messages: Sequence[Message]) -> Posted:
+            self.dead_letters.update((message.key or b"").decode() for message in messages)
+            return Posted([message.id for message in messages])
+
+        self.ledger.outbox(send)
+
+    # seen ----------------------------------------------------------------------------------------------------------
+
+    def rows(self) -> list[Facts]:
+        return [row for key in KEYS for row in self.ledger.entry(key) if row.destination in self.kinds]
+
+    def check(self) -> None:
+        """What holds at any moment."""
+        offsets = self.ledger.offsets([(TOPIC, partition) for partition in range(PARTITIONS)])
+        for partition in range(PARTITIONS):
+            at = offsets.get((TOPIC, partition), 0)
+            if at < self.log.taken[partition]:
+                raise Broken("offsets: one went back")
+            self.log.taken[partition] = at
+        for row in self.rows():
+            if row.key in self.innocent[row.destination] and row.attempts > 0:
+                raise Broken("outage: it spent an attempt")
+            if (row.lease_until is not None) != (row.state == "sending"):
+                raise Broken("place: leased and not sending, or the other way round")
+
+
+class _Monotonic:
+    """The module `time` as one worker's lane sees it."""
+
+    def __init__(self, world: World, worker: Worker) -> None:
+        self._world, self._worker = world, worker
+
+    def monotonic(self) -> float:
+        return self._world.now + self._worker.ahead
+
+
+def _foul(weather: Weather, fate: Fate, asked: int) -> Any:
+    match weather, fate:
+        case "down", _:
+            return LOST
+        case "revoked", _:
+            return Said(403, outcomes=(Unauthorized(),) * asked)
+        case _, "throttled":
+            return Said(429, outcomes=(Throttled(5.0),) * asked)
+        case _:
+            return Said(503, outcomes=(Retry(),) * asked)

@@ -22,7 +22,7 @@ from typing import Any
 import psutil
 
 from tests.chaos.ground import Ground, ground
-from tests.chaos.plan import Plan, plan
+from tests.chaos.plan import Plan, failover, plan, restore
 from tests.chaos.play import play
 from tests.chaos.promises import TITLES, Verdict, judge
 
@@ -32,11 +32,12 @@ KEPT = Path("chaos-logs")
 def main() -> int:
     options = _options()
     seeds = range(options.seed, options.seed + options.rounds)
+    plans = {seed: _plan(seed, options) for seed in seeds}
     if options.plan:
-        print("\n".join(str(plan(seed)) for seed in seeds))
+        print("\n".join(map(str, plans.values())))
         return 0
     done = _read(options.json) if options.json else {}
-    left = [seed for seed in seeds if str(seed) not in done]
+    left = [planned for seed, planned in plans.items() if str(seed) not in done]
     if left:
         asyncio.run(_rounds(left, options.json, done, options.keep))
     _table([done[str(seed)] for seed in seeds if str(seed) in done])
@@ -47,6 +48,8 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="the first round's; the others follow")
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--scenario", choices=("random", "restore", "failover"), default="random")
+    parser.add_argument("--events", type=int, default=10_000, help="by how many the restored ledger is older")
     parser.add_argument("--json", type=Path, help="a line for each round; rounds that stand there are not run again")
     parser.add_argument("--plan", action="store_true", help="only print what would happen")
     parser.add_argument("--keep", action="store_true", help="keep the logs of every round, not only of failed ones")
@@ -58,13 +61,23 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
     return {str(told["seed"]): told for told in map(json.loads, lines)}
 
 
-async def _rounds(seeds: Sequence[int], path: Path | None, done: dict[str, dict[str, Any]], keep: bool) -> None:
+def _plan(seed: int, options: argparse.Namespace) -> Plan:
+    match options.scenario:
+        case "restore":
+            return restore(seed, options.events)
+        case "failover":
+            return failover(seed)
+        case _:
+            return plan(seed)
+
+
+async def _rounds(plans: Sequence[Plan], path: Path | None, done: dict[str, dict[str, Any]], keep: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="calends-chaos-") as folder:
         async with ground(Path(folder)) as up:
-            for count, seed in enumerate(seeds, 1):
-                told = await _round(up, plan(seed), Path(folder) / f"seed-{seed}", keep)
-                done[str(seed)] = told
-                print(f"[{count}/{len(seeds)}] {_line(told)}", flush=True)
+            for count, planned in enumerate(plans, 1):
+                told = await _round(up, planned, Path(folder) / f"seed-{planned.seed}", keep)
+                done[str(planned.seed)] = told
+                print(f"[{count}/{len(plans)}] {_line(told)}", flush=True)
                 if path is not None:
                     with path.open("a") as lines:
                         lines.write(json.dumps(told) + "\n")

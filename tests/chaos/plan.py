@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from random import Random
 
 from tests.chaos.story import Event, Size, story
@@ -35,7 +35,7 @@ class Fault:
 class Plan:
     seed: int
     shape: str
-    """`postgres`: one broker. `cluster`: three. `sqlite`: one broker, one worker. `restore`: as `postgres`."""
+    """`postgres`: one broker. `cluster`: three. `restore`, `failover`: as `postgres`."""
     destinations: tuple[str, ...]
     clock: float
     """Seconds by which the last worker's wall clock is fast."""
@@ -141,6 +141,19 @@ def plan(seed: int, size: Size | None = None) -> Plan:
         faults=_faults(random, destinations),
         events=story(random, size or Size()),
     )
+
+
+def restore(seed: int, events: int) -> Plan:
+    """The ledger goes back to a copy that is older by so many events, or a few more."""
+    size = Size(keys=max(120, events // 16), seconds=max(6.0, events / 700))
+    began = Fault("ledger-restore", 0.3, 0.0)
+    return replace(plan(seed, size), shape="restore", faults=(began,), clock=0.0)
+
+
+def failover(seed: int) -> Plan:
+    """The ledger goes back by a second or two under running workers, as after an asynchronous failover."""
+    fault = _service("ledger-failover", 0.5, 2.0)(Random(f"calends failover {seed}"), ())
+    return replace(plan(seed), shape="failover", faults=(fault,))
 
 
 def _faults(random: Random, destinations: tuple[str, ...]) -> tuple[Fault, ...]:

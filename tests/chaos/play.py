@@ -45,7 +45,8 @@ async def _played(stage: Stage) -> Observation:
     with watch.watching():
         beating = asyncio.create_task(watch.beat())
         base = time.time()
-        publisher, striker = Publisher(stage, base), Striker(stage)
+        publisher = Publisher(stage, base)
+        striker = Striker(stage, lambda: _settled(stage, publisher))
         threading.Thread(target=publisher.run, daemon=True).start()
         await striker.run(base)
         await asyncio.wrap_future(publisher.done)
@@ -77,6 +78,11 @@ async def _played(stage: Stage) -> Observation:
         memory=[(worker.rss_least, worker.rss_most) for worker in stage.born if worker.rss_most],
         told=told,
     )
+
+
+async def _settled(stage: Stage, publisher: Publisher) -> None:
+    await asyncio.wrap_future(publisher.done)
+    await _converged(stage, _ends(publisher))
 
 
 def _ends(publisher: Publisher) -> dict[tuple[str, int], int]:

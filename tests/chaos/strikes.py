@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 import signal
+import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from confluent_kafka import Consumer
@@ -31,6 +34,8 @@ class Striker:
     """Carries out a plan's faults. Two that hurt the same part wait for each other."""
 
     stage: Stage
+    settled: Callable[[], Awaitable[None]]
+    """Waits until all events are published and nothing is left to do."""
     struck: list[Struck] = field(default_factory=list)
     stops: list[tuple[float, int]] = field(default_factory=list)
     """Of each SIGTERM: seconds until the worker had ended, and its exit code."""
@@ -114,6 +119,42 @@ class Striker:
         await asyncio.sleep(fault.seconds)
         await asyncio.to_thread(postgres.restart)
 
+    async def ledger_failover(self, fault: Fault) -> None:
+        """An older copy takes the place of the ledger under running workers: what was confirmed last is gone."""
+        copy = await self._copied()
+        await asyncio.sleep(fault.seconds)
+        await asyncio.to_thread(self._put_back, copy)
+
+    async def ledger_restore(self, fault: Fault) -> None:
+        """Somebody stops all workers, puts back a copy from before most of the events, and starts them again."""
+        copy = await self._copied()
+        await self.settled()
+        self.stops += await asyncio.gather(*map(self.stage.stop_worker, self.stage.workers.values()))
+        await asyncio.to_thread(self._put_back, copy)
+        for number in list(self.stage.workers):
+            await self.stage.start_worker(number)
+
+    async def _copied(self) -> Path:
+        """The database's files at one instant: it stands still while they are copied."""
+        postgres, copy = self.stage.ground.postgres, self.stage.folder / "ledger-copy"
+        assert postgres.folder is not None
+        await asyncio.to_thread(postgres.freeze)
+        try:
+            await asyncio.to_thread(_copy, postgres.folder / "data", copy)
+        finally:
+            await asyncio.to_thread(postgres.thaw)
+        return copy
+
+    def _put_back(self, copy: Path) -> None:
+        postgres = self.stage.ground.postgres
+        assert postgres.folder is not None
+        data = postgres.folder / "data"
+        postgres.kill()
+        shutil.rmtree(data)
+        _copy(copy, data)
+        (data / "postmaster.pid").unlink(missing_ok=True)
+        postgres.start()
+
     async def ledger_freeze(self, fault: Fault) -> None:
         postgres = self.stage.ground.postgres
         await asyncio.to_thread(postgres.freeze)
@@ -151,6 +192,11 @@ class Striker:
             await asyncio.to_thread(self.stage.fault, account, **dict.fromkeys(faults))
 
 
+def _copy(source: Path, target: Path) -> None:
+    """Whole, with its owners."""
+    subprocess.run(["cp", "-a", str(source), str(target)], check=True)
+
+
 def _part(fault: Fault) -> str:
     """What the fault takes for itself."""
     family = fault.kind.partition("-")[0]
@@ -186,6 +232,8 @@ HOW: dict[str, How] = {
     "broker-freeze": Striker.broker_freeze,
     "rebalance-storm": Striker.rebalance_storm,
     "ledger-kill": Striker.ledger_kill,
+    "ledger-failover": Striker.ledger_failover,
+    "ledger-restore": Striker.ledger_restore,
     "ledger-freeze": Striker.ledger_freeze,
     "net-cut": lambda striker, fault: striker.network(fault, "cut"),
     "net-silent": lambda striker, fault: striker.network(fault, "silent"),

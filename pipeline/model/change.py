@@ -41,8 +41,6 @@ class Change:
     version: Version
     rule: str
     layer: str = BASE
-    group: str | None = None
-    """The group that this entry belongs to, where its base says so."""
     content: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """Neutral content of this layer; a None clears the field that a lower layer set."""
     subscriber: str | None = field(default=None, repr=False)
@@ -60,6 +58,8 @@ class Change:
     """When the entry matters: its start as an instant."""
     deliver_at: datetime | None = None
     expires_at: datetime | None = None
+    group: str | None = None
+    """The group that this entry belongs to, where its base says so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,3 +90,49 @@ async def test_no_call_starts_in_a_pause_that_the_ledger_does_not_know_of_yet() 
     await running
     first, second = vendor.calls[:2]
     assert second - first >= 1.0
+
+
+@dataclass
+class LateVendor:
+    """Answers once it is let."""
+
+    may_answer: asyncio.Event = field(default_factory=asyncio.Event)
+    called: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def send(self, request: Request, deadline_check: Callable[[], bool]) -> Response | CallFailed:
+        self.called.set()
+        await self.may_answer.wait()
+        return Response(503)
+
+
+@dataclass
+class OneEntry(SlowLedger):
+    """Grants a single entry, and remembers what was settled."""
+
+    settled: list[Result] = field(default_factory=list)
+
+    def claim(self, *_: object) -> Claim:
+        return super().claim() if self.granted == 0 else Claim(())
+
+    async def settle(self, results: Sequence[Result]) -> list[Settled]:
+        self.settled += results
+        return []
+
+
+async def test_a_stop_lets_the_call_under_way_end_and_settles_it() -> None:
+    ledger, vendor = OneEntry(), LateVendor()
+    credential = Credential({"api_key": "k", "api_secret": "s"})
+    account = Account("a", VENDOR, {}, cast(Any, vendor), Pace(()), lambda: credential)
+    lane = Lane(
+        "d", account, {}, str, cast(Ledger, ledger), in_place, Telemetry(b"key"), "worker", 5.0, 1, lambda: 0.5,
+        lambda: datetime.now(UTC),
+    )  # fmt: skip
+    stopping = asyncio.Event()
+    running = asyncio.create_task(lane.run(stopping))
+    async with asyncio.timeout(10):
+        await vendor.called.wait()
+        stopping.set()
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_later(0.3, vendor.may_answer.set)
+        await running
+    assert [result.sent for result in ledger.settled] == [True]

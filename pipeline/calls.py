@@ -17,6 +17,7 @@ from urllib.parse import quote, urlencode
 
 import aiohttp
 import httpx
+from aiohttp.http_exceptions import HttpProcessingError
 from httpx_aiohttp import AiohttpTransport
 
 from pipeline import __version__
@@ -190,7 +191,7 @@ def _code(error: BaseException) -> str:
             return "timeout"
         case aiohttp.ClientPayloadError() | aiohttp.ClientConnectionError() | OSError():
             return "reset"
-        case aiohttp.ClientResponseError() | httpx.DecodingError() | zlib.error():
+        case aiohttp.ClientResponseError() | HttpProcessingError() | httpx.DecodingError() | zlib.error():
             return "unreadable"
         case _:
             return "error"

@@ -227,9 +227,10 @@ def _told(destination: str, notice: Notice, id_: str, now: datetime) -> Told:
         },
     }
     value = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
-    decode(Record(Coordinates("", 0, 0), None, value, _HEADERS, now))
     whose = notice.subscriber or notice.identity or notice.entry or ""
-    return Told(notice.kind, id_, f"{destination}/{whose}".encode(), value)
+    key = f"{destination}/{whose}".encode("utf-8", "surrogatepass")
+    decode(Record(Coordinates("", 0, 0), key, value, _HEADERS, now))
+    return Told(notice.kind, id_, key, value)
 
 
 async def _body(request: Request) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from http import HTTPStatus
@@ -15,9 +14,9 @@ import typer
 
 from pipeline.app import account_of
 from pipeline.cli.ledger import opened
-from pipeline.cli.options import CANNOT_GO_ON, HERE, PROBLEMS, USAGE, Config, give_up, tell, there
+from pipeline.cli.options import CANNOT_GO_ON, HERE, PROBLEMS, USAGE, Config, give_up, input_of, tell, there
 from pipeline.ledger import Ledger
-from pipeline.model.wire import Request
+from pipeline.model.wire import Request, json_or_text
 from pipeline.operate.call import Answered, ByHand, NotACall, Refused, actor, preview, wanted
 from pipeline.operate.check import check
 from pipeline.rules.language import suggest
@@ -109,7 +108,7 @@ def _request(
             path,
             [_pair(text, "=", "--query") for text in query],
             {name: _value(text) for name, text in (_pair(given, "=", "--field") for given in fields)},
-            b"" if body is None else _read(body),
+            b"" if body is None else input_of(body),
             [_pair(text, ":", "--header") for text in headers],
         )
     except NotACall as error:
@@ -125,24 +124,12 @@ def _pair(text: str, between: str, option: str) -> tuple[str, str]:
 
 def _value(text: str) -> Any:
     """`0`, `true`, `null`, `["a"]` and `"0"` are what they are in JSON; the rest is text."""
-    try:
-        return json.loads(text, parse_constant=_refused)
-    except ValueError:
-        return text
+    return json_or_text(text, _refused)
 
 
 def _refused(constant: str) -> None:
     """`NaN` and `Infinity` are words here: JSON has no such numbers."""
     raise ValueError(constant)
-
-
-def _read(body: str) -> bytes:
-    if body == "-":
-        return sys.stdin.buffer.read()
-    try:
-        return Path(body).read_bytes()
-    except OSError as error:
-        give_up(f"{body}: {error.strerror}", USAGE)
 
 
 def _with_credential(settings: Settings, destination: str) -> None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import CANNOT_GO_ON, HERE, PROBLEMS, USAGE, Config, give_up, tell, there
+from pipeline.cli.options import CANNOT_GO_ON, HERE, PROBLEMS, USAGE, Config, give_up, input_of, tell, there
 from pipeline.model.event import Undecodable
 from pipeline.operate.check import check
 from pipeline.operate.explain import Explained, Explainer, RuleStory
@@ -35,7 +33,7 @@ def explain(
         raise typer.Exit(CANNOT_GO_ON)
     explainer = Explainer(report.settings, report.rule_set(), datetime.now(UTC), identity)
     try:
-        stories = explainer.stories(_body(event), topic)
+        stories = explainer.stories(input_of(event), topic)
     except Undecodable as error:
         give_up(f"{event}: {error.explanation} ({error.reason_code})", USAGE)
     if as_json:
@@ -47,15 +45,6 @@ def explain(
     if unread:
         give_up(unread, PROBLEMS)
     raise typer.Exit(PROBLEMS if wrong else 0)
-
-
-def _body(event: str) -> bytes:
-    if event == "-":
-        return sys.stdin.buffer.read()
-    try:
-        return Path(event).read_bytes()
-    except OSError as error:
-        give_up(f"{event}: {error.strerror}", USAGE)
 
 
 def _story(story: RuleStory) -> Iterator[str]:

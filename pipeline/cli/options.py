@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -11,6 +12,8 @@ import typer
 from pipeline.operate.reading import file_of
 from pipeline.rules.problem import Problem
 
+MAX_INPUT = 1 << 20
+"""Bytes of an event to explain, or of a body to send."""
 FINE, PROBLEMS, USAGE, CANNOT_GO_ON = 0, 1, 2, 3
 
 Config = Annotated[
@@ -44,6 +47,21 @@ def tell(problems: Sequence[Problem]) -> None:
             if words:
                 typer.echo(f"    {words}" if name == "suggestion" else f"    {name} {words}", err=True)
     typer.echo(f"{len(problems)} problem{'s' if len(problems) > 1 else ''}", err=True)
+
+
+def input_of(name: str) -> bytes:
+    """The content of a file, or of standard input (`-`); ends the command where there is none, or more than 1 MiB."""
+    try:
+        if name == "-":
+            found = sys.stdin.buffer.read(MAX_INPUT + 1)
+        else:
+            with Path(name).open("rb") as file:
+                found = file.read(MAX_INPUT + 1)
+    except OSError as error:
+        give_up(f"{name}: {error.strerror}", USAGE)
+    if len(found) > MAX_INPUT:
+        give_up(f"{name}: more than 1 MiB", USAGE)
+    return found
 
 
 def give_up(words: str, code: int = CANNOT_GO_ON) -> NoReturn:

@@ -6,7 +6,7 @@ Nothing here opens a connection. A `repr` never shows a secret, a query string o
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -112,6 +112,18 @@ def json_of(body: bytes | str) -> Any:
             pass
     except (ValueError, RecursionError):
         return None
+    return value
+
+
+def json_or_text(text: str, constant: Callable[[str], Any] | None = None) -> Any:
+    """The JSON value of a text; the text itself where it is none, or too deep, or `constant` raises ValueError at the
+    names of numbers that JSON does not have."""
+    try:
+        value = json.loads(text, parse_constant=constant)
+        for _ in levels(value):
+            pass
+    except (ValueError, RecursionError):
+        return text
     return value
 
 

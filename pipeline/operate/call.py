@@ -15,13 +15,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
 
 from pipeline.calls import CallFailed
 from pipeline.lane import Account
 from pipeline.ledger import MARGIN, SLACK, Act, Grant, Ledger, LedgerUnavailable, Stopped
-from pipeline.model.wire import Credential, Request, Response, Token
+from pipeline.model.wire import Credential, Request, Response, Token, json_or_text
 from pipeline.operate.shown import MASK, Shown, shown
 from pipeline.settings import Settings
 from pipeline.tokens import TokenUnavailable
@@ -52,10 +53,7 @@ class Answered:
 
     def content(self) -> Any:
         """The body as JSON, as text where it is none."""
-        try:
-            return json.loads(self.body)
-        except ValueError:
-            return self.body
+        return json_or_text(self.body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +84,20 @@ def wanted(
         raise NotACall("fields and --input exclude each other: both are the body")
     if (fields or body) and method in BODILESS:
         raise NotACall(f"a {method} has no body: use --query")
+    if not _is_text([path, *chain(*query, *headers), json.dumps(fields, ensure_ascii=False)]):
+        raise NotACall("an argument is no text in UTF-8: write such bytes as %FF in PATH, or give --input")
     place, inside = _placed(path)
     said = json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode() if fields else body
     return Request(method, place, (*inside, *query), tuple((name.lower(), value) for name, value in headers), said)
+
+
+def _is_text(arguments: Sequence[str]) -> bool:
+    """Python hands on what a shell gave as bytes with lone surrogates for them."""
+    try:
+        "".join(arguments).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _placed(path: str) -> tuple[str, tuple[tuple[str, str], ...]]:

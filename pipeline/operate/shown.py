@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from pipeline.model.wire import Credential, Request
+from pipeline.model.wire import Credential, Request, json_or_text
 from pipeline.rules.adapt import DestinationView
 from pipeline.settings import Settings
 
@@ -65,7 +65,4 @@ def _masked(value: str) -> str:
 
 def _readable(body: bytes | None) -> Any:
     text = (body or b"").decode("utf-8", "replace")
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text or None
+    return json_or_text(text) if text else None

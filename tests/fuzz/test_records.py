@@ -1,0 +1,253 @@
+"""Whatever a topic holds: a record is an event or a dead letter with its reason, and what is around it gets in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.app import Threads, ledger_of
+from pipeline.dead_letters import keep, restore
+from pipeline.intake import Intake
+from pipeline.ledger import Ledger, Message, Posted
+from pipeline.model.event import Undecodable, decode
+from pipeline.model.wire import Coordinates, Record
+from pipeline.operate.check import check
+from tests.fuzz.planted import Watched, assert_shows_nothing, tries, watched
+from tests.fuzz.records import GOOD, HEADERS, RECORDS, TOPIC, record, written
+from tests.services import fresh_database
+
+REASONS = {
+    "too_large", "key_too_large", "headers_too_large", "attribute_too_long", "not_an_object", "two_data",
+    "content_type", "no_type", "missing_attribute", "specversion", "attribute_type", "time", "future_time", "base64",
+    "encoding",
+    "characters", "json", "too_deep", "number",
+}  # fmt: skip
+RULE_REASONS = {"missing", "type", "format", "key", "duplicate", "limit", "template"}
+RULES = """
+rules:
+  - name: sponge
+    from: [strange]
+    on: "[!w]*"
+    send:
+      - to: [ecal, calreply, apptoto, pro]
+        key: "{{ data.key | default(omit) }}"
+        subscriber: "{{ data.person | default(omit) }}"
+        identity: "{{ data.identity | default(omit) }}"
+        entry:
+          title: "{{ data.title | default('-') }}"
+          description: "about {{ data.description | default('nothing') }}"
+          location: "{{ data.location | default('-') }}"
+          start: "{{ data.start | default('2026-12-24T09:00:00') }}"
+          end: "{{ data.end | default(omit) }}"
+          time_zone: "{{ data.zone | default('Europe/Berlin') }}"
+          alerts: "{{ data.alerts | default(omit) }}"
+          links: "{{ data.links | default(omit) }}"
+        ecal: {social: "{{ data.own | default(omit) }}"}
+        apptoto: {custom_data: "{{ data.own | default(omit) }}"}
+        expires_at: "{{ data.expires | default(omit) }}"
+  - name: witness
+    from: [strange]
+    on: witness
+    send:
+      to: ecal
+      key: "{{ data.key }}"
+      identity: "5"
+      entry: {title: w, location: w, start: "2026-12-24", all_day: true}
+"""
+SETTINGS = """
+kafka: {outcome_topic: outcomes}
+ledger: {url: "URL"}
+key_file: keys
+rules: rules.yaml
+destinations:
+  ecal: {vendor: ecal, credential: {api_key: {env: X}, api_secret: {env: X}}, omit: [alerts]}
+  calreply:
+    vendor: calreply
+    credential: {client_id: {env: X}, client_secret: {env: X}}
+    options: {account_code: a, api: rokt}
+    links: in_description
+  apptoto:
+    vendor: apptoto
+    credential: {user: {env: X}, api_key: {env: X}}
+    links: in_description
+    omit: [alerts]
+    defaults: {collection: "7", participants: [{name: Ann, email: ann@example.org}]}
+  pro:
+    vendor: add_to_calendar_pro
+    credential: {api_key: {env: X}}
+    links: in_description
+    omit: [alerts]
+    defaults: {collection: g1}
+"""
+
+
+@dataclass
+class Topic:
+    """Where the intake reads from: one batch, and then the end."""
+
+    records: Sequence[Record]
+    stopping: asyncio.Event
+
+    async def start(self) -> None: ...
+
+    async def batch(self, max_records: int = 500, timeout_ms: int = 1000) -> Sequence[Record]:
+        given, self.records = self.records, ()
+        if not given:
+            self.stopping.set()
+        return given
+
+    async def commit(self, next_offsets: object) -> bool:
+        return True
+
+
+@dataclass
+class Desk:
+    """An intake on a real ledger; offsets, and so the witnesses' keys, never come twice."""
+
+    intake: Intake
+    ledger: Ledger
+    watch: Watched
+    offsets: Iterator[int] = field(default_factory=count)
+
+    def take(self, strange: Sequence[Record]) -> tuple[list[Record], list[Message]]:
+        """Takes them in one batch, each between two good records that get in: where they lay, and their letters."""
+        placed: list[Record] = []
+        records = [self._witness()]
+        for one in strange:
+            placed.append(replace(one, at=self._next()))
+            records += [placed[-1], self._witness()]
+        self._run(records)
+        assert self.ledger.offsets([(TOPIC, 0)]) == {(TOPIC, 0): records[-1].at.offset + 1}
+        for witness in records[::2]:
+            assert len(self.ledger.entry(f"w-{witness.at.offset}")) == 1
+        return placed, [one for one in self._posted() if one.topic == "calends.dead-letters"]
+
+    def _run(self, records: Sequence[Record]) -> None:
+        async def read() -> None:
+            stopping = asyncio.Event()
+            topic: Any = Topic(records, stopping)
+            self.intake.consumer = topic
+            await asyncio.wait_for(self.intake.run(stopping), 60)
+
+        asyncio.run(read())
+
+    def _posted(self) -> list[Message]:
+        found: list[Message] = []
+
+        def send(messages: Sequence[Message]) -> Posted:
+            found.extend(messages)
+            return Posted([message.id for message in messages])
+
+        while self.ledger.outbox(send):
+            pass
+        return found
+
+    def _next(self) -> Coordinates:
+        return Coordinates(TOPIC, 0, next(self.offsets))
+
+    def _witness(self) -> Record:
+        at = self._next()
+        event = {**GOOD, "type": "witness", "id": f"w-{at.offset}", "data": {"key": f"w-{at.offset}"}}
+        return replace(record(written(event)), at=at)
+
+
+@contextmanager
+def desk_at(folder: Path, url: str) -> Iterator[Desk]:
+    (folder / "rules.yaml").write_text(RULES)
+    (folder / "keys").write_text("k" * 64)
+    (folder / "calends.yaml").write_text(
+        SETTINGS.replace("URL", url).replace("key_file: keys", f"key_file: {folder}/keys")
+    )
+    report = check(folder, secrets=False)
+    assert report.problems == ()
+    assert report.settings is not None
+    ledger = ledger_of(report.settings)
+    ledger.migrate()
+    ledger.declare()
+    with watched() as watch:
+        threads = Threads(1)
+        intake = Intake(
+            report.rule_set(), ledger, threads, watch.telemetry, "calends.dead-letters", wake=lambda names: None
+        )
+        yield Desk(intake, ledger, watch)
+        threads.close()
+    ledger.close()
+
+
+@pytest.fixture(scope="module")
+def on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    folder = tmp_path_factory.mktemp("sqlite")
+    with desk_at(folder, f"sqlite:///{folder}/ledger.db") as desk:
+        yield desk
+
+
+@pytest.fixture(scope="module")
+def on_postgresql(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    url = fresh_database(request.getfixturevalue("postgres_service"))
+    with desk_at(tmp_path_factory.mktemp("postgresql"), url) as desk:
+        yield desk
+
+
+def assert_taken(desk: Desk, strange: Sequence[Record]) -> None:
+    placed, letters = desk.take(strange)
+    by_offset = {one.at.offset: one for one in placed}
+    for letter in letters:
+        added = dict(reversed(letter.headers))
+        original = by_offset[int(added["calends-offset"])]
+        assert (letter.key, letter.value) == (original.key, original.value)
+        assert letter.headers[: len(original.headers)] == original.headers
+        if not any(name.startswith(("calends-", "__connect")) for name, _ in original.headers):
+            assert added["calends-reason"].decode() in REASONS | RULE_REASONS | {"invalid"}
+        assert_shows_nothing(*(one for one in letter.headers if one not in original.headers))
+    told = desk.watch.told()
+    assert_shows_nothing(told)
+    assert "loop failed" not in told
+
+
+@given(RECORDS)
+@tries(200)
+def test_a_record_is_an_event_or_has_a_reason(one: Record) -> None:
+    try:
+        decode(one)
+    except Undecodable as error:
+        reason = error.reason_code
+        assert_shows_nothing(error, error.explanation, error.__cause__)
+    else:
+        reason = None
+    assert reason in {None, *REASONS}
+    assert_shows_nothing(one)
+
+
+@given(strange=st.lists(RECORDS, min_size=1, max_size=3))
+@tries(60)
+def test_what_is_around_a_strange_record_gets_into_sqlite(on_sqlite: Desk, strange: list[Record]) -> None:
+    assert_taken(on_sqlite, strange)
+
+
+@given(strange=st.lists(RECORDS, min_size=1, max_size=3))
+@tries(40)
+def test_what_is_around_a_strange_record_gets_into_postgresql(on_postgresql: Desk, strange: list[Record]) -> None:
+    assert_taken(on_postgresql, strange)
+
+
+@given(RECORDS)
+@tries(100)
+def test_a_record_that_is_kept_comes_back_as_it_was(one: Record) -> None:
+    assert restore(keep(one)) == one
+
+
+@given(strange=st.lists(RECORDS, min_size=1, max_size=2), headers=HEADERS)
+@tries(25)
+def test_a_dead_letter_that_is_fed_back_dies_of_its_own(on_sqlite: Desk, strange: list[Record], headers: Any) -> None:
+    """It is read like any record, with the headers that it got when it first died, and with others beside them."""
+    _placed, letters = on_sqlite.take(strange)
+    assert_taken(on_sqlite, [record(one.value, key=one.key, headers=(*one.headers, *headers)) for one in letters])

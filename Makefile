@@ -11,7 +11,7 @@ ENGINE ?= docker
 # Extra words for pytest: make test ARGS="-k ledger -x"
 ARGS  ?=
 
-.PHONY: help setup demo services test acceptance chaos lint format check bench image lock clean
+.PHONY: help setup demo services test acceptance chaos fuzz lint format check bench image lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ SEED   ?= 1
 ROUNDS ?= 1
 chaos: setup services ## rounds of faults, counted at the vendor: make chaos SEED=1 ROUNDS=200, resumable
 	@$(BIN)/python -m tests.chaos --seed $(SEED) --rounds $(ROUNDS) --json chaos-$(SEED).jsonl $(ARGS)
+
+fuzz: setup services ## throw more at every reader than the tests do: EXAMPLES=2000 for each property
+	@CALENDS_FUZZ_EXAMPLES=$(or $(EXAMPLES),2000) $(BIN)/python -m pytest tests/fuzz $(ARGS)
 
 lint: setup ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check .

@@ -20,6 +20,7 @@ MAX_BYTES = 1 << 20
 MAX_DEPTH = 50
 MAX_VALUES = 100_000
 """An alias counts as all that it names: ten lines of aliases can name a billion values."""
+MAX_INTEGER = 1 << 64
 _TEXT = "tag:yaml.org,2002:str"
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
@@ -114,9 +115,12 @@ class _Constructor(RoundTripConstructor):
 
     def construct_object(self, node: Any, deep: bool = False) -> Any:
         try:
-            return super().construct_object(node, deep)
+            found = super().construct_object(node, deep)
         except (ValueError, LookupError, TypeError, AttributeError):  # e.g. a number of more digits than Python reads
             raise ConstructorError(None, None, "a value that cannot be read", node.start_mark) from None
+        if isinstance(found, int) and abs(found) >= MAX_INTEGER:
+            raise ConstructorError(None, None, "a number of more than 64 bits", node.start_mark)
+        return found
 
     def timestamp(self, node: Any, values: Any = None) -> Any:
         try:

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
+from pipeline.model.wire import levels
 from pipeline.rules.documents import NotYaml, load_yaml, read_file
 from pipeline.rules.language import nearest, suggest
 from pipeline.rules.problem import Problem, Where, line_of
@@ -155,9 +156,11 @@ def _with_schema(on: Any, at: Where, reading: _Reading) -> Any:
         return on
     found, expected = on["schema"], "a JSON Schema beside the rule file, as JSON"
     try:
-        schema = json.loads((Path(reading.file).parent / found).read_text("utf-8"))
-    except OSError as error:
-        reading.told((*at, "schema"), "the schema cannot be read", f"{found}: {error.strerror}", expected)
+        schema = json.loads(read_file(Path(reading.file).parent / found))
+        for _ in levels(schema):
+            pass
+    except NotYaml as error:
+        reading.told((*at, "schema"), "the schema cannot be read", f"{found}: {error.found}", expected)
     except (ValueError, RecursionError):
         reading.told((*at, "schema"), "the schema is not JSON", found, expected)
     else:

@@ -56,6 +56,7 @@ ODD = (
     "\ufeffrules: []",
     "rules: " + "9" * 5000,
     "rules: 0x" + "f" * 5000,
+    "kafka: 0x" + "f" * 5000,
     "rules: .nan",
     "? [a, b]\n: 1",
     "? " + "x" * 2000 + "\n: 1",

@@ -24,6 +24,7 @@ from pipeline.rules.linking import linking
 from pipeline.rules.problem import Problem
 from pipeline.rules.render import RenderError
 from pipeline.rules.schema import Rules
+from pipeline.rules.secrets import secret_problems
 from pipeline.rules.selftest import run_tests
 from pipeline.rules.unsayable import Certain, Refusal
 from pipeline.sealing import KeysInvalid
@@ -79,8 +80,25 @@ def check(path: Path, secrets: bool = True, tests: bool = True, part: Part | Non
         problems.append(source.problem(("rules",), "no rules", "nothing", "at least one rule"))
     doubtful = {place[1] for place in dropped if place[0] == "destinations" and len(place) > 1}
     doubtful |= {name for name in source.values()["destinations"] if name not in views or of_destinations[name]}
+    problems += secret_problems(rules, _secrets_of(settings) if secrets else {})
     problems += _rules(rules, views, settings.all_layers, tests, frozenset(map(str, doubtful)))
     return Report(file, tuple(sorted(set(problems))), settings, rules, views)
+
+
+def _secrets_of(settings: Settings) -> dict[str, str]:
+    """The secrets that the settings name → what they are."""
+    held: dict[str, str] = {}
+    for name, account in (settings.account_of(name) for name in settings.destinations if _has_account(settings, name)):
+        for part, reference in account.credential.items():
+            held[reference.read() or ""] = f"the {part} of account {name}"
+    for name, webhook in settings.hooked.items():
+        held[webhook.secret.read() or ""] = f"the secret of the webhook of {name}"
+    return held
+
+
+def _has_account(settings: Settings, name: str) -> bool:
+    destination = settings.destinations[name]
+    return destination.account is None or destination.account in settings.accounts
 
 
 def _readable(source: Source) -> tuple[Settings | None, list[Problem], list[Place]]:

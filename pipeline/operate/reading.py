@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from pipeline.rules.documents import NotYaml, load_yaml, read_file
 from pipeline.rules.language import nearest, suggest
-from pipeline.rules.problem import Problem
+from pipeline.rules.problem import Problem, Spot
 from pipeline.rules.reading import by_place
 from pipeline.settings import Settings
 
@@ -69,7 +69,7 @@ class Source:
         variable = self.variable(place)
         if variable is not None:
             return Problem(f"environment variable {variable}", 0, message, "", expected, suggestion)
-        return Problem(str(self.file), line_of(self.document, place) or 1, message, found, expected, suggestion)
+        return Problem.at(str(self.file), spot_in(self.document, place), message, found, expected, suggestion)
 
     def variable(self, place: Place) -> str | None:
         """The variable that says what stands at a place, or that alone made what lacks it."""
@@ -200,17 +200,17 @@ def _known(where: Place) -> tuple[str, ...]:
     return tuple(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else ()
 
 
-def line_of(document: Any, place: Place) -> int | None:
-    """The line (from 1) at which the innermost known part of a place stands."""
-    line = None
+def spot_in(document: Any, place: Place) -> Spot:
+    """Where the innermost known part of a place stands."""
+    spot = Spot(1)
     for part in place:
         try:
-            at = document.lc.data[part]
+            line, column = document.lc.data[part][:2]
             document = document[part]
         except (AttributeError, KeyError, IndexError, TypeError):
             break
-        line = at[0] + 1
-    return line
+        spot = Spot(line + 1, column + 1)
+    return spot
 
 
 def plain(value: Any) -> Any:

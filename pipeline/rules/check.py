@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -14,9 +15,12 @@ from pipeline.rules.adapt import NOTHING, DestinationView
 from pipeline.rules.compiled import CompiledRule, CompiledSend
 from pipeline.rules.evaluate import RuleSet, compile_rules
 from pipeline.rules.language import suggest
+from pipeline.rules.masking import shown
+from pipeline.rules.overlap import twice
+from pipeline.rules.paths import paths, problems_of_paths
 from pipeline.rules.problem import Problem, Where
 from pipeline.rules.render import RenderError, Template
-from pipeline.rules.schema import Rules, Send, Sourced
+from pipeline.rules.schema import Rules, Send, Shape, Sourced
 from pipeline.rules.selftest import run_tests
 from pipeline.rules.unsayable import TIMES, Certain
 
@@ -35,6 +39,7 @@ def check_rules(
     certain = {name: view for name, view in destinations.items() if name not in doubtful}
     for sourced, rule in zip(rules.rules, compiled, strict=True):
         problems += _rule(sourced, rule, certain)
+    problems += twice(rules.rules)
     if rules.tests and not problems:
         problems += run_tests(RuleSet(rules, destinations, tuple(layers)))
     return sorted(set(problems))
@@ -43,6 +48,9 @@ def check_rules(
 def _rule(sourced: Sourced, rule: CompiledRule, destinations: Mapping[str, DestinationView]) -> Iterator[Problem]:
     if sourced.whole and not rule.sends and not rule.links:
         yield _at(sourced, (), "a rule that does nothing", rule.name, "send: or link:")
+    yield from _empty(sourced)
+    yield from _types(sourced, rule)
+    yield from problems_of_paths(sourced, rule)
     yield from _literal(sourced, ("sequence",), rule.sequence, slots.order)
     for index, link in enumerate(rule.links):
         yield from _literal(sourced, ("link", index, "subscriber"), link.subscriber, slots.name, told=False)
@@ -55,6 +63,7 @@ def _rule(sourced: Sourced, rule: CompiledRule, destinations: Mapping[str, Desti
         at: Where = ("send", index)
         views = [destinations[name] for name in compiled.send.to if name in destinations]
         yield from _shape(sourced, compiled.send, at)
+        yield from _grouped(sourced, compiled.send, at)
         yield from _literals(sourced, compiled, at)
         if len(views) == len(compiled.send.to):
             yield from _sections(sourced, compiled.send, at, views)
@@ -77,6 +86,53 @@ def _shape(sourced: Sourced, send: Send, at: Where) -> Iterator[Problem]:
         yield _at(sourced, (*at, "layer"), "cancel and delete are of the whole entry", send.layer, "no layer")
     if sourced.whole and not ends and not send.entry and not send.own:
         yield _at(sourced, at, "a send item that says nothing", "", "entry, cancel: true or delete: true")
+
+
+def _empty(sourced: Sourced) -> Iterator[Problem]:
+    """What stands there without a value: without its key an entry would be another one each time."""
+    rule = sourced.rule
+    holders: list[tuple[Where, Shape]] = [((), rule)]
+    holders += [(("send", index), send) for index, send in enumerate(rule.send)]
+    for at, holder in holders:
+        for name in holder.model_fields_set:
+            if getattr(holder, name) is None:
+                yield _at(sourced, (*at, name), f"{name} is empty", "null", f"a value, or no {name}: at all")
+
+
+def _types(sourced: Sourced, rule: CompiledRule) -> Iterator[Problem]:
+    """Globs that fit no event."""
+    at = 0
+    for index, on in enumerate(sourced.rule.events()):
+        for glob in on.type:
+            place = ("on", index)
+            if glob.count("[") > glob.count("]"):
+                yield _at(sourced, place, "this glob fits nothing", glob[:60], "a ] for its [", "globs know * ? [abc]")
+            elif re.search(r"\\|\.\+|[\^$|(){}\s]", glob):
+                meant = re.sub(r"\.[*+]", ".*", re.sub(r"[\\^$]", "", glob))
+                expected = "a type, in which * is anything, ? one character, [abc] one of these"
+                yield _at(sourced, place, "a glob is no regular expression", glob[:60], expected, f"on: {meant[:60]}")
+            at += 1
+    if rule.when is False:
+        yield _at(sourced, ("when",), "this rule never applies", "when: false", "an expression, or no rule")
+
+
+def _grouped(sourced: Sourced, send: Send, at: Where) -> Iterator[Problem]:
+    ends = send.cancel or send.delete
+    if send.complete and send.group is None:
+        yield _at(sourced, (*at, "complete"), "complete without a group", "no group", "group:")
+    if send.group is not None and (send.layer != BASE or send.delete):
+        expected = "no group: here; an entry's base says which group it is in"
+        yield _at(sourced, (*at, "group"), "only a base belongs to a group", send.layer, expected)
+    if send.complete and ends:
+        expected = "no complete; cancel: true with a group and no key ends all of it"
+        yield _at(sourced, (*at, "complete"), "complete beside cancel or delete", "complete: true", expected)
+    if ends and send.key is None and not (send.cancel and send.group is not None):
+        yield _at(sourced, at, "an end of no entry", "no key", "key:, or with cancel: true a group:")
+    if send.each is not None and not any(path.parts[0] == "item" for path in paths(str(send.key or ""))):
+        expected = "a key that names the item, e.g. with {{ item.id }}"
+        yield _at(sourced, (*at, "key"), "all items would have one key", str(send.key or "no key")[:60], expected)
+    if isinstance(send.group, str) and any(path.parts[0] == "item" for path in paths(send.group)):
+        yield _at(sourced, (*at, "group"), "a group is of all items", "item", "a group of data or event alone")
 
 
 def _literals(sourced: Sourced, compiled: CompiledSend, at: Where) -> Iterator[Problem]:
@@ -104,7 +160,18 @@ def _literal(
         convert(node)
     except (RenderError, ValueError, OverflowError) as error:
         expected = str(error).removeprefix("expected ")
-        yield _at(sourced, at, f"{at[-1]} is not right", repr(node)[:60] if told else "", expected)
+        found = shown(node) if told else ""
+        yield _at(sourced, at, f"{at[-1]} is not right", found, expected, _year_first(node))
+
+
+def _year_first(node: slots.Node) -> str:
+    """A date that two countries read differently."""
+    match = re.fullmatch(r"(\d{1,2})[./-](\d{1,2})[./-](\d{4})", node) if isinstance(node, str) else None
+    if match is None:
+        return ""
+    one, other, year = f"{int(match[1]):02}", f"{int(match[2]):02}", match[3]
+    meant = [f"{year}-{other}-{one}"] + ([f"{year}-{one}-{other}"] if one != other else [])
+    return "write " + " or ".join(day for day in meant if day[5:7] <= "12")
 
 
 def _sections(sourced: Sourced, send: Send, at: Where, views: Sequence[DestinationView]) -> Iterator[Problem]:
@@ -230,4 +297,4 @@ def _list(names: frozenset[str] | Mapping[str, str]) -> str:
 def _at(
     sourced: Sourced, inner: Where, message: str, found: str = "", expected: str = "", suggestion: str = ""
 ) -> Problem:
-    return Problem(sourced.file, sourced.line(*inner), message, found, expected, suggestion)
+    return sourced.problem(inner, message, found, expected, suggestion)

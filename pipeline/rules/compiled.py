@@ -17,6 +17,7 @@ from pipeline.rules.schema import On, Rule, Send, Sourced
 from pipeline.rules.slots import Node, seconds_unlinked
 
 Report = Callable[[Where, Fault], None]
+TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 UNREADABLE = (re.error, OverflowError, RecursionError)
 """What a regular expression may raise: absurd repetitions and brackets without end too."""
 
@@ -192,13 +193,29 @@ def _node(value: Any, at: Where, report: Report) -> Node:
 
 def _topics(names: list[str], report: Report) -> Iterator[str | re.Pattern[str]]:
     for index, name in enumerate(names):
-        if len(name) < 3 or not (name.startswith("/") and name.endswith("/")):
-            yield name
-            continue
         try:
-            yield re.compile(name[1:-1])
+            topic = _topic(name)
         except UNREADABLE as error:
             report(("from", index), Fault(0, "a topic pattern cannot be read", name[:60], str(error)))
+            continue
+        if isinstance(topic, str) and not TOPIC.fullmatch(topic):
+            advice = f"from: [{', '.join(re.split('[, ]+', topic.strip()))}]" if re.search("[, ]", topic) else ""
+            expected = "a topic's name, of A-Z a-z 0-9 . _ -, or /a pattern/"
+            report(("from", index), Fault(0, "no topic has such a name", topic[:60], expected, advice))
+        yield topic
+
+
+def topic_of(name: str) -> str | re.Pattern[str] | None:
+    """A topic as a rule names it; None: a pattern that cannot be read."""
+    try:
+        return _topic(name)
+    except UNREADABLE:
+        return None
+
+
+def _topic(name: str) -> str | re.Pattern[str]:
+    is_pattern = len(name) > 2 and name.startswith("/") and name.endswith("/")
+    return re.compile(name[1:-1]) if is_pattern else name
 
 
 def is_topic(pattern: str | re.Pattern[str], topic: str) -> bool:

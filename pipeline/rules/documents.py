@@ -13,7 +13,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.composer import Composer, ComposerError
 from ruamel.yaml.constructor import ConstructorError, RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import AliasEvent, ScalarEvent
+from ruamel.yaml.events import AliasEvent, CollectionStartEvent, ScalarEvent
+from ruamel.yaml.nodes import MappingNode
 from ruamel.yaml.reader import ReaderError
 
 MAX_BYTES = 1 << 20
@@ -25,6 +26,19 @@ _TEXT = "tag:yaml.org,2002:str"
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
+ADVICE = {
+    "'\\t' that cannot start": "indent with spaces: YAML takes no tabs",
+    "that cannot start any token": "put quotes around the text",
+    "mapping values are not allowed": "put quotes around a text that holds a colon",
+    "an undefined alias": "put quotes around a text that begins with *",
+    "a map as a key": 'put quotes around it: "{{ … }}"',
+    "expected <block end>": "let what belongs together begin in one column, indented with spaces",
+    "could not find expected ':'": "write key: value, or put quotes around the text",
+    "duplicate key": "say it once",
+}
+"""By the library's words, or our own."""
+
+
 class NotYaml(Exception):
     """A text, or a file, that is no YAML, or more of it than is read. `line` counts from 1."""
 
@@ -33,6 +47,11 @@ class NotYaml(Exception):
         self.line = line
         self.found = found
         self.expected = expected
+
+    @property
+    def advice(self) -> str:
+        """What to do about it, where that can be told."""
+        return next((advice for words, advice in ADVICE.items() if words in self.found), "")
 
 
 def read_file(file: Path) -> str:
@@ -93,6 +112,8 @@ class _Composer(Composer):
             self._values += self._sizes[id(node)]
         else:
             self._check(event)
+            if index is None and isinstance(parent, MappingNode) and isinstance(event, CollectionStartEvent):
+                raise _fault("a map as a key", event)
             before = self._values
             self._values += 1
             node = super().compose_node(parent, index)

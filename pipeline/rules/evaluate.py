@@ -17,7 +17,7 @@ from pipeline.rules.adapt import DestinationView
 from pipeline.rules.changes import Failed, Naming, Sender, at_slot, link_of, not_too_many
 from pipeline.rules.compiled import Candidate, CompiledRule, compile_rule
 from pipeline.rules.language import Fault, suggest
-from pipeline.rules.problem import Problem, Where
+from pipeline.rules.problem import Problem, Spot, Where
 from pipeline.rules.render import Scope
 from pipeline.rules.schema import Rules, Sourced
 
@@ -198,8 +198,10 @@ def _rosters(namings: Sequence[Naming], event: DomainEvent) -> Iterator[Roster]:
 
 def _reporter(sourced: Sourced, found: list[Problem]) -> Callable[[Where, Fault], None]:
     def report(at: Where, fault: Fault) -> None:
-        line = sourced.line(*at) + fault.line
-        found.append(Problem(sourced.file, line, fault.message, fault.found, fault.expected, fault.suggestion))
+        spot = sourced.spot(*at)
+        if fault.line or spot.text != spot.line:
+            spot = Spot((spot.text or spot.line) + fault.line)
+        found.append(Problem.at(sourced.file, spot, fault.message, fault.found, fault.expected, fault.suggestion))
 
     return report
 
@@ -209,9 +211,7 @@ def _unknown_names(sourced: Sourced, destinations: Sequence[str], layers: Sequen
 
     def unknown(at: Where, what: str, name: str, known: Sequence[str]) -> None:
         expected = "one of " + ", ".join(known) if known else "none is declared"
-        found.append(
-            Problem(sourced.file, sourced.line(*at), f"an unknown {what}", name, expected, suggest(name, known))
-        )
+        found.append(sourced.problem(at, f"an unknown {what}", name, expected, suggest(name, known)))
 
     for index, send in enumerate(sourced.rule.send):
         for place, name in enumerate(send.to):

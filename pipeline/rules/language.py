@@ -20,6 +20,12 @@ TESTS = (
     "defined", "undefined", "none", "string", "number", "integer", "float", "boolean", "true", "false", "in",
     "startingwith", "endingwith", "even", "odd",
 )  # fmt: skip
+SYNONYMS = {
+    "strftime": "date('%d %B %Y')", "format_date": "date('%d %B %Y')", "dateformat": "date('%d %B %Y')",
+    "d": "default", "count": "length", "tostring": "string", "currency": "money('EUR')", "add_days": "plus('1d')",
+    "strip": "trim", "tojson": "one {{ … }} for each value", "upcase": "upper", "downcase": "lower",
+    "tz": "in_zone('Europe/Berlin')", "timezone": "in_zone('Europe/Berlin')",
+}  # fmt: skip
 STATEMENTS = ("if", "elif", "else", "endif")
 MAX_SOURCE = 16 * 1024
 MAX_TOKENS = 300
@@ -115,7 +121,15 @@ def faults(source: str) -> list[Fault]:
         if piece.kind == "statement":
             word, _, rest = piece.text.partition(" ")
             if word not in STATEMENTS:
-                found.append(Fault(piece.line, "a statement that rules do not have", word, "if, elif, else or endif"))
+                found.append(
+                    Fault(
+                        piece.line,
+                        "a statement that rules do not have",
+                        word,
+                        "if, elif, else or endif",
+                        _instead(word),
+                    )
+                )
             elif rest.strip():
                 found += _expression(rest, piece.line)
         elif piece.kind == "expression":
@@ -123,34 +137,39 @@ def faults(source: str) -> list[Fault]:
     return found
 
 
+def _instead(word: str) -> str:
+    return "one entry of each item: each: in the send item; a list in a text: join" if word == "for" else ""
+
+
 def _expression(text: str, line: int) -> list[Fault]:
-    tokens, rest = _tokens(text)
+    words, rest = tokens(text)
     if rest:
         return [Fault(line, "an expression cannot be read", rest[:1], "a MiniJinja expression")]
-    if len(tokens) > MAX_TOKENS:
-        return [Fault(line, "an expression is too long", f"{len(tokens)} words", f"at most {MAX_TOKENS}")]
-    if not tokens:
+    if len(words) > MAX_TOKENS:
+        return [Fault(line, "an expression is too long", f"{len(words)} words", f"at most {MAX_TOKENS}")]
+    if not words:
         return [Fault(line, "an empty expression", "{{ }}", "an expression such as data.number")]
-    names = [previous[1] != "." and token[1] for previous, token in zip([("", ""), *tokens], tokens, strict=False)]
+    names = [previous[1] != "." and word[1] for previous, word in zip([("", ""), *words], words, strict=False)]
     if names.count("if") != names.count("else"):
         return [Fault(line, "an if without its else", "if", "… if … else …", "say omit for nothing")]
-    padded = [("", ""), ("", ""), *tokens, ("", "")]
+    padded = [("", ""), ("", ""), *words, ("", "")]
     triples = zip(padded, padded[1:], padded[2:], padded[3:], strict=False)
-    found = (_token(before[1], previous, token, after[1], line) for before, previous, token, after in triples)
+    found = (_token(before[1], previous, word, after[1], line) for before, previous, word, after in triples)
     return [fault for fault in found if fault]
 
 
-def _tokens(text: str) -> tuple[list[tuple[str, str]], str]:
-    tokens: list[tuple[str, str]] = []
+def tokens(text: str) -> tuple[list[tuple[str, str]], str]:
+    """The words of an expression as (text | number | name | mark, word), and what cannot be read."""
+    words: list[tuple[str, str]] = []
     at = 0
     text = text.rstrip()
     while at < len(text):
         match = _TOKEN.match(text, at)
         if not match:
-            return tokens, text[at:].lstrip()
-        tokens.append((match.lastgroup or "", match[match.lastgroup or 0]))
+            return words, text[at:].lstrip()
+        words.append((match.lastgroup or "", match[match.lastgroup or 0]))
         at = match.end()
-    return tokens, ""
+    return words, ""
 
 
 def _token(before: str, previous: tuple[str, str], token: tuple[str, str], after: str, line: int) -> Fault | None:
@@ -173,7 +192,23 @@ def _token(before: str, previous: tuple[str, str], token: tuple[str, str], after
 def _unknown(line: int, message: str, word: str, known: tuple[str, ...]) -> Fault | None:
     if word in known:
         return None
-    return Fault(line, message, word, "one of " + ", ".join(known), suggest(word, known))
+    return Fault(line, message, word, "one of " + ", ".join(known), _advice(message, word) or suggest(word, known))
+
+
+def _advice(message: str, word: str) -> str:
+    """What other languages call what we have, or do without."""
+    if message == "an unknown filter" and (ours := SYNONYMS.get(word)):
+        return f"write {ours}"
+    if message == "an unknown root":
+        if word in ("null", "nil", "undefined", "None"):
+            return "nothing is called none"
+        if word in ("now", "today", "utcnow"):
+            return "there is no clock: take event.time, or a time of the data"
+        if word in ("env", "environ", "os"):
+            return "there is no environment: what differs by place belongs into the settings"
+        if word in ("payload", "body", "value", "message", "msg"):
+            return "the content of an event is data"
+    return ""
 
 
 def _mark(before: str, previous: tuple[str, str], mark: str, line: int) -> Fault | None:

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 Where = tuple[str | int, ...]
 """A place in a file: keys and indexes from its root."""
+
+
+class Spot(NamedTuple):
+    """Where a place stands, from 1, and the line on which its text begins, where it is one."""
+
+    line: int
+    column: int = 0
+    text: int = 0
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -19,10 +28,19 @@ class Problem:
     found: str = ""
     expected: str = ""
     suggestion: str = ""
+    column: int = 0
+    """From 1; 0: not known."""
+
+    @classmethod
+    def at(
+        cls, file: str, spot: Spot, message: str, found: str = "", expected: str = "", suggestion: str = ""
+    ) -> Problem:
+        return cls(file, spot.line, message, found, expected, suggestion, spot.column)
 
     @property
     def where(self) -> str:
-        return f"{self.file}:{self.line}" if self.line else self.file
+        column = f":{self.column}" if self.column else ""
+        return f"{self.file}:{self.line}{column}" if self.line else self.file
 
     def __str__(self) -> str:
         parts = [f"{self.where}: {self.message}"]
@@ -32,12 +50,12 @@ class Problem:
         return "; ".join(parts)
 
 
-def line_of(lines: Mapping[Where, int], at: Where) -> int:
-    """The line of a place, or of what encloses it. A lone item where a list may stand is the list's first."""
+def spot_of(spots: Mapping[Where, Spot], at: Where) -> Spot:
+    """Where a place is, or of what encloses it. A lone item where a list may stand is the list's first."""
     known: Where = ()
     for part in at:
-        if (*known, part) in lines:
+        if (*known, part) in spots:
             known = (*known, part)
         elif part != 0:
             break
-    return lines[known]
+    return spots[known]

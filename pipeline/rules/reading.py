@@ -12,12 +12,18 @@ from typing import Any
 
 from pydantic import ValidationError
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.scalarstring import FoldedScalarString, LiteralScalarString
 
 from pipeline.model.wire import levels
+from pipeline.model.entry import FIELDS
 from pipeline.rules.documents import NotYaml, load_yaml, read_file
 from pipeline.rules.language import nearest, suggest
-from pipeline.rules.problem import Problem, Where, line_of
+from pipeline.rules.masking import shown
+from pipeline.rules.problem import Problem, Spot, Where, spot_of
 from pipeline.rules.schema import SHAPES, Rule, Rules, S, Sourced, SourcedTest, Test, listed
+
+BLOCK = (LiteralScalarString, FoldedScalarString)
+"""Texts that begin on the line after their mark."""
 
 
 def load_paths(paths: Sequence[Path], vendor_names: Collection[str]) -> Rules:
@@ -28,7 +34,7 @@ def load_paths(paths: Sequence[Path], vendor_names: Collection[str]) -> Rules:
             loaded += Rules(problems=(Problem(str(path), 1, "no such file or folder", "", "a rule file"),))
         for file in _files(path):
             loaded += _load_file(file, vendor_names)
-    return loaded + Rules(problems=tuple(_twice(loaded.rules)))
+    return loaded + Rules(problems=tuple(twice_named(loaded.rules)))
 
 
 def _load_file(file: Path, vendor_names: Collection[str]) -> Rules:
@@ -44,16 +50,16 @@ def load_text(text: str, file: str, vendor_names: Collection[str]) -> Rules:
     try:
         document = load_yaml(text)
     except NotYaml as error:
-        return Rules(problems=(Problem(file, error.line, "not YAML", error.found, error.expected),))
-    lines: dict[Where, int] = {(): 1}
-    return _read(_plain(document, (), lines), file, lines, vendor_names)
+        return Rules(problems=(Problem(file, error.line, "not YAML", error.found, error.expected, error.advice),))
+    spots: dict[Where, Spot] = {(): Spot(1, 1)}
+    return _read(_plain(document, (), spots), file, spots, vendor_names)
 
 
 def load_inline(rules: Sequence[Any], file: str, line: int, vendor_names: Collection[str]) -> Rules:
     """Rules that stand in the settings themselves, as a list; all problems show the line of that list."""
-    lines: dict[Where, int] = {(): line}
-    loaded = _read(_plain({"rules": list(rules)}, (), {}), file, lines, vendor_names)
-    return loaded + Rules(problems=tuple(_twice(loaded.rules)))
+    spots: dict[Where, Spot] = {(): Spot(line)}
+    loaded = _read(_plain({"rules": list(rules)}, (), {}), file, spots, vendor_names)
+    return loaded + Rules(problems=tuple(twice_named(loaded.rules)))
 
 
 def _files(path: Path) -> list[Path]:
@@ -62,27 +68,28 @@ def _files(path: Path) -> list[Path]:
     return [path] if path.exists() else []
 
 
-def _twice(rules: Sequence[Sourced]) -> Iterator[Problem]:
+def twice_named(rules: Sequence[Sourced]) -> Iterator[Problem]:
     seen: set[str] = set()
     for sourced in rules:
         name = sourced.rule.name
         if name in seen:
-            yield Problem(sourced.file, sourced.line("name"), "two rules have one name", name, "a name of its own")
+            yield Problem.at(sourced.file, sourced.spot("name"), "two rules have one name", name, "a name of its own")
         seen.add(name)
 
 
-def _plain(node: Any, at: Where, lines: dict[Where, int]) -> Any:
+def _plain(node: Any, at: Where, spots: dict[Where, Spot]) -> Any:
     """The bare value of a YAML node; notes the line of every key and item."""
     if isinstance(node, Mapping):
         for name in node:
-            if isinstance(node, CommentedMap) and name in (node.lc.data or {}):
-                lines[*at, name] = node.lc.key(name)[0] + 1
-        return {str(name): _plain(value, (*at, str(name)), lines) for name, value in node.items()}
+            if (spot := _spot_of_key(node, name)) is not None:
+                spots[*at, name] = spot
+        return {str(name): _plain(value, (*at, str(name)), spots) for name, value in node.items()}
     if isinstance(node, Sequence) and not isinstance(node, str):
         for index in range(len(node)):
             if isinstance(node, CommentedSeq) and index in (node.lc.data or {}):
-                lines[*at, index] = node.lc.item(index)[0] + 1
-        return [_plain(value, (*at, index), lines) for index, value in enumerate(node)]
+                line, column = node.lc.item(index)
+                spots[*at, index] = Spot(line + 1, column + 1, line + 1 + isinstance(node[index], BLOCK))
+        return [_plain(value, (*at, index), spots) for index, value in enumerate(node)]
     if isinstance(node, date):
         return node.isoformat()
     for bare in (bool, int, float, str):
@@ -91,31 +98,42 @@ def _plain(node: Any, at: Where, lines: dict[Where, int]) -> Any:
     return node if node is None else str(node)
 
 
-def _read(parsed: Any, file: str, lines: Mapping[Where, int], vendor_names: Collection[str]) -> Rules:
+def _spot_of_key(node: Any, name: Any) -> Spot | None:
+    """Where a key stands, also where it comes by `<<` from another map."""
+    if not isinstance(node, CommentedMap):
+        return None
+    if name in (node.lc.data or {}):
+        (line, column), text = node.lc.key(name), node.lc.value(name)[0]
+        return Spot(line + 1, column + 1, text + 1 + isinstance(node[name], BLOCK))
+    merged = (_spot_of_key(below, name) for below in getattr(node, "merge", []))
+    return next((spot for spot in merged if spot is not None), None)
+
+
+def _read(parsed: Any, file: str, spots: Mapping[Where, Spot], vendor_names: Collection[str]) -> Rules:
     if not isinstance(parsed, dict):
         return Rules(problems=(Problem(file, 1, "not a rule file", type(parsed).__name__, "a map with rules:"),))
-    loaded = Rules(problems=tuple(_strangers(parsed, file, lines)))
-    inner = _by_item(lines)
+    loaded = Rules(problems=tuple(_strangers(parsed, file, spots)))
+    inner = _by_item(spots)
     for index, raw in enumerate(_items(parsed.get("rules"))):
         reading = _Reading(file, ("rules", index), inner("rules", index), vendor_names)
         rule = reading.shaped(Rule, _with_schemas(_with_lists(raw), reading))
-        sourced = Sourced(rule, file, reading.at, reading.lines, not reading.problems) if rule else None
+        sourced = Sourced(rule, file, reading.at, reading.spots, not reading.problems) if rule else None
         loaded += Rules(rules=(sourced,) if sourced else (), problems=tuple(reading.problems))
     for index, raw in enumerate(_items(parsed.get("tests"))):
         reading = _Reading(file, ("tests", index), inner("tests", index), vendor_names)
         test = reading.shaped(Test, raw)
-        sourced_test = SourcedTest(test, file, line_of(lines, reading.at)) if test else None
+        sourced_test = SourcedTest(test, file, spot_of(spots, reading.at).line) if test else None
         loaded += Rules(tests=(sourced_test,) if sourced_test else (), problems=tuple(reading.problems))
     return loaded
 
 
-def _by_item(lines: Mapping[Where, int]) -> Callable[[str, int], dict[Where, int]]:
+def _by_item(spots: Mapping[Where, Spot]) -> Callable[[str, int], dict[Where, Spot]]:
     """The lines of one item, and of what encloses it: with all lines beside each item, two thousand fill the memory."""
-    items: dict[Where, dict[Where, int]] = {}
-    for at, line in lines.items():
-        items.setdefault(at[:2], {})[at] = line
+    items: dict[Where, dict[Where, Spot]] = {}
+    for at, spot in spots.items():
+        items.setdefault(at[:2], {})[at] = spot
 
-    def inner(section: str, index: int) -> dict[Where, int]:
+    def inner(section: str, index: int) -> dict[Where, Spot]:
         return items[()] | items.get((section,), {}) | items.get((section, index), {})
 
     return inner
@@ -125,16 +143,16 @@ def _items(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _strangers(parsed: Mapping[str, Any], file: str, lines: Mapping[Where, int]) -> Iterator[Problem]:
+def _strangers(parsed: Mapping[str, Any], file: str, spots: Mapping[Where, Spot]) -> Iterator[Problem]:
     known = SHAPES["file"]
     for name, value in parsed.items():
         if name.startswith("x-"):  # where anchors may stand
             continue
         if name not in known:
-            line, expected = line_of(lines, (name,)), " or ".join(known)
-            yield Problem(file, line, "an unknown key", name, expected, suggest(name, known))
+            spot, expected = spot_of(spots, (name,)), " or ".join(known)
+            yield Problem.at(file, spot, "an unknown key", name, expected, suggest(name, known))
         elif not isinstance(value, list):
-            yield Problem(file, line_of(lines, (name,)), f"{name} is no list", type(value).__name__, "a list")
+            yield Problem.at(file, spot_of(spots, (name,)), f"{name} is no list", type(value).__name__, "a list")
 
 
 def _with_lists(raw: Any) -> Any:
@@ -191,13 +209,13 @@ class _Reading:
 
     file: str
     at: Where
-    lines: dict[Where, int]
+    spots: dict[Where, Spot]
     vendor_names: Collection[str]
     problems: list[Problem] = field(default_factory=list)
 
     def told(self, place: Where, message: str, found: str, expected: str) -> None:
-        line = line_of(self.lines, (*self.at, *place))
-        self.problems.append(Problem(self.file, line, message, found, expected))
+        spot = spot_of(self.spots, (*self.at, *place))
+        self.problems.append(Problem.at(self.file, spot, message, found, expected))
 
     def shaped(self, shape: type[S], raw: Any) -> S | None:
         """The item, without what is wrong in it; None where nothing is left that could be judged."""
@@ -226,23 +244,24 @@ class _Reading:
             return
         holder[meant] = listed(value) if meant in ("send", "link") else value
         old, new = (*self.at, *place), (*self.at, *place[:-1], meant)
-        moved = {(*new, *at[len(old) :]): line for at, line in self.lines.items() if at[: len(old)] == old}
-        self.lines.update(moved)
+        moved = {(*new, *at[len(old) :]): spot for at, spot in self.spots.items() if at[: len(old)] == old}
+        self.spots.update(moved)
 
     def _problem(self, place: Where, told: Sequence[Any]) -> Problem:
-        line = line_of(self.lines, (*self.at, *place))
+        spot = spot_of(self.spots, (*self.at, *place))
         name = ".".join(str(part) for part in place) or "the item"
         match told[0]["type"]:
             case "extra_forbidden":
                 known, word = self._known(place), str(place[-1])
                 expected = "one of " + ", ".join(known)
-                return Problem(self.file, line, "an unknown key", word, expected, suggest(word, known))
+                advice = _belongs(word, (*self.at, *place)) or suggest(word, known)
+                return Problem.at(self.file, spot, "an unknown key", word, expected, advice)
             case "missing":
-                return Problem(self.file, line, f"{name} is missing", "", f"{place[-1]}:")
+                return Problem.at(self.file, spot, f"{name} is missing", "", f"{place[-1]}:")
             case _:
-                found = repr(told[0]["input"])[:60]
+                found = shown(told[0]["input"])
                 expected = " or ".join(dict.fromkeys(map(_words, told)))
-                return Problem(self.file, line, f"{name} is not right", found, expected)
+                return Problem.at(self.file, spot, f"{name} is not right", found, expected)
 
     def _known(self, place: Where) -> tuple[str, ...]:
         return _known((*self.at, *place), self.vendor_names)
@@ -277,6 +296,22 @@ def _has(raw: Any, part: str | int) -> bool:
     if isinstance(raw, dict):
         return part in raw
     return isinstance(raw, list) and isinstance(part, int) and 0 <= part < len(raw)
+
+
+def _belongs(word: str, at: Where) -> str:
+    """Where a key has its place that stands too deep, or not deep enough."""
+    holders = [part for part in at[:-1] if isinstance(part, str)]
+    match holders:
+        case ["rules"] if word in SHAPES["send"]:
+            return f"{word} belongs into an item of send:"
+        case ["rules"] | ["rules", "send"] if word in FIELDS:
+            return f"{word} belongs under entry:"
+        case ["rules", "send"] if word in SHAPES["rule"]:
+            return f"{word} belongs to the rule, beside send:"
+        case ["rules", "send", "entry"] if word in SHAPES["send"]:
+            return f"{word} belongs to the send item, beside entry:"
+        case _:
+            return ""
 
 
 def _known(at: Where, vendor_names: Collection[str]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
 
 from pipeline.model.entry import FIELDS
-from pipeline.rules.problem import Problem, Where, line_of
+from pipeline.rules.problem import Problem, Spot, Where, spot_of
 
 
 def listed(value: Any) -> Any:
@@ -170,7 +170,7 @@ class Sourced:
     rule: Rule
     file: str
     at: Where
-    lines: Mapping[Where, int] = field(repr=False)
+    spots: Mapping[Where, Spot] = field(repr=False)
     whole: bool = True
     """False: something wrong was taken out, so nothing can be said of what is missing."""
 
@@ -179,7 +179,13 @@ class Sourced:
 
     def line(self, *inner: str | int) -> int:
         """The line of a place inside the rule, or of what encloses it."""
-        return line_of(self.lines, (*self.at, *inner))
+        return self.spot(*inner).line
+
+    def spot(self, *inner: str | int) -> Spot:
+        return spot_of(self.spots, (*self.at, *inner))
+
+    def problem(self, inner: Where, message: str, found: str = "", expected: str = "", suggestion: str = "") -> Problem:
+        return Problem.at(self.file, self.spot(*inner), message, found, expected, suggestion)
 
 
 @dataclass(frozen=True, slots=True)

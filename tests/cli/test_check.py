@@ -116,7 +116,7 @@ rules:
   - name: gone
     from: [orders]
     on: gone
-    send: {to: [replies], key: k, delete: true}
+    send: {to: [replies], key: g, delete: true}
 """
 
 MISTAKES = {
@@ -196,7 +196,7 @@ def test_json_is_for_other_programs(folder: Path) -> None:
 
     told = json.loads(result.stdout)
     assert told["ok"] is False
-    assert {"file", "line", "message", "found", "expected", "suggestion"} == told["problems"][0].keys()
+    assert {"file", "line", "message", "found", "expected", "suggestion", "column"} == told["problems"][0].keys()
 
 
 @pytest.mark.usefixtures("credentials")
@@ -385,7 +385,7 @@ def test_a_variable_lies_over_the_file_and_hides_no_other_mistake(
 
     told = [problem.where for problem in problems_of(tmp_path, "log_level: info", "log_level: loud\ngrace: 1s")]
 
-    assert told == [f"{tmp_path}/calends.yaml:2", "environment variable CALENDS_KAFKA__BOOTSTRAP_SERVERS"]
+    assert told == [f"{tmp_path}/calends.yaml:2:1", "environment variable CALENDS_KAFKA__BOOTSTRAP_SERVERS"]
 
 
 @pytest.mark.usefixtures("credentials")

@@ -1,0 +1,86 @@
+"""What a configuration says in vain: it does no harm, and nobody meant it so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+
+from pipeline.operate.check import Report
+from pipeline.operate.reading import Source, Unreadable, read
+from pipeline.rules.compiled import is_topic, topic_of
+from pipeline.rules.language import suggest
+from pipeline.rules.problem import Problem
+from pipeline.rules.schema import Rules, Sourced
+from pipeline.settings import Settings
+
+
+def warnings_of(report: Report) -> tuple[Problem, ...]:
+    """Destinations, accounts and layers that no rule uses, and rules that no event can reach."""
+    if report.settings is None:
+        return ()
+    try:
+        source = read(report.file)
+    except Unreadable:
+        return ()
+    found = [*_unused(report.settings, report.rules, source), *_unread(report.settings, report.rules)]
+    return tuple(sorted([*found, *_untested(report.rules)]))
+
+
+def _unused(settings: Settings, rules: Rules, source: Source) -> Iterator[Problem]:
+    named = {name for sourced in rules.rules for name in sourced.destinations()}
+    layers = {send.layer for sourced in rules.rules for send in sourced.rule.send}
+    accounts = {destination.account for destination in settings.destinations.values()}
+    for name in settings.destinations:
+        if name not in named and name not in settings.hooked:
+            place = ("destinations", name)
+            yield source.problem(place, f"no rule sends to {name}", "an unused destination", "a rule with it in to:")
+    for name in settings.accounts:
+        if name not in accounts:
+            yield source.problem(("accounts", name), f"no destination uses {name}", "an unused account", "")
+    for index, layer in enumerate(settings.layers):
+        if layer not in layers:
+            yield source.problem(("layers", index), f"no rule writes {layer}", "an unused layer", f"layer: {layer}")
+
+
+def _unread(settings: Settings, rules: Rules) -> Iterator[Problem]:
+    """Rules all of whose topics are not among those that the settings have us read."""
+    kafka = settings.kafka
+    if kafka.pattern is None and not kafka.topics:
+        return
+    for sourced in rules.rules:
+        if not any(_is_read(settings, topic) for topic in sourced.rule.from_):
+            found, read_ = ", ".join(sourced.rule.from_), kafka.pattern or ", ".join(kafka.topics)
+            advice = suggest(sourced.rule.from_[0], kafka.topics)
+            yield sourced.problem(("from",), "this rule reads a topic that nobody reads", found, read_, advice)
+
+
+def _is_read(settings: Settings, name: str) -> bool:
+    topic, kafka = topic_of(name), settings.kafka
+    if name == kafka.inbound_topic or topic is None:
+        return True
+    if kafka.pattern is not None:
+        return not isinstance(topic, str) or re.match(kafka.pattern, topic) is not None
+    return any(is_topic(topic, one) for one in kafka.topics)
+
+
+def _untested(rules: Rules) -> Iterator[Problem]:
+    """A type that no test of its file has, where one has a type that is nearly it."""
+    for sourced in rules.rules:
+        given = {str(one.get("type")) for test in rules.tests if test.file == sourced.file for one in test.test.given}
+        if given:
+            yield from (one for index, glob in _types(sourced) if (one := _near(sourced, index, glob, given)))
+
+
+def _types(sourced: Sourced) -> Iterator[tuple[int, str]]:
+    for index, on in enumerate(sourced.rule.events()):
+        yield from ((index, glob) for glob in on.type)
+
+
+def _near(sourced: Sourced, index: int, glob: str, given: set[str]) -> Problem | None:
+    near = get_close_matches(glob, sorted(given), n=1, cutoff=0.85)
+    advice = f"did you mean {near[0]}?" if near else ""
+    if not near or any(fnmatchcase(kind, glob) for kind in given):
+        return None
+    return sourced.problem(("on", index), "no test of this file has an event of this type", glob, "", advice)

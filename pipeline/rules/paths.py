@@ -1,0 +1,125 @@
+"""What templates name of an event, and whether its schema has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.rules.compiled import CompiledRule
+from pipeline.rules.language import ROOTS, nearest, pieces, tokens
+from pipeline.rules.problem import Problem, Where
+from pipeline.rules.render import Template
+from pipeline.rules.schema import Sourced
+
+PRINTS = {"string", "integer"}
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """`data.customer.id` → (data, customer, id). `bare`: it is the whole expression."""
+
+    parts: tuple[str | int, ...]
+    bare: bool
+
+    def __str__(self) -> str:
+        return ".".join(map(str, self.parts))
+
+
+def paths(source: str) -> Iterator[Path]:
+    """All that a template names."""
+    for piece in pieces(source)[0]:
+        if piece.kind != "text":
+            words = tokens(piece.text)[0]
+            yield from (_path(words, at) for at, word in enumerate(words) if _begins(words, at, word))
+
+
+def _begins(words: list[tuple[str, str]], at: int, word: tuple[str, str]) -> bool:
+    before = words[at - 1] if at else ("", "")
+    return word[0] == "name" and word[1] in ROOTS and before not in (("mark", "."), ("mark", "|"))
+
+
+def _path(words: list[tuple[str, str]], at: int) -> Path:
+    parts: list[str | int] = [words[at][1]]
+    end = at + 1
+    while end + 1 < len(words):
+        mark, (kind, word) = words[end], words[end + 1]
+        if mark == ("mark", ".") and kind in ("name", "number"):
+            parts.append(word if kind == "name" else int(word))
+            end += 2
+        elif mark == ("mark", "[") and kind in ("text", "number") and words[end + 2 : end + 3] == [("mark", "]")]:
+            parts.append(word[1:-1] if kind == "text" else int(float(word)))
+            end += 3
+        else:
+            break
+    return Path(tuple(parts), at == 0 and end == len(words))
+
+
+def problems_of_paths(sourced: Sourced, rule: CompiledRule) -> Iterator[Problem]:
+    """Each path that a rule's schema does not know; and `item` where there is none."""
+    for at, template, each in _templates(rule):
+        for path in paths(template.source):
+            if path.parts[0] == "item" and each is None:
+                expected = "data, or event"
+                yield sourced.problem(at, "item is known only where the send item says each", "item", expected)
+            yield from _unknown(sourced, rule, at, template, _from_data(path, each))
+
+
+def _from_data(path: Path, each: Template | None) -> Path:
+    if path.parts[0] != "item" or each is None:
+        return path
+    through = next(paths(each.source), None)
+    whole = through is not None and through.bare
+    return Path((*through.parts, 0, *path.parts[1:]), path.bare) if through and whole else Path(("",), False)
+
+
+def _unknown(sourced: Sourced, rule: CompiledRule, at: Where, template: Template, path: Path) -> Iterator[Problem]:
+    if path.parts[0] != "data":
+        return
+    for kind, schema in zip(rule.types, rule.schemas, strict=True):
+        if schema is None:
+            continue
+        found = schema.lookup(path.parts[1:])
+        if found.unknown is not None:
+            word, known = str(path.parts[found.unknown + 1]), sorted(found.known)
+            meant = nearest(word, known)
+            before = ".".join(map(str, path.parts[: found.unknown + 1]))
+            advice = f"did you mean {before}.{meant}?" if meant else ""
+            expected = "one of " + ", ".join(known) if known else "nothing deeper"
+            yield sourced.problem(at, f"the schema of {kind} does not have it", str(path), expected, advice)
+        elif not template.whole and path.bare and found.types and not found.types & PRINTS:
+            told = " or ".join(sorted(found.types))
+            advice = "use money, number or date, or make the value a whole {{ … }}"
+            yield sourced.problem(at, f"{path} does not print inside a text", told, "a text or an integer", advice)
+        elif not template.whole and path.bare and "null" in found.types:
+            advice = f"write {{% if {path} is not none %}}, or keep null out of the schema"
+            yield sourced.problem(at, f"{path} may be null, which does not print", "null", "a value", advice)
+
+
+def _templates(rule: CompiledRule) -> Iterator[tuple[Where, Template, Template | None]]:
+    """Each template with its place, and the list that its `item` is of."""
+    for name, node in (("when", rule.when), ("sequence", rule.sequence)):
+        yield from ((at, template, None) for at, template in _of(node, (name,)))
+    for index, link in enumerate(rule.links):
+        for name in ("subscriber", "identity", "ended"):
+            yield from ((at, template, None) for at, template in _of(getattr(link, name), ("link", index, name)))
+    for index, send in enumerate(rule.sends):
+        place: Where = ("send", index)
+        outer = {"each": send.each, "group": send.group}
+        inner: dict[str, Any] = {
+            name: getattr(send, name) for name in ("key", "subscriber", "identity", "deliver_at", "expires_at")
+        }
+        each = send.each if isinstance(send.each, Template) else None
+        yield from ((at, template, None) for at, template in _of(outer, place))
+        yield from ((at, template, each) for at, template in _of({**inner, "entry": send.entry, **send.own}, place))
+
+
+def _of(node: Any, at: Where) -> Iterator[tuple[Where, Template]]:
+    if isinstance(node, Template):
+        yield at, node
+    elif isinstance(node, Mapping):
+        for name, member in node.items():
+            yield from _of(member, (*at, name))
+    elif isinstance(node, list):
+        for index, member in enumerate(node):
+            yield from _of(member, (*at, index))

@@ -1,0 +1,99 @@
+"""What `calends check` finds, in the forms that other programs read, and what it only warns of."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from pipeline.cli import app
+from pipeline.cli.findings import as_github, as_sarif
+from pipeline.rules.problem import Problem
+
+ERROR = Problem("rules/a.yaml", 3, "an unknown key: x", "wehn", "when, 100%", "did you mean when?", 5)
+NOWHERE = Problem("environment variable CALENDS_X", 0, "cannot be read")
+SETTINGS = """\
+kafka: {topics: [orders]}
+layers: [never]
+accounts:
+  a: {vendor: ecal, credential: {api_key: {env: CHECK_KEY}, api_secret: {env: CHECK_KEY}}}
+  b: {vendor: ecal, credential: {api_key: {env: CHECK_KEY}, api_secret: {env: CHECK_KEY}}}
+destinations:
+  one: {account: a}
+  two: {account: a}
+rules:
+  - name: gone
+    from: [ordres]
+    on: order.gonne
+    send: {to: one, key: K, cancel: true}
+  - name: made
+    from: [orders]
+    on: order.made
+    send: {to: one, key: K, subscriber: S, entry: {title: THE_TITLE, location: l, start: "2026-12-24", all_day: true}}
+tests:
+  - given: [{type: order.gone, topic: orders}]
+    expect: []
+"""
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CHECK_KEY", "a-secret-of-ours")
+    file = tmp_path / "calends.yaml"
+    head, rules = SETTINGS.split("rules:\n")
+    (tmp_path / "rules.yaml").write_text("rules:\n" + rules)
+    file.write_text(head + "rules: rules.yaml\n")
+    return file
+
+
+def test_github_annotates_the_line_and_escapes_its_marks() -> None:
+    assert list(as_github([ERROR], [NOWHERE])) == [
+        "::error file=rules/a.yaml,line=3,col=5,title=an unknown key%3A x"
+        "::an unknown key: x; found wehn; expected when, 100%25; did you mean when?",
+        "::warning title=cannot be read::cannot be read",
+    ]
+
+
+def test_sarif_names_the_place_and_groups_by_what_is_wrong() -> None:
+    (run,) = json.loads(as_sarif([ERROR, ERROR], [NOWHERE]))["runs"]
+    assert run["tool"]["driver"]["rules"] == [{"id": "an-unknown-key"}, {"id": "cannot-be-read"}]
+    assert [(one["ruleId"], one["ruleIndex"], one["level"]) for one in run["results"]] == [
+        ("an-unknown-key", 0, "error"),
+        ("an-unknown-key", 0, "error"),
+        ("cannot-be-read", 1, "warning"),
+    ]
+    assert run["results"][0]["locations"] == [
+        {
+            "physicalLocation": {
+                "artifactLocation": {"uri": "rules/a.yaml"},
+                "region": {"startLine": 3, "startColumn": 5},
+            }
+        }
+    ]
+    assert "locations" not in run["results"][2]
+
+
+def test_what_is_said_in_vain_is_a_warning(settings: Path) -> None:
+    result = CliRunner().invoke(app, ["check", str(settings), "--format", "json"])
+    told = json.loads(result.stdout)
+    assert (result.exit_code, told["ok"], told["problems"]) == (0, True, [])
+    assert [(Path(one["file"]).name, one["line"], one["message"]) for one in told["warnings"]] == [
+        ("calends.yaml", 2, "no rule writes never"),
+        ("calends.yaml", 5, "no destination uses b"),
+        ("calends.yaml", 8, "no rule sends to two"),
+        ("rules.yaml", 3, "this rule reads a topic that nobody reads"),
+        ("rules.yaml", 4, "no test of this file has an event of this type"),
+    ]
+    assert [one["suggestion"] for one in told["warnings"][3:]] == ["did you mean orders?", "did you mean order.gone?"]
+
+
+def test_a_credential_that_stands_in_the_rules_is_told_and_not_shown(settings: Path) -> None:
+    rules = settings.parent / "rules.yaml"
+    rules.write_text(rules.read_text().replace("THE_TITLE", '"see a-secret-of-ours"'))
+    for form in ("text", "json", "github", "sarif"):
+        result = CliRunner().invoke(app, ["check", str(settings), "--format", form])
+        assert (result.exit_code, "a secret in the rules" in result.output) == (1, True)
+        assert "a-secret-of-ours" not in result.output
+        assert "of account a" in result.output

@@ -1,0 +1,78 @@
+"""Forty mistakes that people make: each is named at its line, with what to do. Nothing is a traceback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.rules.adapt import DestinationView
+from pipeline.rules.check import check_rules
+from pipeline.rules.problem import Problem
+from pipeline.rules.reading import load_text, twice_named
+from pipeline.rules.secrets import secret_problems
+
+MISTAKES: list[dict[str, Any]] = YAML(typ="safe").load((Path(__file__).parent / "mistakes.yaml").read_text())
+GOOD = """\
+rules:
+  - name: made
+    from: [bookings]
+    on: {type: booking.made, schema: {type: object, properties: {
+      number: {type: integer}, amount: {type: number}, start: {type: string}, title: {type: string},
+      note: {type: [string, "null"]}, items: {type: array, items: {properties: {id: {}, name: {}}}}}}}
+    when: "{{ data.amount > 0 }}"
+    send:
+      - to: [acme-ecal]
+        each: data.items
+        group: BK
+        complete: true
+        key: "BK-{{ data.number }}-{{ item.id }}"
+        subscriber: "{{ item.name }}"
+        entry:
+          title: "{{ data.title }}"
+          location: Online
+          start: "{{ data.start }}"
+          time_zone: Europe/Berlin
+          all_day: false
+          alerts: [1h]
+        ecal: {objective: x}
+tests:
+  - given:
+      - type: booking.made
+        data: {number: 7, amount: 2.5, start: "2026-12-24T09:00", title: Yoga, items: [{id: a, name: C}]}
+    expect: [{to: acme-ecal, key: BK-7-a, entry: {title: Yoga}}]
+"""
+
+
+def check(text: str, destinations: dict[str, DestinationView]) -> list[Problem]:
+    rules = load_text(text, "r.yaml", ("ecal", "calreply"))
+    problems = check_rules(rules, destinations, ("base", "payment"))
+    return [*problems, *twice_named(rules.rules), *secret_problems(rules, {})]
+
+
+def test_what_is_right_has_no_problem(destinations: dict[str, DestinationView]) -> None:
+    assert check(GOOD, destinations) == []
+
+
+def test_there_are_forty() -> None:
+    assert len(MISTAKES) >= 40
+
+
+@pytest.mark.parametrize("said", MISTAKES, ids=lambda said: str(said["mistake"]))
+def test_a_mistake_is_named_at_its_line_with_what_to_do(
+    said: dict[str, Any], destinations: dict[str, DestinationView]
+) -> None:
+    assert said["right"] in GOOD
+    text = GOOD.replace(said["right"], said["wrong"], 1)
+    at = text.index(said.get("at") or said["wrong"])
+    line = text.count("\n", 0, at) + 1 + said.get("line", 0)
+    told = [str(problem) for problem in check(text, destinations) if problem.line == line]
+    assert any(said["says"] in one and said["do"] in one for one in told), [str(p) for p in check(text, destinations)]
+
+
+def test_no_secret_is_quoted(destinations: dict[str, DestinationView]) -> None:
+    for place in ("{objective: x}", "title: Yoga}", "to: [acme-ecal]", "[1h]", "alerts: [1h]", '"{{ item.name }}"'):
+        text = GOOD.replace(place, "sk_live_0123456789abcdef", 1)
+        assert all("0123456789abcdef" not in str(problem) for problem in check(text, destinations))

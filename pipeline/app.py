@@ -9,33 +9,26 @@ import random
 import signal
 import socket
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import ceil
 from typing import Any, Protocol, TypeVar
 
-from pipeline import __version__, admin, dead_letters, outcomes, wording
+from pipeline import __version__, admin
 from pipeline.calls import Caller
 from pipeline.housekeeping import Housekeeping
 from pipeline.intake import Intake
 from pipeline.lane import Account, Lane
-from pipeline.ledger import Budget, Ledger, LedgerUnavailable, Message, Quota
-from pipeline.model.blame import Answer
-from pipeline.model.entry import Content
-from pipeline.model.facts import Facts, Policy
+from pipeline.ledger import Ledger, LedgerUnavailable
+from pipeline.meaning import vendor_keys
 from pipeline.pacing import Pace
-from pipeline.rules.adapt import DestinationView, desired, problems_of
 from pipeline.rules.evaluate import RuleSet
-from pipeline.settings import Settings, credential_of, views_of, windows_of
+from pipeline.settings import Settings, credential_of, windows_of
 from pipeline.stream import Consumer, KafkaConfig, Producer
 from pipeline.telemetry import Telemetry
 from pipeline.tokens import TokenEvents, Tokens
-from pipeline.vendors.contract import Situation, Vendor
-
-EVENTS_REMEMBERED = 100
-"""Of one entry, while they await an outcome: an entry that changes for ever must not grow for ever."""
 
 T = TypeVar("T")
 
@@ -55,76 +48,6 @@ class Threads:
 
 
 # what the configuration means -------------------------------------------------------------------------------------
-
-
-def policies_of(settings: Settings) -> dict[str, Policy]:
-    policies = {}
-    for name, view in views_of(settings).items():
-        account_name, account = settings.account_of(name)
-        expression = view.expression()
-        policies[name] = Policy(
-            destination=name,
-            account=account_name,
-            layers=settings.all_layers,
-            desired=functools.partial(desired, view=view),
-            problems=functools.partial(problems_of, view=view),
-            answers_for=EVENTS_REMEMBERED if settings.kafka.outcome_topic else 0,
-            says_cancelled="status" in expression.fields,
-            needs_identity=functools.partial(_needs_identity, view),
-            recover_at_once=view.vendor.defaults.recover_at_once,
-            together=_situated(wording.together, settings, name),
-            batch=account.batch or view.vendor.defaults.batch,
-            cost=_situated(wording.cost, settings, name),
-            settle_time=account.settle_time or view.vendor.defaults.settle_time,
-            max_attempts=settings.destinations[name].max_attempts,
-            keep=settings.ledger.keep,
-        )
-    return policies
-
-
-def _situated(judge: Callable[[Vendor, Situation], T], settings: Settings, name: str) -> Callable[[Facts], T]:
-    """What is judged of an entry as its destination's vendor sees it."""
-    vendor, options, vendor_key = settings.vendor_of(name), settings.options_of(name), _vendor_keys(settings, name)
-    return lambda facts: judge(vendor, Situation.of(facts, vendor_key(facts.key), options))
-
-
-def _needs_identity(view: DestinationView, content: Content) -> bool:
-    return view.expression(content.get("kind")).needs_identity
-
-
-def quotas_of(settings: Settings) -> dict[str, Quota]:
-    found = {}
-    for name in settings.destinations:
-        account_name, account = settings.account_of(name)
-        windows = windows_of(account, settings.vendor_of(name))
-        found[account_name] = Quota(account_name, tuple((window.calls, window.seconds) for window in windows))
-    return found
-
-
-def budgets_of(settings: Settings) -> dict[str, Budget]:
-    accounts = dict(settings.account_of(name) for name in settings.destinations)
-    return {
-        name: Budget(name, account.budget.credits, None if account.budget.per == "month" else account.budget.per)
-        for name, account in accounts.items()
-        if account.budget is not None
-    }
-
-
-def ledger_of(settings: Settings) -> Ledger:
-    dead, outcome = settings.kafka.dead_letter_topic, settings.kafka.outcome_topic
-    seal = settings.seal()
-
-    def told(facts: Facts, answer: Answer | None) -> Message:
-        return outcomes.of_entry(outcome or "", facts, answer, time.time(), seal)
-
-    return Ledger(
-        settings.ledger.url,
-        policies_of(settings),
-        quotas_of(settings),
-        lambda facts: dead_letters.of_entry(dead, facts, time.time()),
-        told if outcome else None,
-        budgets_of(settings),
-    )
 
 
 def kafka_config(settings: Settings, rules: RuleSet | None) -> KafkaConfig:
@@ -355,7 +278,7 @@ def _lanes(
             destination=name,
             account=accounts[account_name],
             options=settings.options_of(name),
-            vendor_key=_vendor_keys(settings, name),
+            vendor_key=vendor_keys(settings, name),
             ledger=ledger,
             in_threads=threads,
             telemetry=telemetry,
@@ -367,11 +290,6 @@ def _lanes(
             wall=lambda: datetime.now(UTC),
         )
     return lanes
-
-
-def _vendor_keys(settings: Settings, name: str) -> Callable[[str], str]:
-    """Our key → the vendor's, unique in the account."""
-    return settings.prefix_of(name).__add__
 
 
 class Process(Protocol):

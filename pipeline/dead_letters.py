@@ -1,15 +1,24 @@
-"""How a dead letter is worded: the record as it came, the reason beside it in headers. No secret, no personal datum."""
+"""How a dead letter is worded, and read again: the record as it came, the reason beside it in headers.
+
+What is beside it holds no secret and no personal datum.
+"""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pipeline.ledger import Message
 from pipeline.model.facts import Facts, unsettled
+from pipeline.model.when import microseconds
 from pipeline.model.wire import Coordinates, Record
+
+HEADERS = "calends-headers"
+"""How many headers the original had: always the last, so that what is ours can be taken off again."""
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def keep(record: Record) -> dict[str, Any]:
@@ -79,6 +88,7 @@ def _message(topic: str, record: Record, facts: Mapping[str, str | None]) -> Mes
         ("calends-topic", record.at.topic),
         ("calends-partition", str(record.at.partition)),
         ("calends-offset", str(record.at.offset)),
+        ("calends-timestamp", str(microseconds(record.timestamp))),
         ("__connect.errors.topic", record.at.topic),
         ("__connect.errors.partition", str(record.at.partition)),
         ("__connect.errors.offset", str(record.at.offset)),
@@ -86,6 +96,71 @@ def _message(topic: str, record: Record, facts: Mapping[str, str | None]) -> Mes
         ("__connect.errors.stage", str(facts["stage"]).upper()),
         ("__connect.errors.exception.message", str(facts["reason"])),
     ]
-    taken = {name for name, _ in record.headers}
-    added = tuple((name, value.encode()) for name, value in own if name not in taken)
-    return Message(topic, record.key, record.value, (*record.headers, *added))
+    added = tuple((name, value.encode()) for name, value in own)
+    count = (HEADERS, str(len(record.headers)).encode())
+    return Message(topic, record.key, record.value, (*record.headers, *added, count))
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A dead letter as it lies in its topic."""
+
+    at: Coordinates
+    """Of the letter."""
+    posted: datetime
+    record: Record = field(repr=False)
+    """The original: its coordinates, timestamp, bytes, key and headers."""
+    stage: str
+    reason: str
+    status: str | None
+    rule: str | None
+    layer: str | None
+    destination: str | None
+    attempts: int | None
+    first_failure: str | None
+    last_failure: str | None
+
+    @property
+    def name(self) -> str:
+        """What a person calls it by: partition:offset."""
+        return f"{self.at.partition}:{self.at.offset}"
+
+
+class NoLetter(ValueError):
+    """A record of the topic that Calends did not write; the message says what is missing."""
+
+
+def read(record: Record) -> Letter:
+    """Raises NoLetter."""
+    own = len(record.headers) - _originals(record)
+    said = {name: value.decode("utf-8", "replace") for name, value in record.headers[len(record.headers) - own :]}
+    try:
+        at = Coordinates(said["calends-topic"], int(said["calends-partition"]), int(said["calends-offset"]))
+        timestamp = EPOCH + timedelta(microseconds=int(said["calends-timestamp"]))
+        original = Record(at, record.key, record.value, record.headers[:-own], timestamp)
+        return Letter(
+            at=record.at,
+            posted=record.timestamp,
+            record=original,
+            stage=said["calends-stage"],
+            reason=said["calends-reason"],
+            status=said.get("calends-status"),
+            rule=said.get("calends-rule"),
+            layer=said.get("calends-layer"),
+            destination=said.get("calends-destination"),
+            attempts=int(said["calends-attempts"]) if "calends-attempts" in said else None,
+            first_failure=said.get("calends-first-failure"),
+            last_failure=said.get("calends-last-failure"),
+        )
+    except KeyError as missing:
+        raise NoLetter(f"the header {missing} is missing") from None
+    except (ValueError, OverflowError):
+        raise NoLetter("a header's number is none") from None
+
+
+def _originals(record: Record) -> int:
+    """How many of its headers the original had."""
+    name, value = record.headers[-1] if record.headers else ("", b"")
+    if name != HEADERS or not value.isdigit() or int(value) >= len(record.headers):
+        raise NoLetter(f"the last header is not {HEADERS}")
+    return int(value)

@@ -7,11 +7,11 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from math import ceil
 from typing import TypeVar
 
 from pipeline.lane import Account, InThreads, probe
-from pipeline.ledger import Backlog, Hold, Ledger, LedgerUnavailable, Message, Posted
+from pipeline.ledger import Hold, Ledger, LedgerUnavailable, Message, Posted
+from pipeline.ledger.draining import drained_in
 from pipeline.sealing import Seal, SealBroken
 from pipeline.stream import Producer, StreamError
 from pipeline.telemetry import GaugeRow, Telemetry
@@ -226,19 +226,6 @@ class Housekeeping:
         started = time.monotonic()
         await asyncio.sleep(0)
         self.telemetry.loop_lag(time.monotonic() - started)
-
-
-def drained_in(ledger: Ledger, destinations: Mapping[str, str], backlog: Backlog) -> dict[str, float]:
-    """Destination → seconds until the ready entries of its account are sent, at the quota's full rate."""
-    rates = {
-        name: min((calls / seconds for calls, seconds in quota.windows), default=float("inf"))
-        for name, quota in ledger.quotas.items()
-    }
-    calls: dict[str, int] = dict.fromkeys(rates, 0)
-    for (destination, state), (n, _) in backlog.items():
-        if state == "ready" and destination in destinations:
-            calls[destinations[destination]] += ceil(n / ledger.policies[destination].batch)
-    return {name: calls[account] / rates[account] for name, account in destinations.items()}
 
 
 def _place(hold: Hold) -> tuple[str, str, str, str]:

@@ -34,6 +34,7 @@ COMMANDS = {
     "entry": "Show the whole story of one entry: what is wanted, what the vendor holds, and what it waits for.",
     "pause": "Send nothing to a destination until it is resumed. Every worker obeys within a quarter of a second.",
     "resume": "Lift a pause of `calends pause`, or with --rule the hold of a rule that the vendor refused.",
+    "dlq": "List, show, replay or discard dead letters.",
     "audit": "Show what people did by hand, the newest first.",
     "call": "Call a vendor's API: signed, inside the account's quota, and audited in the ledger.",
     "vendors": "Show what a vendor can say, its options, secrets and limits. Connects to nothing, needs no settings.",

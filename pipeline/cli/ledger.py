@@ -8,9 +8,9 @@ from pathlib import Path
 
 import typer
 
-from pipeline.app import ledger_of
 from pipeline.cli.options import CANNOT_GO_ON, USAGE, give_up, tell, there
 from pipeline.ledger import Ledger, LedgerUnavailable
+from pipeline.meaning import ledger_of
 from pipeline.operate.check import Report, check
 from pipeline.rules.language import suggest
 from pipeline.settings import Settings

@@ -25,7 +25,10 @@ class Batch:
     before: Mapping[Key, Facts]
     policies: Mapping[str, Policy]
     rows: dict[Key, Facts] = field(init=False)
+    again: bool = False
+    """A change that a dead entry holds already tries it again."""
     applied: int = 0
+    revived: int = 0
     stale: int = 0
     saved: Counter[str] = field(default_factory=Counter)
 
@@ -47,6 +50,10 @@ class Batch:
         key, policy = (change.destination, change.key), self.policies[change.destination]
         before = self.rows[key]
         after = f.apply(before, change, raw, now, policy)
+        if after is None and self.again and f.holds(before, change) and before.state == "dead":
+            self.revived += 1
+            self.rows[key] = f.revive(before, now, policy)
+            return
         if after is None:
             self.stale += 1
             return

@@ -22,6 +22,7 @@ from pipeline.ledger import (
     entries,
     groups,
     holds,
+    letters,
     offsets,
     outbox,
     quota,
@@ -44,6 +45,7 @@ from pipeline.ledger.values import (
     Posted,
     Quota,
     Raw,
+    Replayed,
     Result,
     Settled,
     Stopped,
@@ -158,22 +160,70 @@ class Ledger:
 
         def work(connection: Connection) -> Applied:
             offsets.write(connection, next_offsets)
-            now = clock(connection)
-            identities, relinked = directory.link(connection, links, changes)
-            newest = groups.renew(connection, groups.of(changes, rosters), rosters, now)
-            keys = sorted({(change.destination, change.key) for change, _ in changes})
-            known = {(roster.destination, roster.group) for roster, _ in rosters}
-            over = groups.members(connection, known) if known else []
-            rows = entries.made(connection, keys, over, sorted(relinked))
-            batch = Batch(rows, self.policies)
-            batch.relink(identities, relinked, now)
-            for change, raw in changes:
-                batch.apply(change, raw, identities, now)
-            batch.regroup(newest, now)
+            batch, changed = self._taken(connection, changes, links, rosters)
             outbox.post(connection, dead)
-            changed = self._keep(connection, batch, {}, entries.ALL)
             ready = frozenset(row.destination for row in changed if row.state == "ready")
             return Applied(batch.applied, batch.stale, batch.saved, ready)
+
+        return self._transaction(work)
+
+    def _taken(
+        self,
+        connection: Connection,
+        changes: Sequence[tuple[Change, Raw]],
+        links: Sequence[Link],
+        rosters: Sequence[tuple[Roster, Raw]],
+        again: bool = False,
+    ) -> tuple[Batch, list[Facts]]:
+        now = clock(connection)
+        identities, relinked = directory.link(connection, links, changes)
+        newest = groups.renew(connection, groups.of(changes, rosters), rosters, now)
+        keys = sorted({(change.destination, change.key) for change, _ in changes})
+        known = {(roster.destination, roster.group) for roster, _ in rosters}
+        over = groups.members(connection, known) if known else []
+        rows = entries.made(connection, keys, over, sorted(relinked))
+        batch = Batch(rows, self.policies, again)
+        batch.relink(identities, relinked, now)
+        for change, raw in changes:
+            batch.apply(change, raw, identities, now)
+        batch.regroup(newest, now)
+        return batch, self._keep(connection, batch, {}, entries.ALL)
+
+    # dead letters --------------------------------------------------------------------------------------------------
+
+    def replay(
+        self,
+        place: letters.Place,
+        changes: Sequence[tuple[Change, Raw]],
+        links: Sequence[Link] = (),
+        rosters: Sequence[tuple[Roster, Raw]] = (),
+        dry: bool = False,
+    ) -> Replayed:
+        """Does what a dead letter's record asks for by today's rules, and marks the letter; or nothing, where it is
+        stale or would die again. The lanes send it, inside the quota."""
+
+        def work(connection: Connection) -> Replayed:
+            def taken(connection: Connection) -> tuple[Batch, list[Facts]]:
+                return self._taken(connection, changes, links, rosters, again=True)
+
+            return letters.replay(connection, place, taken, bool(links or rosters), clock(connection), dry)
+
+        try:
+            return self._transaction(work)
+        except letters.Undone as undone:
+            return undone.came
+
+    def discard(self, places: Sequence[letters.Place]) -> int:
+        """Nobody is to look at these dead letters again; how many were open."""
+        return self._transaction(lambda connection: letters.end(connection, places, "discarded", clock(connection)))
+
+    def letters_ended(self, topic: str, begins: Mapping[Partition, int]) -> dict[tuple[int, int], str]:
+        """(partition, offset) → what became of a dead letter. Those before `begins` are forgotten: Kafka has them no
+        longer."""
+
+        def work(connection: Connection) -> dict[tuple[int, int], str]:
+            letters.forget(connection, begins)
+            return letters.ended(connection, topic)
 
         return self._transaction(work)
 

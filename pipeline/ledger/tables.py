@@ -193,3 +193,14 @@ audit = Table(
     Column("detail", Text, nullable=False),
     Column("outcome", String, nullable=False),
 )
+
+letters = Table(
+    "letters",
+    metadata,
+    Column("topic", Name, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("record", BigInteger, nullable=False),
+    Column("became", String, nullable=False),
+    Column("at", Double, nullable=False),
+    PrimaryKeyConstraint("topic", "partition", "record"),
+)

@@ -175,3 +175,22 @@ class Applied:
     """Destination → changes that made an unsent state obsolete: calls that will never be made."""
     ready: frozenset[str]
     """Destinations with new ready work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What came of one dead letter's replay, or would."""
+
+    applied: int = 0
+    revived: int = 0
+    """Changes that the ledger held already, of an entry that had died: it is tried again."""
+    stale: int = 0
+    """Changes that are older than what the ledger holds, or that it holds already."""
+    dead: tuple[str, ...] = ()
+    """Why entries would die again at once."""
+    ended: bool = False
+    """It was replayed or discarded before."""
+
+    @property
+    def done(self) -> bool:
+        return bool(self.applied or self.revived) and not self.dead

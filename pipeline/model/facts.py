@@ -209,6 +209,18 @@ def overlaid(
     return replace(facts, layers=layers, raws=facts.raws if raw is None else {**facts.raws, name: raw}, events=events)
 
 
+def holds(facts: Facts, change: Change) -> bool:
+    """Whether this very change is the newest of its layer."""
+    held = facts.layers.get(change.layer if change.kind == "upsert" else END)
+    return held is not None and tuple(held["version"]) == tuple(change.version)
+
+
+def revive(facts: Facts, now: float, policy: Policy) -> Facts:
+    """A dead entry is tried again: what was in its way may be put right. It dies again where nothing was."""
+    fresh = replace(facts, rejected_hash=None, attempts=0, failures=0, failed_at=None, first_failed_at=None)
+    return want(replace(fresh, retry_at=None, error=None, batch_limit=None), now, policy)
+
+
 def _event(change: Change) -> dict[str, Any]:
     source, identifier = change.event
     at = change.version

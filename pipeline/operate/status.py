@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.housekeeping import drained_in
 from pipeline.ledger import Hold, Ledger, Taken
+from pipeline.ledger.draining import drained_in
 from pipeline.settings import Settings
 
 STATES = ("ready", "sending", "held", "waiting", "expired", "dead")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from pipeline.app import policies_of
 from pipeline.cli import app
+from pipeline.meaning import policies_of
 from pipeline.operate.check import check
 from pipeline.rules.problem import Problem
 from pipeline.settings import Settings

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from pipeline.app import ledger_of
 from pipeline.cli import app
 from pipeline.ledger import Ledger
+from pipeline.meaning import ledger_of
 from pipeline.model.change import Change, Version
 from pipeline.model.outcome import Retry
 from pipeline.operate.check import check

@@ -14,10 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.app import Threads, ledger_of
+from pipeline.app import Threads
 from pipeline.dead_letters import keep, restore
 from pipeline.intake import Intake
 from pipeline.ledger import Ledger, Message, Posted
+from pipeline.meaning import ledger_of
 from pipeline.model.event import Undecodable, decode
 from pipeline.model.wire import Coordinates, Record
 from pipeline.operate.check import check

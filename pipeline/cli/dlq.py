@@ -1,0 +1,331 @@
+"""`calends dlq`: what is in the dead-letter topic, and what is to become of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from pipeline.app import kafka_config
+from pipeline.cli.ledger import at_night, opened
+from pipeline.cli.options import CANNOT_GO_ON, HERE, PROBLEMS, USAGE, Config, give_up, tell
+from pipeline.cli.words import moment, span, table
+from pipeline.dead_letters import Letter
+from pipeline.ledger import Act, Ledger
+from pipeline.operate.call import actor
+from pipeline.operate.check import Report
+from pipeline.operate.dlq import Box, Wanted
+from pipeline.operate.dlq import replay as replayed
+from pipeline.rules.evaluate import RuleSet
+from pipeline.settings import seconds
+from pipeline.stream import StreamError
+
+Names = Annotated[list[str] | None, typer.Argument(metavar="[LETTER]...", help="partition:offset, as `list` shows.")]
+Reason = Annotated[str | None, typer.Option("--reason", metavar="CODE", help="Only with this reason.")]
+Stage = Annotated[str | None, typer.Option("--stage", metavar="decode|rule|ledger|send", help="Only of this stage.")]
+Rule = Annotated[str | None, typer.Option("--rule", metavar="NAME", help="Only of this rule.")]
+Destination = Annotated[str | None, typer.Option("--destination", "-d", metavar="NAME", help="Only of this one.")]
+Since = Annotated[str | None, typer.Option("--since", metavar="2h|TIME", help="Only those not older, or from then on.")]
+Limit = Annotated[int, typer.Option("--limit", "-n", min=0, metavar="N", help="The newest N only; 0: all.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
+ShowData = Annotated[bool, typer.Option("--show-data", help="Show the original record too: treat it like the event.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would become of each, and change nothing.")]
+All = Annotated[bool, typer.Option("--all", help="Of all of them, where neither letters nor filters are given.")]
+
+HEAD = ("letter", "age", "stage", "reason", "status", "rule", "destination", "attempts", "record")
+
+dlq = typer.Typer(help="List, show, replay or discard dead letters.", no_args_is_help=True, add_completion=False)
+
+
+@dlq.command("list")
+def list_(
+    config: Config = HERE,
+    reason: Reason = None,
+    stage: Stage = None,
+    rule: Rule = None,
+    destination: Destination = None,
+    since: Since = None,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+) -> None:
+    """The dead letters that nobody has replayed or discarded: how many of which kind, and the newest."""
+    wanted = _wanted((), reason, stage, rule, destination, since)
+    report = at_night(config)
+    with _box(report) as box:
+        letters = _all(box, wanted)
+    shown = letters[-limit:] if limit else letters
+    if as_json:
+        typer.echo(json.dumps([_plain(one, False) for one in shown], indent=2))
+        return
+    typer.echo("\n".join(_kinds(letters)))
+    if letters:
+        typer.echo("\n" + "\n".join(table(HEAD, [_row(one) for one in shown])))
+
+
+@dlq.command()
+def show(names: Names, config: Config = HERE, as_json: AsJson = False, data: ShowData = False) -> None:
+    """One or several letters in full; the original record with --show-data only."""
+    wanted = _wanted(names or (), None, None, None, None, None)
+    with _box(at_night(config)) as box:
+        letters = _all(box, wanted)
+    if as_json:
+        typer.echo(json.dumps([_plain(one, data) for one in letters], ensure_ascii=False, indent=2))
+    else:
+        typer.echo("\n\n".join("\n".join(_lines(one, data)) for one in letters))
+    _missing(wanted, letters)
+
+
+@dlq.command()
+def replay(
+    names: Names = None,
+    config: Config = HERE,
+    reason: Reason = None,
+    stage: Stage = None,
+    rule: Rule = None,
+    destination: Destination = None,
+    since: Since = None,
+    everything: All = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run today's rules over the original records. What comes of them goes out inside the quota, each once.
+
+    What is stale is refused. May be broken off and begun again. Ends with 1 where a letter fails again.
+    """
+    wanted = _wanted(names or (), reason, stage, rule, destination, since)
+    _meant(wanted, everything, "replay")
+    report = at_night(config)
+    with _box(report) as box:
+        rules = _todays(report, box.ledger)
+        letters = _all(box, wanted)
+        _missing(wanted, letters)
+        came = _each(letters, lambda one: replayed(one, rules, box.ledger, dry_run), box, "replay", wanted, dry_run)
+    _tell(came, "would be " if dry_run else "", as_json)
+    raise typer.Exit(PROBLEMS if any(became.startswith("fails") for became in came.values()) else 0)
+
+
+@dlq.command()
+def discard(
+    names: Names = None,
+    config: Config = HERE,
+    reason: Reason = None,
+    stage: Stage = None,
+    rule: Rule = None,
+    destination: Destination = None,
+    since: Since = None,
+    everything: All = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Nobody is to look at these letters again. They stay in Kafka for as long as the topic keeps them."""
+    wanted = _wanted(names or (), reason, stage, rule, destination, since)
+    _meant(wanted, everything, "discard")
+    with _box(at_night(config)) as box:
+        letters = _all(box, wanted)
+        _missing(wanted, letters)
+
+        def end(one: Letter) -> str:
+            places = [(one.at.topic, one.at.partition, one.at.offset)]
+            return "discarded" if dry_run or box.ledger.discard(places) else "ended"
+
+        came = _each(letters, end, box, "discard", wanted, dry_run)
+    _tell(came, "would be " if dry_run else "", as_json)
+
+
+# which ------------------------------------------------------------------------------------------------------------
+
+
+def _wanted(
+    names: Sequence[str],
+    reason: str | None,
+    stage: str | None,
+    rule: str | None,
+    destination: str | None,
+    since: str | None,
+) -> Wanted:
+    for name in names:
+        if not re.fullmatch(r"\d+:\d+", name):
+            give_up(f"{name}: a letter is named by partition:offset, as calends dlq list shows it", USAGE)
+    return Wanted(frozenset(names), reason, stage, rule, destination, None if since is None else _since(since))
+
+
+def _since(text: str) -> float:
+    try:
+        return time.time() - float(seconds(text))
+    except ValueError:
+        pass
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        give_up("--since: expected a duration such as 30m, 2h or 7d, or a time such as 2026-11-21T03:00Z", USAGE)
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+
+
+def _meant(wanted: Wanted, everything: bool, what: str) -> None:
+    if wanted.everything and not everything:
+        give_up(f"name letters or a filter, or say --all to {what} every letter", USAGE)
+
+
+def _missing(wanted: Wanted, letters: Sequence[Letter]) -> None:
+    lost = sorted(wanted.names - {one.name for one in letters})
+    if lost:
+        give_up(f"{', '.join(lost)}: no such open letter; it may be replayed, discarded or expired", PROBLEMS)
+
+
+@contextmanager
+def _box(report: Report) -> Iterator[Box]:
+    """The dead-letter topic and the ledger of a configuration."""
+    assert report.settings is not None
+    with opened(report.settings) as ledger:
+        yield Box(kafka_config(report.settings, None), report.settings.kafka.dead_letter_topic, ledger)
+
+
+def _all(box: Box, wanted: Wanted) -> list[Letter]:
+    """In the order of their writing."""
+    try:
+        return sorted(
+            asyncio.run(_gathered(box, wanted)), key=lambda one: (one.posted, one.at.partition, one.at.offset)
+        )
+    except StreamError as error:
+        give_up(f"Kafka does not answer, or refuses ({error.code}): the dead letters are in its topic {box.topic}")
+
+
+async def _gathered(box: Box, wanted: Wanted) -> list[Letter]:
+    letters: list[Letter] = []
+    with _bar("reading") as bar:
+        task = bar.add_task("reading", total=None)
+        async for found in box.open(wanted):
+            letters += found.letters
+            bar.update(task, total=found.total, completed=found.seen)
+    return letters
+
+
+def _bar(what: str) -> Progress:
+    """On standard error, and gone once it is done; nothing where nobody looks."""
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(
+        *columns, console=Console(stderr=True), transient=True, disable=not Console(stderr=True).is_terminal
+    )
+
+
+# what becomes of them ---------------------------------------------------------------------------------------------
+
+
+def _todays(report: Report, ledger: Ledger) -> RuleSet:
+    if report.problems:
+        tell(report.problems)
+        raise typer.Exit(CANNOT_GO_ON)
+    rules = report.rule_set()
+    newest, known = ledger.rule_sets()
+    if rules.digest not in known:
+        give_up(f"these rules are not the workers' (revision {newest}): replay with the configuration that they run")
+    return rules.with_revision(known[rules.digest])
+
+
+def _each(
+    letters: Sequence[Letter], work: Callable[[Letter], str], box: Box, action: str, wanted: Wanted, dry: bool
+) -> dict[str, str]:
+    """Letter → what became of it; written down, unless it was only to see."""
+    came: dict[str, str] = {}
+    number = None if dry else box.ledger.begin(Act(actor(), f"dlq {action}", wanted.destination or "", _words(wanted)))
+    try:
+        with _bar(action) as bar:
+            for one in bar.track(letters):
+                came[one.name] = work(one)
+    finally:
+        if number is not None:
+            told = ", ".join(f"{n} {became}" for became, n in Counter(came.values()).items()) or "nothing to do"
+            box.ledger.end(number, told if len(came) == len(letters) else f"broken off: {told}")
+    return came
+
+
+def _words(wanted: Wanted) -> str:
+    filters = [f"{name}={getattr(wanted, name)}" for name in ("reason", "stage", "rule") if getattr(wanted, name)]
+    since = [f"since={moment(wanted.since)}"] if wanted.since else []
+    return " ".join([*sorted(wanted.names)[:20], *filters, *since]) or "all"
+
+
+def _tell(came: dict[str, str], would: str, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps([{"letter": name, "became": became} for name, became in came.items()], indent=2))
+        return
+    for name, became in came.items():
+        if became not in ("replayed", "discarded"):
+            typer.echo(f"{name}: {became}{_ADVICE.get(became.partition(':')[0], '')}")
+    for became, n in Counter(came.values()).items():
+        typer.echo(f"{n} {would if became in ('replayed', 'discarded') else ''}{became}")
+    if not came:
+        typer.echo("no open letter is meant")
+
+
+_ADVICE = {
+    "stale": ": the ledger holds this, or something newer; discard it",
+    "unmatched": ": no rule of today wants it; discard it, or bring the rule back",
+    "fails": "; it stays a dead letter",
+}
+
+
+# how they look ----------------------------------------------------------------------------------------------------
+
+
+def _kinds(letters: Sequence[Letter]) -> Iterator[str]:
+    if not letters:
+        yield "no open dead letters"
+        return
+    kinds = Counter((one.stage, one.reason, one.rule or "-", one.destination or "-") for one in letters)
+    rows = [(str(n), *kind) for kind, n in kinds.most_common()]
+    yield from table(("letters", "stage", "reason", "rule", "destination"), rows)
+
+
+def _row(one: Letter) -> tuple[str, ...]:
+    age = span(max(0.0, time.time() - one.posted.timestamp()))
+    attempts = "-" if one.attempts is None else str(one.attempts)
+    words = (one.stage, one.reason, one.status or "-", one.rule or "-", one.destination or "-", attempts)
+    return (one.name, age, *words, str(one.record.at))
+
+
+def _plain(one: Letter, data: bool) -> dict[str, Any]:
+    said = {name: getattr(one, name) for name in ("stage", "reason", "status", "rule", "layer", "destination")}
+    failed = {"attempts": one.attempts, "first_failure": one.first_failure, "last_failure": one.last_failure}
+    at = one.record.at
+    record = {"topic": at.topic, "partition": at.partition, "offset": at.offset}
+    told = {"letter": one.name, "posted": one.posted.isoformat(), **said, **failed, "record": record}
+    return told | {"original": _original(one)} if data else told
+
+
+def _original(one: Letter) -> dict[str, Any]:
+    return {
+        "timestamp": one.record.timestamp.isoformat(),
+        "key": _text(one.record.key),
+        "headers": [[name, _text(value)] for name, value in one.record.headers],
+        "value": _text(one.record.value),
+    }
+
+
+def _text(value: bytes | None) -> str | None:
+    """As text where it is text, else in base64."""
+    try:
+        return None if value is None else value.decode()
+    except UnicodeDecodeError:
+        return f"base64:{b64encode(value or b'').decode()}"
+
+
+def _lines(one: Letter, data: bool) -> Iterator[str]:
+    told = _plain(one, False)
+    told["record"] = str(one.record.at)
+    for name, value in told.items():
+        if value is not None:
+            yield f"{name.replace('_', ' '):<14} {value}"
+    if data:
+        yield json.dumps(_original(one), ensure_ascii=False, indent=2)

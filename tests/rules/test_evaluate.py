@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 
 from pipeline.model.change import Version
-from pipeline.model.event import DomainEvent
+from pipeline.model.event import DomainEvent, decode
+from pipeline.model.facts import Facts, Policy, apply
+from pipeline.model.wire import Coordinates, Record
 from pipeline.rules.adapt import DestinationView, desired
 from pipeline.rules.changes import default_key
 from pipeline.rules.evaluate import Evaluation, RuleSet
 from pipeline.rules.reading import load_inline, load_paths
+from tests.rules.conftest import NOW
 
 RULES = Path(__file__).parents[2] / "configs" / "rules"
 DUE = {
@@ -162,3 +165,25 @@ def test_a_destination_adapts_what_is_wanted(destinations: Destinations) -> None
         "description": "D\n\nPay: https://a",
         "time_zone": "Europe/Berlin",
     }
+
+
+def test_a_record_without_a_value_ends_the_entry_that_its_key_names(destinations: Destinations, event: Make) -> None:
+    """What a compacted topic says of a thing that is gone: no event, no time of its own, only its key."""
+    to = {"to": ["acme-ecal"], "key": "{{ event.subject }}"}
+    rules = [
+        {"name": "there", "from": ["t"], "on": "there", "send": [to | {"entry": {"title": "t"}}]},
+        {"name": "gone", "from": ["t"], "on": "calends.tombstone", "send": [to | {"delete": True}]},
+    ]
+    read = RuleSet(load_inline(rules, "f", 1, ("ecal", "calreply")), destinations)
+    policy = Policy("acme-ecal", "a", needs_identity=lambda content: False)
+    there = only(read.evaluate(event("t", "there", {}, 1, subject="INV-1", time="2026-11-20T11:59:59Z")))
+    gone = only(read.evaluate(decode(Record(Coordinates("t", 0, 2), b"INV-1", None, (), NOW))))
+    assert (gone.kind, gone.key) == ("delete", "INV-1")
+    row = apply(Facts("acme-ecal", "INV-1"), gone, {}, 0.0, policy)
+    assert row is not None
+    row = apply(row, there, {}, 0.0, policy)
+    assert row is not None
+    assert (row.state, row.desired) == ("idle", None), "an older event revives nothing"
+    again = apply(row, only(read.evaluate(event("t", "there", {}, 3, subject="INV-1"))), {}, 0.0, policy)
+    assert again is not None
+    assert again.state == "ready"

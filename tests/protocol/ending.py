@@ -46,6 +46,9 @@ def _link_everybody(world: World) -> None:
 
 
 def _run_dry(world: World) -> None:
+    for partition in range(PARTITIONS):
+        while world.intake(world.workers[0], partition):
+            pass
     for _ in range(TURNS):
         if not _turn(world):
             return
@@ -53,21 +56,15 @@ def _run_dry(world: World) -> None:
 
 
 def _turn(world: World) -> bool:
-    """One round of everybody's loops; False once nothing is left to do or to wait for."""
-    first, second = world.workers
-    busy = [world.intake(first, partition) for partition in range(PARTITIONS)]
-    busy += [world.sweep(first) > 0, world.probe()]
-    waits = [
-        world.work(worker, kind, 4, [("answered", Timing())])
-        for kind in world.kinds.values()
-        for worker in (first, second)
-    ]
-    world.post()
-    busy += [_resumed(world, name) for name in world.kinds]
+    """One round of a worker's loops; False once nothing is left to do or to wait for."""
+    first = world.workers[0]
+    swept, lifted = world.sweep(first) > 0, world.probe()
+    waits = [world.work(first, kind, 4, [("answered", Timing())]) for kind in world.kinds.values()]
     if world.events:
         world.advance(world.events[0][0])
         return True
-    if any(busy) or 0.0 in waits:
+    world.post()
+    if swept or lifted or 0.0 in waits or any(_resumed(world, name) for name in world.kinds):
         return True
     due = [row.wake_at for row in world.rows() if row.wake_at is not None]
     due += [world.now + wait for wait in waits if wait] + [world.now + 1.0 for _ in world.holds]

@@ -191,9 +191,9 @@ def _change(
         return Change(destination, key, kind, at, "rule")
     if what == NOTE:
         return Change(destination, key, "upsert", at, "rule", layer=NOTE, content={"location": f"room {at.order}"})
-    content = {"title": POISON if what == "poison" else f"v{at.order}"}
-    if at.order % 3 == 0:
-        content["description"] = f"d{at.order}"
+    content = {"title": POISON if what == "poison" else f"v{at.order % 3}"}  # what was once comes back
+    if at.order % 2:
+        content["description"] = "d"
     return Change(
         destination,
         key,

@@ -8,6 +8,8 @@ BIN   := $(VENV)/bin
 STAMP := $(VENV)/.ready
 IMAGE ?= calends:dev
 ENGINE ?= docker
+# Processes that share the tests out among them; 0: none but make's own.
+JOBS ?= 2
 # Extra words for pytest: make test ARGS="-k ledger -x"
 ARGS  ?=
 
@@ -48,7 +50,8 @@ services: setup # fetches the real Kafka and PostgreSQL once, so that no test pa
 	@$(BIN)/python -m tests.services --prepare
 
 test: setup services ## every test, on a real Kafka and a real PostgreSQL
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m compileall -q pipeline
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
 acceptance: setup services ## the promises at size, with figures: a quarter of an hour
 	@$(BIN)/python -m pytest -s tests/acceptance $(ARGS)

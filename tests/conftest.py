@@ -1,6 +1,10 @@
 """The services every test may ask for, and the rule that no test is skipped."""
 
+import os
+import random
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack, nullcontext
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -12,16 +16,43 @@ settings.register_profile("calends", deadline=None)  # a slow machine is no fail
 settings.load_profile("calends")
 
 
+SERVICES = pytest.StashKey[ExitStack]()
+ADDRESSES = pytest.StashKey[dict[str, str]]()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    """Where several processes share the tests out among them, the one that deals them starts the services for all."""
+    os.environ.setdefault("PYTHONHASHSEED", str(random.randrange(2**32)))  # one order of sets: the same list of tests
+    stack = config.stash[SERVICES] = ExitStack()
+    config.stash[ADDRESSES] = {
+        "kafka": stack.enter_context(kafka()).bootstrap,
+        "postgres": stack.enter_context(postgres()).url,
+    }
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput.update(node.config.stash[ADDRESSES])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    config.stash.get(SERVICES, ExitStack()).close()
+
+
 @pytest.fixture(scope="session")
-def kafka_service() -> Iterator[KafkaService]:
+def kafka_service(request: pytest.FixtureRequest) -> Iterator[KafkaService]:
     """One broker for the whole run: a test that kills or freezes brokers starts its own."""
-    with kafka() as service:
+    given = getattr(request.config, "workerinput", None)
+    with kafka() if given is None else nullcontext(KafkaService(given["kafka"])) as service:
         yield service
 
 
 @pytest.fixture(scope="session")
-def postgres_service() -> Iterator[PostgresService]:
-    with postgres() as service:
+def postgres_service(request: pytest.FixtureRequest) -> Iterator[PostgresService]:
+    """One server for the whole run: a test that kills or freezes it starts its own."""
+    given = getattr(request.config, "workerinput", None)
+    with postgres() if given is None else nullcontext(PostgresService(given["postgres"])) as service:
         yield service
 
 

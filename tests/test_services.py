@@ -7,7 +7,7 @@ import pytest
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from tests.services import KafkaService, PostgresService, fresh_database, kafka, postgres
+from tests.services import KafkaService, fresh_database, kafka, postgres
 
 Security = dict[str, str]
 SECONDS = 30.0
@@ -69,14 +69,15 @@ def test_postgresql_that_is_killed_comes_back_with_what_it_confirmed() -> None:
             assert connection.execute("select answer from kept").fetchone() == (42,)
 
 
-def test_postgresql_that_is_frozen_answers_again_once_thawed(postgres_service: PostgresService) -> None:
-    postgres_service.freeze()
-    try:
-        with pytest.raises(psycopg.OperationalError, match="timeout"):
-            psycopg.connect(postgres_service.url, connect_timeout=2)
-    finally:
-        postgres_service.thaw()
-    psycopg.connect(postgres_service.url).close()
+def test_postgresql_that_is_frozen_answers_again_once_thawed() -> None:
+    with postgres() as service:
+        service.freeze()
+        try:
+            with pytest.raises(psycopg.OperationalError, match="timeout"):
+                psycopg.connect(service.url, connect_timeout=2)
+        finally:
+            service.thaw()
+        psycopg.connect(service.url).close()
 
 
 def test_three_brokers_lose_one_and_go_on_then_all_restart(topic_prefix: str) -> None:
@@ -99,6 +100,7 @@ def secured() -> Iterator[KafkaService]:
         yield service
 
 
+@pytest.mark.xdist_group("secured")
 @pytest.mark.parametrize("protocol", ["SASL_PLAINTEXT", "SASL_SSL"])
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
 def test_a_known_user_reads_what_it_wrote(

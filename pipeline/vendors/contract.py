@@ -69,6 +69,21 @@ class Situation:
         )
 
 
+def next_step(situation: Situation, replaced: Callable[[Situation], bool]) -> Step:
+    """The next step where writes may be repeated. `replaced`: no write leads from what is there to what is wanted."""
+    match situation:
+        case Situation(wanted=None):
+            return Step.DELETE
+        case Situation(unsure=True, absent=True) | Situation(unsure=False, observed=None):
+            return Step.CREATE
+        case _ if replaced(situation):
+            return Step.DELETE
+        case Situation(unsure=True):
+            return Step.WRITE
+        case _:
+            return Step.UPDATE
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """A quota: at most `calls` in any `seconds`."""

@@ -6,23 +6,12 @@ A PUT by `external_id` creates what is not there and updates what is, so it is r
 
 from __future__ import annotations
 
-from pipeline.model.outcome import Rejected
 from pipeline.vendors.apptoto.payload import lost, moved
-from pipeline.vendors.contract import Situation, Step
+from pipeline.vendors.contract import Situation, Step, next_step
 
 
-def plan(situation: Situation) -> Step | Rejected:
-    match situation:
-        case Situation(wanted=None):
-            return Step.DELETE
-        case Situation(unsure=True, absent=True) | Situation(unsure=False, observed=None):
-            return Step.CREATE
-        case _ if _replaced(situation):
-            return Step.DELETE
-        case Situation(unsure=True):
-            return Step.WRITE
-        case _:
-            return Step.UPDATE
+def plan(situation: Situation) -> Step:
+    return next_step(situation, _replaced)
 
 
 def _replaced(situation: Situation) -> bool:

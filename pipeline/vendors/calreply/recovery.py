@@ -11,7 +11,7 @@ from pipeline.model.outcome import Rejected
 from pipeline.vendors.calreply import subscription
 from pipeline.vendors.calreply.defaults import is_rokt
 from pipeline.vendors.calreply.payload import leaver, lost, subject, subscriptions
-from pipeline.vendors.contract import Situation, Step
+from pipeline.vendors.contract import Situation, Step, next_step
 
 
 def plan(situation: Situation) -> Step | Rejected:
@@ -35,16 +35,8 @@ def _event(situation: Situation) -> Step:
             return Step.DELETE
         case Situation(unsure=True, absent=False, vendor_id=None):
             return Step.FIND
-        case Situation(wanted=None):
-            return Step.DELETE
-        case Situation(unsure=True, absent=True) | Situation(unsure=False, observed=None):
-            return Step.CREATE
-        case _ if _replaced(situation):
-            return Step.DELETE
-        case Situation(unsure=True):
-            return Step.WRITE
         case _:
-            return Step.UPDATE
+            return next_step(situation, _replaced)
 
 
 def _replaced(situation: Situation) -> bool:

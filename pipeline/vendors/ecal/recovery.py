@@ -5,24 +5,13 @@
 
 from __future__ import annotations
 
-from pipeline.model.outcome import Rejected
-from pipeline.vendors.contract import Situation, Step
+from pipeline.vendors.contract import Situation, Step, next_step
 from pipeline.vendors.ecal.defaults import is_public
 from pipeline.vendors.ecal.payload import lost
 
 
-def plan(situation: Situation) -> Step | Rejected:
-    match situation:
-        case Situation(wanted=None):
-            return Step.DELETE
-        case Situation(unsure=True, absent=True) | Situation(unsure=False, observed=None):
-            return Step.CREATE
-        case _ if _replaced(situation):
-            return Step.DELETE
-        case Situation(unsure=True):
-            return Step.WRITE
-        case _:
-            return Step.UPDATE
+def plan(situation: Situation) -> Step:
+    return next_step(situation, _replaced)
 
 
 def _replaced(situation: Situation) -> bool:

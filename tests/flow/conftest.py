@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,10 @@ def assembly(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Assembl
         yield made
     finally:
         made.close()
+
+
+@pytest.fixture
+def bootstrap() -> Iterator[str]:
+    """The address of an embedded broker."""
+    with closing(EmbeddedBroker()) as broker:
+        yield broker.bootstrap

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer
 
 from pipeline.cli.sandbox import DEMO
-from pipeline.embedded import EmbeddedBroker
 from pipeline.operate.check import check
-from tests.flow.assembly import PERSON, Sandbox, free_port, until
+from tests.flow.assembly import PERSON, Sandbox, publish, running, surroundings, until
 
 EXAMPLE = Path(__file__).parents[2] / "configs" / "examples" / "four-vendors.yaml"
 SECRETS = {
@@ -41,50 +38,22 @@ def test_it_has_no_problem(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def bootstrap() -> Iterator[str]:
-    broker = EmbeddedBroker()
-    try:
-        yield broker.bootstrap
-    finally:
-        broker.close()
-
-
-@pytest.fixture
 def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
-    made = Sandbox(tmp_path, [asdict(account) for account in DEMO])
-    try:
+    with closing(Sandbox(tmp_path, [asdict(account) for account in DEMO])) as made:
         yield made
-    finally:
-        made.close()
 
 
 @pytest.fixture
 def worker(bootstrap: str, sandbox: Sandbox, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     file = tmp_path / "calends.yaml"
     file.write_text(EXAMPLE.read_text().replace("http://127.0.0.1:8900", sandbox.url))
-    addresses = {
-        "CALENDS_KAFKA__BOOTSTRAP_SERVERS": bootstrap,
-        "CALENDS_LEDGER__URL": f"sqlite:///{tmp_path}/ledger.db",
-        "CALENDS_ADMIN__PORT": str(free_port()),
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline.cli", "run", "-c", str(file)],
-        env=os.environ | SECRETS | addresses,
-        stdout=subprocess.DEVNULL,
-        stderr=(tmp_path / "worker.log").open("wb"),
-    )
-    try:
+    with running(file, surroundings(bootstrap, tmp_path) | SECRETS, tmp_path) as process:
         yield process
-    finally:
-        process.kill()
-        process.wait()
 
 
 def say(bootstrap: str, topic: str, kind: str, data: Mapping[str, Any]) -> None:
-    producer = Producer({"bootstrap.servers": bootstrap})
     envelope = {"specversion": "1.0", "id": f"{kind}-1", "source": "/acme", "type": kind, "data": data}
-    producer.produce(topic, json.dumps(envelope).encode(), headers={"content-type": "application/cloudevents+json"})
-    assert producer.flush(30) == 0
+    publish(bootstrap, topic, json.dumps(envelope).encode())
 
 
 def test_every_vendor_gets_its_part_and_an_entry_waits_for_its_link(

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Producer
 
-from pipeline.embedded import EmbeddedBroker
-from tests.flow.assembly import ECAL, PERSON, Sandbox, free_port, until
+from tests.flow.assembly import ECAL, PERSON, Sandbox, publish, running, surroundings, until
 
 RELAY = Path(__file__).parents[2] / "configs" / "relay.yaml"
-HEADERS: dict[str, str | bytes | None] = {"content-type": "application/cloudevents+json"}
 
 
 def event(number: int, title: str, place: str = "Online") -> bytes:
@@ -25,56 +21,21 @@ def event(number: int, title: str, place: str = "Online") -> bytes:
     return json.dumps(envelope).encode()
 
 
-def publish(bootstrap: str, *values: bytes) -> None:
-    producer = Producer({"bootstrap.servers": bootstrap})
-    for value in values:
-        producer.produce("appointments", value, headers=HEADERS)
-    assert producer.flush(30) == 0
-
-
-@pytest.fixture
-def bootstrap() -> Iterator[str]:
-    broker = EmbeddedBroker()
-    try:
-        yield broker.bootstrap
-    finally:
-        broker.close()
-
-
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
-    made = Sandbox(tmp_path, [{"name": "ecal", "vendor": "ecal", "config": ECAL}])
-    try:
+    with closing(Sandbox(tmp_path, [{"name": "ecal", "vendor": "ecal", "config": ECAL}])) as made:
         yield made
-    finally:
-        made.close()
 
 
 @pytest.fixture
-def environment(bootstrap: str, sandbox: Sandbox, tmp_path: Path) -> dict[str, str]:
-    return {
-        "CALENDS_KAFKA__BOOTSTRAP_SERVERS": bootstrap,
-        "CALENDS_LEDGER__URL": f"sqlite:///{tmp_path}/ledger.db",
-        "CALENDS_ADMIN__PORT": str(free_port()),
+def worker(bootstrap: str, sandbox: Sandbox, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    own = {
         "CALENDS_DESTINATIONS__ECAL__BASE_URL": f"{sandbox.url}/ecal/ecal",
         "ECAL_API_KEY": ECAL["api_key"],
         "ECAL_API_SECRET": ECAL["api_secret"],
     }
-
-
-@pytest.fixture
-def worker(environment: dict[str, str], tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline.cli", "run", "-c", str(RELAY)],
-        env=os.environ | environment,
-        stdout=subprocess.DEVNULL,
-        stderr=(tmp_path / "worker.log").open("wb"),
-    )
-    try:
+    with running(RELAY, surroundings(bootstrap, tmp_path) | own, tmp_path) as process:
         yield process
-    finally:
-        process.kill()
-        process.wait()
 
 
 def test_it_is_as_short_as_promised() -> None:
@@ -84,9 +45,9 @@ def test_it_is_as_short_as_promised() -> None:
 def test_each_event_is_an_entry_and_a_redelivered_one_is_no_second(
     bootstrap: str, sandbox: Sandbox, worker: subprocess.Popen[bytes]
 ) -> None:
-    publish(bootstrap, event(1, "one"), event(2, "two"))
+    publish(bootstrap, "appointments", event(1, "one"), event(2, "two"))
     until(lambda: len(sandbox.entries("ecal")) == 2, 30, "both entries arrive")
-    publish(bootstrap, event(1, "one"), event(2, "two"), event(3, "three"))
+    publish(bootstrap, "appointments", event(1, "one"), event(2, "two"), event(3, "three"))
     until(lambda: len(sandbox.entries("ecal")) == 3, 30, "the third entry arrives")
     assert sorted(entry["title"] for entry in sandbox.entries("ecal")) == ["one", "three", "two"]
     assert sandbox.judge("ecal")["doubles"] == []

@@ -49,6 +49,13 @@ def kafka_service(request: pytest.FixtureRequest) -> Iterator[KafkaService]:
 
 
 @pytest.fixture(scope="session")
+def secured_kafka() -> Iterator[KafkaService]:
+    """A broker that asks who is there, and also listens to whoever it is. Its tests are of one group: one start."""
+    with kafka(sasl=True) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
 def postgres_service(request: pytest.FixtureRequest) -> Iterator[PostgresService]:
     """One server for the whole run: a test that kills or freezes it starts its own."""
     given = getattr(request.config, "workerinput", None)

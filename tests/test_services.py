@@ -1,7 +1,5 @@
 """The services that other tests stand on are the real ones, and can be hurt."""
 
-from collections.abc import Iterator
-
 import psycopg
 import pytest
 from confluent_kafka import Consumer, Producer
@@ -94,27 +92,21 @@ def test_three_brokers_lose_one_and_go_on_then_all_restart(topic_prefix: str) ->
         assert consume_one(cluster.bootstrap, topic) == (b"k", b"after")
 
 
-@pytest.fixture(scope="module")
-def secured() -> Iterator[KafkaService]:
-    with kafka(sasl=True) as service:
-        yield service
-
-
-@pytest.mark.xdist_group("secured")
+@pytest.mark.xdist_group("secured_kafka")
 @pytest.mark.parametrize("protocol", ["SASL_PLAINTEXT", "SASL_SSL"])
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
 def test_a_known_user_reads_what_it_wrote(
-    secured: KafkaService, topic_prefix: str, mechanism: str, protocol: str
+    secured_kafka: KafkaService, topic_prefix: str, mechanism: str, protocol: str
 ) -> None:
     topic = f"{topic_prefix}.events"
-    assert secured.sasl is not None
-    address = secured.sasl.ssl if protocol == "SASL_SSL" else secured.sasl.plaintext
+    assert secured_kafka.sasl is not None
+    address = secured_kafka.sasl.ssl if protocol == "SASL_SSL" else secured_kafka.sasl.plaintext
     security = {
         "security.protocol": protocol,
         "sasl.mechanism": mechanism,
-        "sasl.username": secured.sasl.username,
-        "sasl.password": secured.sasl.password,
-    } | ({"ssl.ca.location": str(secured.sasl.ca_file)} if protocol == "SASL_SSL" else {})
+        "sasl.username": secured_kafka.sasl.username,
+        "sasl.password": secured_kafka.sasl.password,
+    } | ({"ssl.ca.location": str(secured_kafka.sasl.ca_file)} if protocol == "SASL_SSL" else {})
     create_topic(address, topic, security=security)
     produce(address, topic, b"k", b"v", security)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.flow.assembly import Assembly, appointment, until
-from tests.services import KafkaService, SaslListeners, kafka
+from tests.services import KafkaService, SaslListeners
 
 SCRAM_256 = ("SASL_PLAINTEXT", "SCRAM-SHA-256")
 SCRAM_512_TLS = ("SASL_SSL", "SCRAM-SHA-512")
@@ -18,25 +18,24 @@ PLAIN_TLS = ("SASL_SSL", "PLAIN")
 WRONG = "not-the-secret-of-alice"
 
 
-@pytest.fixture(scope="module")
-def broker() -> Iterator[KafkaService]:
-    with kafka(sasl=True) as service:
-        yield service
+pytestmark = pytest.mark.xdist_group("secured_kafka")
 
 
 @pytest.fixture
-def assembly(broker: KafkaService, tmp_path: Path) -> Iterator[Assembly]:
+def assembly(secured_kafka: KafkaService, tmp_path: Path) -> Iterator[Assembly]:
     """The judge publishes and makes topics without SASL; only the worker has to say who it is."""
-    made = Assembly(tmp_path, broker.bootstrap, f"sqlite:///{tmp_path}/ledger.db", False, f".{uuid.uuid4().hex[:8]}")
+    made = Assembly(
+        tmp_path, secured_kafka.bootstrap, f"sqlite:///{tmp_path}/ledger.db", False, f".{uuid.uuid4().hex[:8]}"
+    )
     try:
         yield made
     finally:
         made.close()
 
 
-def listeners(broker: KafkaService) -> SaslListeners:
-    assert broker.sasl is not None
-    return broker.sasl
+def listeners(secured_kafka: KafkaService) -> SaslListeners:
+    assert secured_kafka.sasl is not None
+    return secured_kafka.sasl
 
 
 def begin(assembly: Assembly, sasl: SaslListeners, protocol: str, mechanism: str) -> None:
@@ -56,9 +55,9 @@ def begin(assembly: Assembly, sasl: SaslListeners, protocol: str, mechanism: str
 
 @pytest.mark.parametrize(("protocol", "mechanism"), [SCRAM_256, SCRAM_512_TLS, PLAIN_TLS])
 def test_an_event_goes_the_whole_way(
-    assembly: Assembly, broker: KafkaService, monkeypatch: pytest.MonkeyPatch, protocol: str, mechanism: str
+    assembly: Assembly, secured_kafka: KafkaService, monkeypatch: pytest.MonkeyPatch, protocol: str, mechanism: str
 ) -> None:
-    sasl = listeners(broker)
+    sasl = listeners(secured_kafka)
     monkeypatch.setenv("TEST_KAFKA_PASSWORD", sasl.password)
     begin(assembly, sasl, protocol, mechanism)
     assembly.worker()
@@ -70,10 +69,10 @@ def test_an_event_goes_the_whole_way(
 
 @pytest.mark.parametrize(("protocol", "mechanism"), [SCRAM_256, SCRAM_512_TLS, PLAIN_TLS])
 def test_a_wrong_password_is_waited_for_said_and_not_logged(
-    assembly: Assembly, broker: KafkaService, monkeypatch: pytest.MonkeyPatch, protocol: str, mechanism: str
+    assembly: Assembly, secured_kafka: KafkaService, monkeypatch: pytest.MonkeyPatch, protocol: str, mechanism: str
 ) -> None:
     monkeypatch.setenv("TEST_KAFKA_PASSWORD", WRONG)
-    begin(assembly, listeners(broker), protocol, mechanism)
+    begin(assembly, listeners(secured_kafka), protocol, mechanism)
     worker = assembly.worker()
     until(lambda: '"kafka"' in assembly.log() and "waiting" in assembly.log(), 30, "the worker says what it waits for")
     until(lambda: assembly.status(assembly.ports[-1], "livez") == 200, 10, "the worker lives")

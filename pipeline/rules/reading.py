@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.scalarstring import FoldedScalarString, LiteralScalarString
 
-from pipeline.model.wire import levels
 from pipeline.model.entry import FIELDS
+from pipeline.model.wire import levels
 from pipeline.rules.documents import NotYaml, load_yaml, read_file
 from pipeline.rules.language import nearest, suggest
 from pipeline.rules.masking import shown

@@ -40,6 +40,12 @@ IDLE_WAIT = 0.25
 """Seconds after which a lane looks again for what other workers or housekeeping made ready."""
 TOKEN_WAIT = 0.05
 """Seconds after which it looks again for a token: another worker's call may have given one back."""
+CLAIM_EVERY = 0.02
+"""Seconds between two claims: what becomes free in the meantime shares one transaction."""
+SETTLE_EVERY = 0.01
+"""Seconds for which results wait for others to be settled with."""
+IN_HAND = 0.1
+"""Seconds' worth of calls that are claimed beyond those under way, so that none waits for the next claim."""
 
 
 class InThreads(Protocol):
@@ -94,6 +100,9 @@ class Lane:
     paused: bool = False
     """By a person, as last read from the ledger."""
     _calls: set[asyncio.Task[None]] = field(default_factory=set)
+    _rate: Rate = field(default_factory=lambda: Rate(time.monotonic()))
+    _resume: float = 0.0
+    """When it may claim again, in monotonic time."""
     _results: asyncio.Queue[Result] = field(default_factory=asyncio.Queue)
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -115,33 +124,37 @@ class Lane:
 
     async def _turn(self, stopping: asyncio.Event) -> None:
         self.work.clear()
-        room = self.capacity - len(self._calls)
-        wait = IDLE_WAIT
+        now = time.monotonic()
+        room = self.capacity + int(self._rate.at(now) * IN_HAND) - len(self._calls)
+        more = False
         if room > 0 and not self.paused and self.account.open():
             try:
-                wait = await self._claim(room)
+                more = await self._claim(room)
             except LedgerUnavailable as error:
                 self.telemetry.waiting_for("ledger", str(error))
-                wait = 1.0
-        if wait > 0:
-            await self._pause(wait, stopping)
+                self._resume = now + 1.0
+        if not more:
+            await self._pause(IDLE_WAIT, stopping)
+        await _until(self._resume)
 
-    async def _claim(self, room: int) -> float:
-        """Starts calls for what it got; the seconds until it is worth asking again."""
+    async def _claim(self, room: int) -> bool:
+        """Starts calls for what it got; whether there is more, which only waits for tokens or room."""
         started = time.monotonic()
         lease = SLACK + self.timeout + MARGIN
         claim = await self.in_threads(self.ledger.claim, self.destination, self.owner, room, lease)
-        if not claim.grants:
-            return IDLE_WAIT if claim.wait is None else min(max(claim.wait, 0.002), TOKEN_WAIT)
-        self.telemetry.claim(len(claim.grants), time.monotonic() - started)
+        claimed = time.monotonic()
+        self._resume = claimed + (CLAIM_EVERY if claim.wait is None else min(claim.wait, TOKEN_WAIT))
+        if claim.grants:
+            self.telemetry.claim(len(claim.grants), claimed - started)
         for grant in claim.grants:
-            call = asyncio.create_task(self._bring(grant, started))
+            call = asyncio.create_task(self._bring(grant, started, claimed + grant.wait))
             self._calls.add(call)
             call.add_done_callback(self._called)
-        return 0.0
+        return claim.wait is not None
 
     def _called(self, call: asyncio.Task[None]) -> None:
         self._calls.discard(call)
+        self._rate.add()
         self.work.set()
 
     async def _pause(self, seconds: float, stopping: asyncio.Event) -> None:
@@ -152,9 +165,10 @@ class Lane:
 
     # one call ------------------------------------------------------------------------------------------------------
 
-    async def _bring(self, grant: Grant, claimed: float) -> None:
-        """One grant, from the claim to its result."""
+    async def _bring(self, grant: Grant, claimed: float, departs: float) -> None:
+        """One grant, from the claim to its result. It leaves once its tokens are free."""
         try:
+            await _until(departs)
             result = await self._attempt(grant, claimed)
         except LedgerUnavailable as error:
             self.telemetry.waiting_for("ledger", str(error))
@@ -272,6 +286,7 @@ class Lane:
         """Settles what has come in, as many as there are in one transaction; keeps them while the ledger is away."""
         while True:
             batch = [await self._results.get()]
+            await asyncio.sleep(SETTLE_EVERY)
             while len(batch) < 200 and not self._results.empty():
                 batch.append(self._results.get_nowait())
             await self._settle(batch)
@@ -306,6 +321,34 @@ class Lane:
             reason = outcome.reason if isinstance(outcome, Rejected) else "too_many_attempts"
             key_hash = self.telemetry.key_hash(one.after.key)
             self.telemetry.entry_dead(self.destination, self.account.vendor.name, reason, key_hash)
+
+
+@dataclass(slots=True)
+class Rate:
+    """Calls a second, of late."""
+
+    since: float
+    done: int = 0
+    value: float = 0.0
+
+    def add(self) -> None:
+        self.done += 1
+
+    def at(self, now: float) -> float:
+        elapsed = now - self.since
+        if elapsed >= CLAIM_EVERY:
+            weight = min(1.0, elapsed / 0.2)
+            self.value += weight * (self.done / elapsed - self.value)
+            self.since, self.done = now, 0
+        return self.value
+
+
+async def _until(moment: float) -> None:
+    """Never early: a loop's timer may be, by a millisecond."""
+    rest = moment - time.monotonic()
+    if rest > 0:
+        await asyncio.sleep(rest + 0.001)
+        await _until(moment)
 
 
 async def probe(account: Account) -> bool:

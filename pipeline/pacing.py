@@ -6,6 +6,8 @@ from aiolimiter import AsyncLimiter
 
 from pipeline.vendors.contract import Window
 
+FINEST = 0.001
+"""Seconds: no timer is finer, and nothing needs spreading that leaves in such numbers."""
 CATCHING_UP = 0.75
 """Of the even distance: who is never faster than the quota's mean never makes up for a moment of being late."""
 
@@ -16,7 +18,7 @@ class Pace:
     def __init__(self, windows: tuple[Window, ...]) -> None:
         # One call each `interval` seconds. `AsyncLimiter(calls, seconds)` lets nearly twice `calls` into one window.
         interval = CATCHING_UP * max((window.seconds / window.calls for window in windows), default=0.0)
-        self._limiter = AsyncLimiter(1, interval) if interval > 0 else None
+        self._limiter = AsyncLimiter(1, interval) if interval >= FINEST else None
 
     async def turn(self) -> None:
         if self._limiter is not None:

@@ -15,28 +15,28 @@ from pipeline.model.outcome import Accepted, Rejected, Retry, Split, Throttled, 
 
 HOLD_AFTER = 5
 """Failures in a row, with nothing accepted between, that hold an account."""
-PROBE_EVERY = 15.0
-"""Seconds between probes at the most."""
+PROBE_EVERY = 4.0
+"""Seconds between probes once an account has failed for a while: a vendor that is back is called within five."""
+PROBE_SHARE = 0.5
+"""Of the quota, at most, goes into probes: they must not use up a day's calls in an hour's outage."""
 
 
-def judge(
-    connection: Connection, account: str, results: Sequence[Result], first: Collection[int], now: float, skew: float
-) -> None:
+def judge(connection: Connection, quota: Quota, results: Sequence[Result], first: Collection[int], now: float) -> None:
     """What the answers say of the account: good, failing, throttled, or no longer authorized. A failure counts only
     where its result is settled for the `first` time (by `id`)."""
-    answers = sorted((r for r in results if verdict(r.answers)), key=lambda r: answered(r, skew))
+    answers = sorted((r for r in results if verdict(r.answers)), key=answered)
     if not answers:
         return
-    row = connection.execute(select(t.accounts).where(t.accounts.c.name == account).with_for_update())
+    row = connection.execute(select(t.accounts).where(t.accounts.c.name == quota.account).with_for_update())
     held = dict(row.mappings().one())
     before = dict(held)
     for result in answers:
-        _judged(held, result, id(result) in first, now, skew)
+        _judged(held, quota, result, id(result) in first, now)
     if held["good_since"] is not None and before["good_since"] is not None:
         held["good_since"] = max(held["good_since"], before["good_since"])
     changed = {name: value for name, value in held.items() if value != before[name]}
     if changed:
-        connection.execute(update(t.accounts).where(t.accounts.c.name == account).values(**changed))
+        connection.execute(update(t.accounts).where(t.accounts.c.name == quota.account).values(**changed))
 
 
 def obstacles(connection: Connection, now: float) -> dict[str, tuple[str, float]]:
@@ -97,9 +97,8 @@ def probe_due(connection: Connection, quota: Quota, now: float) -> bool:
     tokens, _ = free_tokens(connection, quota, 1, now, SLACK + 10.0)
     if not tokens:
         return False
-    take_tokens(connection, account, [Grant((), tokens[0])])
-    later = now + min(PROBE_EVERY, 1.0 * 2.0 ** min(row["probes"], 10))
-    values = {"probe_at": later, "probes": row["probes"] + 1}
+    take_tokens(connection, account, [Grant((), tokens[0][0])])
+    values = {"probe_at": now + _until_probe(row["probes"], quota), "probes": row["probes"] + 1}
     connection.execute(update(t.accounts).where(t.accounts.c.name == account).values(**values))
     return True
 
@@ -124,7 +123,7 @@ def grant(connection: Connection, quota: Quota, lease: float, now: float, force:
     tokens, wait = free_tokens(connection, quota, 1, now, lease)
     if not tokens:
         return wait or 0.05
-    granted = Grant((), tokens[0])
+    granted = Grant((), tokens[0][0])
     take_tokens(connection, quota.account, [granted])
     return granted
 
@@ -137,16 +136,16 @@ def pause(connection: Connection, account: str, until: float, now: float) -> Non
     connection.execute(update(t.accounts).where(*later).values(paused_until=until, paused_since=since))
 
 
-def answered(result: Result, skew: float) -> float:
+def answered(result: Result) -> float:
     """When the answer came, by the database's clock; 0.0 where nothing was sent."""
     times = [answer.at for answer in result.answers if answer is not None]
-    return max(times) + skew if times and result.sent else 0.0
+    return max(times) if times and result.sent else 0.0
 
 
-def _judged(held: dict[str, Any], result: Result, counts: bool, now: float, skew: float) -> None:
+def _judged(held: dict[str, Any], quota: Quota, result: Result, counts: bool, now: float) -> None:
     answer = verdict(result.answers)
     assert answer is not None
-    at = answer.at + skew
+    at = answer.at
     match answer.outcome:
         case Accepted() | Unconfirmed():
             held.update(failures=0, good_since=at, probes=0)
@@ -155,16 +154,21 @@ def _judged(held: dict[str, Any], result: Result, counts: bool, now: float, skew
                 held["paused_since"] = now
             held["paused_until"] = max(held["paused_until"] or 0.0, at + (after or 1.0))
         case Unauthorized() if not result.renewable:
-            _hold(held, "unauthorized", now)
+            _hold(held, quota, "unauthorized", now)
         case Unknown() | Retry() | Rejected() | Split():
             held["failures"] += counts
             if held["failures"] >= HOLD_AFTER:
-                _hold(held, "failing", now)
+                _hold(held, quota, "failing", now)
         case _:
             pass
 
 
-def _hold(held: dict[str, Any], reason: str, now: float) -> None:
+def _hold(held: dict[str, Any], quota: Quota, reason: str, now: float) -> None:
     if held["held"] is None:
-        wait = min(PROBE_EVERY, 2.0 ** min(held["probes"], 10))
-        held.update(held=reason, held_since=now, probe_at=now + wait)
+        held.update(held=reason, held_since=now, probe_at=now + _until_probe(held["probes"], quota))
+
+
+def _until_probe(probes: int, quota: Quota) -> float:
+    """Seconds; longer after each probe, up to what the quota can spare."""
+    spared = max((seconds / calls for calls, seconds in quota.windows), default=0.0) / PROBE_SHARE
+    return min(max(PROBE_EVERY, spared), 2.0 ** min(probes, 20))

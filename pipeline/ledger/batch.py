@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import zip_longest
 
 from pipeline.ledger.directory import Person
@@ -74,30 +74,23 @@ class Batch:
             elif (row.destination, row.group_name) in newest:
                 self.rows[key] = hold(row, *newest[row.destination, row.group_name], now, policy)
 
-    def settle(
-        self, results: Sequence[Result], goods: Mapping[str, float | None], now: float, skew: float
-    ) -> list[Settled]:
-        """`goods`: account → when it last accepted something. `skew`: the database's clock less the worker's."""
+    def settle(self, results: Sequence[Result], goods: Mapping[str, float | None], now: float) -> list[Settled]:
+        """`goods`: account → when it last accepted something."""
         settled = []
         for result in results:
             for claimed, answer in zip_longest(result.grant.entries, result.answers):
                 name = (claimed.destination, claimed.key)
                 if name in self.rows:
-                    one = self._settled(name, claimed.epoch, answer, goods.get(result.account), now, skew)
+                    one = self._settled(name, claimed.epoch, answer, goods.get(result.account), now)
                     self.rows[name] = one.after
                     settled.append(one)
         return settled
 
-    def _settled(
-        self, name: Key, epoch: int, answer: Answer | None, good_since: float | None, now: float, skew: float
-    ) -> Settled:
+    def _settled(self, name: Key, epoch: int, answer: Answer | None, good_since: float | None, now: float) -> Settled:
         before, policy = self.rows[name], self.policies[name[0]]
         if answer is None:
             after = f.release(before, epoch, now, policy)
         else:
-            timed = replace(answer, asked=answer.asked + skew, at=answer.at + skew)
-            after = settle(before, timed, good_since, now, policy)
-        if after.state == "idle":
-            after = replace(after, raws={})
+            after = settle(before, answer, good_since, now, policy)
         good = after.event_time if after.state == "idle" and after.observed_hash != before.observed_hash else None
         return Settled(before, after, answer, good)

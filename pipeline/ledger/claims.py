@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
+from math import ceil
 
 from sqlalchemy import Connection
 
 from pipeline.ledger import accounts, budget, entries, holds, quota
-from pipeline.ledger.values import Budget, Claim, Grant, Quota
+from pipeline.ledger.values import AHEAD, Budget, Claim, Grant, Quota
 from pipeline.model import facts as f
 from pipeline.model.facts import Facts, Policy
 
@@ -20,15 +21,18 @@ SIFTED = 500
 """Entries that are looked through at once where a rule is held, to get at those of the others."""
 
 Call = list[Facts]
+LOOK = 4
+"""Times as many entries are looked at as fit into the calls: not all of them can share one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Who claims, how many calls at most, and for how many seconds."""
+    """Who claims, how many calls at most, for how many seconds, and which destinations share the account's quota."""
 
     owner: str
     limit: int
     lease: float
+    rivals: tuple[str, ...] = ()
 
 
 def claim(
@@ -40,20 +44,19 @@ def claim(
     stopped = holds.stops(connection, policy.destination)
     if stopped.paused:
         return Claim(())
-    wanted = terms.limit * policy.batch
-    rows = entries.ready(connection, policy.destination, max(wanted, SIFTED) if stopped.rules else wanted)
-    if not rows:
-        return Claim(())
-    tokens, wait = quota.free_tokens(connection, mine, min(terms.limit, len(rows)), now, terms.lease)
+    tokens, wait = quota.free_tokens(connection, mine, terms.limit, now, terms.lease, AHEAD)
     if not tokens:
         return Claim((), wait)
+    tokens = tokens[: ceil(len(tokens) / (1 + entries.rivals(connection, terms.rivals)))]
+    look = _look(len(tokens), policy, stopped)
+    rows = entries.ready(connection, policy.destination, look)
     placed = [f.place(row, now, policy) for row in rows]
     ended = [row for row in placed if row.state != "ready"]
     until = now + terms.lease
     ready, put_off = [row for row in placed if row.state == "ready"], list[Facts]()
     if stopped.rules:
         ready, put_off = holds.sift(connection, ready, stopped, now, policy)
-    leased = (f.claim(row, terms.owner, until, now, policy) for row in ready[:wanted])
+    leased = (f.claim(row, terms.owner, until, now, policy) for row in ready)
     calls = formed(leased, len(tokens), policy)
     costs = [sum(policy.cost(row) for row in call) if credit else 0.0 for call in calls]
     paid = budget.spend(connection, credit, costs, now) if credit and any(costs) else [True] * len(calls)
@@ -64,10 +67,26 @@ def claim(
         budget.out(connection, credit, now)
     entries.write(connection, [*ended, *put_off, *unpaid, *leased_rows], entries.CLAIM)
     period = None if credit is None else budget.began(credit, now)
-    grants = tuple(Grant(tuple(call), held, cost, period) for (call, cost), held in zip(granted, tokens, strict=False))
+    grants = tuple(
+        Grant(tuple(call), held, wait, cost, period)
+        for (call, cost), (held, wait) in zip(granted, tokens, strict=False)
+    )
     quota.take_tokens(connection, policy.account, grants)
-    # Only such were found as cannot go: there is more to look at, at once.
-    return Claim(grants, None if grants else 0.0)
+    return Claim(grants, _again(len(rows) == look, bool(grants), bool(rows)))
+
+
+def _look(calls: int, policy: Policy, stopped: holds.Stops) -> int:
+    """How many entries to look at for so many calls."""
+    look = calls * policy.batch * (1 if policy.batch == 1 else LOOK)
+    return max(look, SIFTED) if stopped.rules else look
+
+
+def _again(more: bool, granted: bool, found: bool) -> float | None:
+    """Seconds until it is worth asking again, None where nothing more was ready."""
+    if granted:
+        return AHEAD / 2 if more else None
+    # Only expired ones were found: there is more to look at, at once.
+    return 0.0 if found else None
 
 
 def formed(leased: Iterable[Facts], most: int, policy: Policy) -> list[Call]:

@@ -17,17 +17,25 @@ T = TypeVar("T")
 
 _NOW_SQLITE = text("select (julianday('now') - 2440587.5) * 86400.0")
 _NOW_POSTGRESQL = text("select extract(epoch from clock_timestamp())")
+_NOW_BRIEFLY = text(
+    "select extract(epoch from clock_timestamp()) from set_config('idle_in_transaction_session_timeout', '10s', true)"
+)
 
-# A worker that is frozen or cut off inside a transaction must not keep the others waiting for its locks; the outbox's
-# transaction may itself wait half a minute for Kafka.
+# A worker that is frozen or cut off inside a transaction must not keep the others waiting for its locks. Rows are found
+# by their key, whatever a plan from an empty table's days thinks of it.
 _POSTGRESQL = {
     "connect_timeout": 5,
-    "options": "-c statement_timeout=15s -c lock_timeout=5s -c idle_in_transaction_session_timeout=45s",
+    "options": "-c statement_timeout=15s -c lock_timeout=12s -c idle_in_transaction_session_timeout=45s "
+    "-c enable_hashjoin=off -c enable_mergejoin=off",
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 15000,
 }
+
+
+class Overtaken(Exception):
+    """Another transaction has just made a row that this one found missing: run again, it finds it."""
 
 
 class Database:
@@ -62,6 +70,9 @@ class Database:
                         return work(connection)
                 with self._writing, self.engine.begin() as connection:
                     return work(connection)
+            except Overtaken:
+                if attempt == 4:
+                    raise LedgerUnavailable("overtaken") from None
             except UnicodeEncodeError:
                 raise DataRefused("encoding") from None
             except (DataError, IntegrityError) as error:
@@ -80,10 +91,14 @@ def insert_into(connection: Connection, table: Any) -> Any:
     return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
 
 
-def clock(connection: Connection) -> float:
-    """Seconds since 1970 by the database's clock: read once in a transaction and passed on."""
-    statement = _NOW_SQLITE if connection.dialect.name == "sqlite" else _NOW_POSTGRESQL
-    return float(connection.execute(statement).scalar_one())
+def clock(connection: Connection, brief: bool = False) -> float:
+    """Seconds since 1970 by the database's clock: read once in a transaction and passed on.
+
+    `brief`: all workers need what this transaction locks; should its worker freeze, it is given up after 10 s, before
+    those who wait give up.
+    """
+    now = _NOW_BRIEFLY if brief else _NOW_POSTGRESQL
+    return float(connection.execute(_NOW_SQLITE if connection.dialect.name == "sqlite" else now).scalar_one())
 
 
 def _engine(url: str) -> Engine:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, select, text, tuple_, update
+from sqlalchemy import Connection, delete, func, select, text, tuple_, update
 
+from pipeline.ledger import bulk
 from pipeline.ledger import tables as t
-from pipeline.ledger.database import insert_into
 from pipeline.model.entry import canonical
 from pipeline.model.facts import Facts
 
@@ -18,8 +19,10 @@ Key = tuple[str, str]
 
 CHUNK = 1000
 """Keys in one statement: databases limit its parameters and its depth."""
+_NAME = ("destination", "key")
 _KEY = tuple_(t.entries.c.destination, t.entries.c.key)
-ALL = tuple(column.name for column in t.entries.columns)
+ALL = tuple(field.name for field in fields(Facts))
+_COLUMNS = [t.entries.c[name] for name in ALL]
 CLAIM = (
     "state",
     "absent",
@@ -33,7 +36,6 @@ CLAIM = (
     "retry_at",
     "error",
 )
-_DOCUMENTS = ("layers", "raws", "desired", "observed", "candidates", "events", "sent")
 SETTLE = tuple(
     name
     for name in ALL
@@ -45,60 +47,52 @@ def locked(connection: Connection, keys: Sequence[Key], subscribers: Sequence[Ke
     """The rows of these keys and of these (destination, subscriber), locked in the order of their keys."""
     subscriber = tuple_(t.entries.c.destination, t.entries.c.subscriber)
     if subscribers:
-        theirs = connection.execute(select(*_KEY.clauses).where(subscriber.in_(subscribers)))
+        name = select(t.entries.c.destination, t.entries.c.key)
+        theirs = connection.execute(name.where(subscriber.in_(subscribers)))
         keys = sorted({*keys, *((destination, key) for destination, key in theirs)})
     found: dict[Key, Facts] = {}
     for start in range(0, len(keys), CHUNK):
-        query = select(t.entries).where(_KEY.in_(keys[start : start + CHUNK])).order_by(*_KEY.clauses)
-        for row in connection.execute(query.with_for_update()).mappings():
+        for row in bulk.matching(connection, t.entries, ALL, _NAME, keys[start : start + CHUNK]):
             facts = _facts(row)
             found[facts.destination, facts.key] = facts
     return found
 
 
-def made(
-    connection: Connection, keys: Sequence[Key], others: Sequence[Key] = (), subscribers: Sequence[Key] = ()
-) -> dict[Key, Facts]:
-    """The rows of these keys, locked, blank ones where there are none; with those of others, where there are any."""
-    _make(connection, keys)
-    rows = locked(connection, sorted({*keys, *others}) if others else keys, subscribers)
-    pruned = [key for key in keys if key not in rows]  # between the two statements
-    return rows | made(connection, pruned) if pruned else rows
-
-
-def _make(connection: Connection, keys: Sequence[Key]) -> None:
-    if keys:
-        blank = [_columns(Facts(destination, key), ALL) for destination, key in keys]
-        connection.execute(insert_into(connection, t.entries).on_conflict_do_nothing(), blank)
-
-
 def ready(connection: Connection, destination: str, limit: int) -> list[Facts]:
     query = (
-        select(t.entries)
+        select(*_COLUMNS)
         .where(t.entries.c.destination == destination, text("state = 'ready'"))
         .order_by(t.entries.c.rank)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    return [_facts(row) for row in connection.execute(query).mappings()]
+    return [_facts(row) for row in connection.execute(query)]
+
+
+def rivals(connection: Connection, destinations: Sequence[str]) -> int:
+    """How many of these destinations have something ready."""
+    first = (
+        select(1).where(t.entries.c.destination == name, text("state = 'ready'")).limit(1) for name in destinations
+    )
+    return sum(connection.execute(query).first() is not None for query in first)
 
 
 def due(connection: Connection, destinations: Sequence[str], now: float, limit: int) -> list[Facts]:
     """Rows whose time has come, that nobody else is at."""
     query = (
-        select(t.entries)
+        select(*_COLUMNS)
         .where(t.entries.c.destination.in_(destinations), t.entries.c.wake_at.is_not(None), t.entries.c.wake_at <= now)
         .order_by(t.entries.c.wake_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    return [_facts(row) for row in connection.execute(query).mappings()]
+    return [_facts(row) for row in connection.execute(query)]
 
 
 def ended(connection: Connection, destinations: Sequence[str], now: float, limit: int) -> list[Facts]:
     """Rows that may go, that nobody else is at."""
     query = (
-        select(t.entries)
+        select(*_COLUMNS)
         .where(
             t.entries.c.destination.in_(destinations), t.entries.c.prune_at.is_not(None), t.entries.c.prune_at <= now
         )
@@ -106,7 +100,7 @@ def ended(connection: Connection, destinations: Sequence[str], now: float, limit
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    return [_facts(row) for row in connection.execute(query).mappings()]
+    return [_facts(row) for row in connection.execute(query)]
 
 
 def forget(connection: Connection, keys: Sequence[Key]) -> None:
@@ -128,8 +122,8 @@ def wake(connection: Connection, destinations: Sequence[str], error: str) -> Non
 def put_off(connection: Connection, destination: str, error: str, limit: int) -> list[Facts]:
     """Rows that wait for that reason, that nobody else is at."""
     waiting = (t.entries.c.destination == destination, t.entries.c.error == error, HELD, UNSETTLED)
-    query = select(t.entries).where(*waiting).limit(limit).with_for_update(skip_locked=True)
-    return [_facts(row) for row in connection.execute(query).mappings()]
+    query = select(*_COLUMNS).where(*waiting).limit(limit).with_for_update(skip_locked=True)
+    return [_facts(row) for row in connection.execute(query)]
 
 
 def counts(connection: Connection) -> dict[tuple[str, str], int]:
@@ -153,44 +147,42 @@ def oldest_ready(connection: Connection, destination: str) -> float | None:
 
 
 def of_key(connection: Connection, key: str) -> list[Facts]:
-    query = select(t.entries).where(t.entries.c.key == key).order_by(t.entries.c.destination)
-    return [_facts(row) for row in connection.execute(query).mappings()]
+    query = select(*_COLUMNS).where(t.entries.c.key == key).order_by(t.entries.c.destination)
+    return [_facts(row) for row in connection.execute(query)]
 
 
 def write(connection: Connection, rows: Sequence[Facts], columns: tuple[str, ...]) -> None:
-    if rows:
-        names = {f"_{name}": name for name in columns}
-        statement = (
-            update(t.entries)
-            .where(t.entries.c.destination == bindparam("_d"), t.entries.c.key == bindparam("_k"))
-            .values({name: bindparam(bound) for bound, name in names.items()})
-        )
-        connection.execute(
-            statement,
-            [
-                {"_d": row.destination, "_k": row.key}
-                | {f"_{name}": value for name, value in _columns(row, columns).items()}
-                for row in sorted(rows, key=lambda row: (row.destination, row.key))
-            ],
-        )
+    changed = tuple(name for name in columns if name not in _NAME)
+    ordered = sorted(rows, key=lambda row: (row.destination, row.key))
+    bulk.update(connection, t.entries, _NAME, changed, [_values(row, _NAME + changed) for row in ordered])
+
+
+def add(connection: Connection, rows: Sequence[Facts]) -> bool:
+    """Whether none of them was there yet; what somebody else has just added is left as it is."""
+    ordered = sorted(rows, key=lambda row: (row.destination, row.key))
+    return bulk.insert(connection, t.entries, ALL, [_values(row, ALL) for row in ordered]) == len(rows)
 
 
 def died(before: Facts, after: Facts) -> bool:
     return after.state == "dead" and (before.state != "dead" or before.rejected_hash != after.rejected_hash)
 
 
-def _facts(row: Mapping[str, Any] | Any) -> Facts:
-    values = dict(row)
-    for name in _DOCUMENTS:
-        values[name] = None if values[name] is None else json.loads(values[name])
-    for name in ("linked", "skip_unsent", "absent"):
-        values[name] = bool(values[name])
-    return Facts(**values)
+_DOCUMENTS = ("layers", "raws", "desired", "observed", "candidates", "events", "sent")
+_READ: dict[int, Callable[[Any], Any]] = {ALL.index(name): json.loads for name in _DOCUMENTS} | {
+    ALL.index(name): bool for name in ("linked", "skip_unsent", "absent")
+}
 
 
-def _columns(row: Facts, names: Iterable[str]) -> dict[str, Any]:
-    values = {name: getattr(row, name) for name in names}
-    for name in _DOCUMENTS:
-        if values.get(name) is not None:
-            values[name] = canonical(values[name])
-    return values
+def _facts(row: Sequence[Any]) -> Facts:
+    values = list(row)
+    for index, read in _READ.items():
+        if values[index] is not None:
+            values[index] = read(values[index])
+    return Facts(*values)
+
+
+def _values(row: Facts, names: Iterable[str]) -> list[Any]:
+    return [
+        canonical(value) if name in _DOCUMENTS and value is not None else value
+        for name, value in ((name, getattr(row, name)) for name in names)
+    ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from sqlalchemy import Connection, select
@@ -31,7 +31,7 @@ from pipeline.ledger import (
 )
 from pipeline.ledger import tables as t
 from pipeline.ledger.batch import Batch
-from pipeline.ledger.database import Database, clock, insert_into
+from pipeline.ledger.database import Database, Overtaken, clock, insert_into
 from pipeline.ledger.entries import Key
 from pipeline.ledger.values import (
     Applied,
@@ -181,13 +181,14 @@ class Ledger:
         keys = sorted({(change.destination, change.key) for change, _ in changes})
         known = {(roster.destination, roster.group) for roster, _ in rosters}
         over = groups.members(connection, known) if known else []
-        rows = entries.made(connection, keys, over, sorted(relinked))
-        batch = Batch(rows, self.policies, again)
+        rows = entries.locked(connection, sorted({*keys, *over}) if over else keys, sorted(relinked))
+        new = {key: Facts(*key) for key in keys if key not in rows}
+        batch = Batch(rows | new, self.policies, again)
         batch.relink(identities, relinked, now)
         for change, raw in changes:
             batch.apply(change, raw, identities, now)
         batch.regroup(newest, now)
-        return batch, self._keep(connection, batch, {}, entries.ALL)
+        return batch, self._keep(connection, batch, {}, entries.ALL, new)
 
     # dead letters --------------------------------------------------------------------------------------------------
 
@@ -234,11 +235,13 @@ class Ledger:
         leased for `lease` seconds."""
         policy = self.policies[destination]
         mine = self.quotas[policy.account]
+        rivals = tuple(p.destination for p in self.policies.values() if p.account == policy.account and p is not policy)
+        terms = claims.Terms(owner, limit, lease, rivals)
 
         def work(connection: Connection) -> Claim:
             credit = self.budgets.get(policy.account)
-            now = clock(connection)
-            return claims.claim(connection, policy, mine, credit, claims.Terms(owner, limit, lease), now)
+            now = clock(connection, brief=True)
+            return claims.claim(connection, policy, mine, credit, terms, now)
 
         return self._transaction(work)
 
@@ -246,36 +249,41 @@ class Ledger:
         """Many results in one transaction. An answer's `at`, the worker's monotonic time, becomes the database's."""
 
         def work(connection: Connection) -> list[Settled]:
-            now = clock(connection)
-            skew = now - monotonic()
-            people = {person for result in results for person in subscriptions.learners(result)}
+            before = monotonic()
+            now = clock(connection, brief=True)
+            dated = [_dated(result, now - monotonic(), now - before) for result in results]
+            people = {person for result in dated for person in subscriptions.learners(result)}
             known = directory.lock(connection, people)
-            keys = sorted({(row.destination, row.key) for result in results for row in result.grant.entries})
+            keys = sorted({(row.destination, row.key) for result in dated for row in result.grant.entries})
             rows = entries.locked(connection, keys, sorted(people))
-            first = {id(result) for result in results if _is_first(result, rows)}
+            first = {id(result) for result in dated if _is_first(result, rows)}
             batch = Batch(rows, self.policies)
-            settled = batch.settle(results, accounts.good_since(connection), now, skew)
+            settled = batch.settle(dated, accounts.good_since(connection), now)
             links = [link for one in settled for link in subscriptions.learnt(one, now)]
             written = directory.write(connection, links, known)
             batch.relink({name: identity for name, (identity, _) in written.items()}, set(written), now)
             columns = entries.ALL if written else entries.SETTLE
             self._keep(connection, batch, {one.name: one.answer for one in settled}, columns)
-            for account in sorted({result.account for result in results}):
-                mine = [result for result in results if result.account == account]
-                answered = [(result.grant, accounts.answered(result, skew)) for result in mine]
-                quota.give_back(connection, account, answered, now)
+            for account in sorted({result.account for result in dated}):
+                mine = [result for result in dated if result.account == account]
+                quota.give_back(connection, account, [(r.grant, accounts.answered(r)) for r in mine], now)
                 if account in self.budgets:
                     budget.refund(connection, self.budgets[account], [r for r in mine if id(r) in first], now)
             holds.judge(connection, settled, now)
-            for account in sorted({result.account for result in results}):
-                mine = [result for result in results if result.account == account]
-                accounts.judge(connection, account, mine, first, now, skew)
+            for account in sorted({result.account for result in dated}):
+                mine = [result for result in dated if result.account == account]
+                accounts.judge(connection, self.quotas[account], mine, first, now)
             return settled
 
         return self._transaction(work) if results else []
 
     def _keep(
-        self, connection: Connection, batch: Batch, answers: Mapping[Key, Answer | None], columns: tuple[str, ...]
+        self,
+        connection: Connection,
+        batch: Batch,
+        answers: Mapping[Key, Answer | None],
+        columns: tuple[str, ...],
+        new: Collection[Key] = (),
     ) -> list[Facts]:
         """Writes what has changed, and posts what it has to say to others."""
         messages: list[Message] = []
@@ -284,11 +292,16 @@ class Ledger:
             for before, after in batch.changed()
         ]
         outbox.post(connection, messages)
-        entries.write(connection, changed, columns)
+        entries.write(connection, [row for row in changed if (row.destination, row.key) not in new], columns)
+        if not entries.add(connection, [row for row in changed if (row.destination, row.key) in new]):
+            raise Overtaken
         return changed
 
     def _published(self, before: Facts, after: Facts, answer: Answer | None, messages: list[Message]) -> Facts:
-        """Adds what an entry's end has to say to others: its dead letters, and the outcome of its events."""
+        """Adds what an entry's end has to say to others: its dead letters, and the outcome of its events. Of what is at
+        the vendor as wanted, no record is kept."""
+        if after.state == "idle" and after.raws:
+            after = replace(after, raws={})
         if entries.died(before, after):
             messages += self._dead_letters(after)
         if self._outcomes is None or not after.events or after.state not in ENDED:
@@ -489,6 +502,13 @@ class Ledger:
 def _age(connection: Connection, destination: str, now: float) -> float | None:
     oldest = entries.oldest_ready(connection, destination)
     return None if oldest is None else max(0.0, now - oldest)
+
+
+def _dated(result: Result, early: float, late: float) -> Result:
+    """The worker's monotonic times as the database's. How far the clocks are apart is known to lie between `early` and
+    `late`: it was asked no earlier than said, and answered no later."""
+    answers = (a and replace(a, asked=a.asked + early, at=a.at + late) for a in result.answers)
+    return replace(result, answers=tuple(answers))
 
 
 def _is_first(result: Result, rows: Mapping[Key, Facts]) -> bool:

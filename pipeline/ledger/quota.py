@@ -7,31 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, bindparam, delete, func, select, text, update
+from sqlalchemy import Connection, delete, func, select, text
 
+from pipeline.ledger import bulk
 from pipeline.ledger import tables as t
 from pipeline.ledger.database import insert_into
-from pipeline.ledger.values import Grant, Quota, Taken
+from pipeline.ledger.values import Grant, Quota, Taken, Tokens
 
-_TAKE = (
-    update(t.tokens)
-    .where(
-        t.tokens.c.account == bindparam("a"),
-        t.tokens.c.quota_window == bindparam("w"),
-        t.tokens.c.slot == bindparam("s"),
-    )
-    .values(free_at=bindparam("until"))
-)
-_FREE = (
-    update(t.tokens)
-    .where(
-        t.tokens.c.account == bindparam("a"),
-        t.tokens.c.quota_window == bindparam("w"),
-        t.tokens.c.slot == bindparam("s"),
-        t.tokens.c.free_at == bindparam("until"),
-    )
-    .values(free_at=bindparam("free"))
-)
+_TOKEN = ("account", "quota_window", "slot")
 
 
 def declare(connection: Connection, quota: Quota) -> None:
@@ -75,51 +58,58 @@ def is_declared(connection: Connection, quota: Quota) -> bool:
 
 
 def free_tokens(
-    connection: Connection, quota: Quota, wanted: int, now: float, lease: float
-) -> tuple[list[tuple[tuple[str, int, float], ...]], float | None]:
-    """Up to `wanted` sets of one token of each window, and the seconds until one is free where none is."""
-    columns: list[list[tuple[str, int, float]]] = []
+    connection: Connection, quota: Quota, wanted: int, now: float, lease: float, ahead: float = 0.0
+) -> tuple[list[tuple[Tokens, float]], float | None]:
+    """Up to `wanted` sets of one token of each window, each with the seconds until it is free, soonest first: at most
+    `ahead`. And the seconds until there is one where there is none."""
+    columns: list[list[tuple[float, int]]] = []
     wait = 0.0
     for window in quota.windows:
-        name = _window_name(window)
-        query = (
-            select(t.tokens.c.slot)
-            .where(t.tokens.c.account == quota.account, t.tokens.c.quota_window == name, t.tokens.c.free_at <= now)
-            .limit(wanted)
-            .with_for_update(skip_locked=True)
-        )
-        until = now + window[1] + lease
-        columns.append([(name, slot, until) for slot in connection.execute(query).scalars()])
-        if not columns[-1]:
-            wait = max(wait, _until_token(connection, quota.account, name, now))
-    available = min((len(column) for column in columns), default=wanted)
-    return [tuple(column[i] for column in columns) for i in range(available)], wait or None
+        free = _free(connection, quota.account, _window_name(window), wanted, now + ahead)
+        if not free:
+            wait = max(wait, _until_token(connection, quota.account, _window_name(window), now + ahead))
+        columns.append(free)
+    sets = [
+        (_taken(quota, free, now + lease), max(0.0, *(at - now for at, _ in free)))
+        for free in zip(*columns, strict=False)
+    ]
+    return sets if quota.windows else [((), 0.0)] * wanted, wait or None
 
 
-def _until_token(connection: Connection, account: str, name: str, now: float) -> float:
+def _taken(quota: Quota, free: Sequence[tuple[float, int]], leased: float) -> Tokens:
+    return tuple((_window_name(w), slot, leased + w[1]) for w, (_, slot) in zip(quota.windows, free, strict=True))
+
+
+def _free(connection: Connection, account: str, name: str, wanted: int, by: float) -> list[tuple[float, int]]:
+    """(when it is free, slot) of tokens that are free `by` then."""
+    query = (
+        select(t.tokens.c.free_at, t.tokens.c.slot)
+        .where(t.tokens.c.account == account, t.tokens.c.quota_window == name, t.tokens.c.free_at <= by)
+        .limit(wanted)
+        .with_for_update(skip_locked=True)
+    )
+    return sorted((at, slot) for at, slot in connection.execute(query))
+
+
+def _until_token(connection: Connection, account: str, name: str, by: float) -> float:
     query = select(func.min(t.tokens.c.free_at)).where(t.tokens.c.account == account, t.tokens.c.quota_window == name)
-    return max(0.002, (connection.execute(query).scalar() or now) - now)
+    return max(0.002, (connection.execute(query).scalar() or by) - by)
 
 
 def take_tokens(connection: Connection, account: str, grants: Sequence[Grant]) -> None:
-    rows = [
-        {"a": account, "w": window, "s": slot, "until": until}
-        for grant in grants
-        for window, slot, until in grant.tokens
-    ]
-    if rows:
-        connection.execute(_TAKE, rows)
+    rows = sorted((account, window, slot, until) for grant in grants for window, slot, until in grant.tokens)
+    bulk.update(connection, t.tokens, _TOKEN, ("free_at",), rows)
 
 
 def give_back(connection: Connection, account: str, held: Iterable[tuple[Grant, float]], now: float) -> None:
     """Gives tokens back: each free a window after its call was answered (0.0: never sent, free now)."""
-    rows = [
-        {"a": account, "w": name, "s": slot, "until": until, "free": answered + _seconds(name) if answered else now}
+    rows = sorted(
+        (account, name, slot, until, answered + _seconds(name) if answered else now)
         for grant, answered in held
         for name, slot, until in grant.tokens
-    ]
-    if rows:
-        connection.execute(_FREE, sorted(rows, key=lambda row: (row["w"], row["s"])))
+    )
+    # Only where it is still held by that claim: what another has taken since is not ours to free.
+    bulk.update(connection, t.tokens, (*_TOKEN, "free_at"), ("free_at",), rows)
 
 
 def taken(connection: Connection, now: float) -> dict[str, list[Taken]]:

@@ -12,11 +12,15 @@ from pipeline.model.facts import Facts
 Raw = Mapping[str, Any]
 """A record as JSON, kept until what it asked for is at the vendor."""
 Partition = tuple[str, int]
+Tokens = tuple[tuple[str, int, float], ...]
+"""One of each window: (window, slot, the value that taking it writes)."""
 Backlog = dict[tuple[str, str], tuple[int, float | None]]
 """(destination, state) → entries, and the age in seconds of the oldest event among them."""
 
 SLACK = 2.0
 """Seconds for which a claim's token and lease are good to start a call."""
+AHEAD = 0.1
+"""Seconds by which a token may be claimed before it is free: its call is ready to leave when it is."""
 MARGIN = 8.0
 """Seconds beyond the call's time-out for which the lease still holds: settling and reserve."""
 
@@ -85,8 +89,9 @@ class Grant:
     """One call: the entries that it is to bring nearer to what is wanted, each with its lease, and its tokens."""
 
     entries: tuple[Facts, ...]
-    tokens: tuple[tuple[str, int, float], ...]
-    """(window, slot, the value that the claim wrote)."""
+    tokens: Tokens
+    wait: float = 0.0
+    """Seconds from the claim until its tokens are free: not before then may it leave."""
     cost: float = 0.0
     """Credits taken for it, in the budget's period that began at `period`."""
     period: float | None = None
@@ -138,7 +143,7 @@ class Hold:
 class Claim:
     grants: tuple[Grant, ...]
     wait: float | None = None
-    """Seconds until a token is free or a pause ends, where that is what is missing."""
+    """Seconds until there is a token or a pause ends, where that is what is missing."""
 
 
 @dataclass(frozen=True, slots=True)

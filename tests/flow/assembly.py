@@ -25,8 +25,9 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 ECAL = {"api_key": "test-key", "api_secret": "test-secret"}
 CALREPLY = {"client_id": "test-client", "client_secret": "test-client-secret"}
+APPTOTO = {"user": "user@example.com", "api_key": "test-key"}
 WEBHOOK = {"webhook_secret": "test-webhook-secret"}
-ENVIRONMENT = {f"TEST_{name.upper()}": value for name, value in (ECAL | CALREPLY | WEBHOOK).items()}
+ENVIRONMENT = {f"TEST_{name.upper()}": value for name, value in (ECAL | CALREPLY | APPTOTO | WEBHOOK).items()}
 
 PATIENCE = 4.0
 

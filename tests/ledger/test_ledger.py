@@ -154,6 +154,16 @@ def test_a_settled_entry_forgets_its_raw_records(opened: Open) -> None:
     assert ledger.entry("k")[0].raws == {}
 
 
+def test_an_entry_that_needs_no_call_forgets_its_raw_records_too(opened: Open) -> None:
+    ledger = opened()
+    take(ledger, change("never sent"), (replace(change("never sent", 2)[0], kind="delete", layer="base"), RAW))
+    assert (ledger.entry("never sent")[0].state, ledger.entry("never sent")[0].raws) == ("idle", {})
+    take(ledger, change("k"))
+    ledger.settle([result(claim(ledger).grants[0], Accepted())])
+    take(ledger, change("k", 2))
+    assert ledger.entry("k")[0].raws == {}
+
+
 def test_a_lease_that_runs_out_leaves_the_entry_unsure_and_quiet(opened: Open) -> None:
     ledger = opened()
     take(ledger, change("k"))

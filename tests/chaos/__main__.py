@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import pickle
+import resource
 import shutil
 import sys
 import tempfile
@@ -96,7 +97,7 @@ async def _round(up: Ground, planned: Plan, folder: Path, keep: bool) -> dict[st
         "seed": planned.seed,
         "plan": str(planned),
         "seconds": round(time.monotonic() - began, 1),
-        "cpu": {name: round(seconds - cpu.get(name, 0.0), 1) for name, seconds in _cpu().items()},
+        "cpu": round(_cpu() - cpu, 1),
         "converged": converged,
         "chances": {one.number: one.chances for one in verdicts},
         "breaches": {one.number: one.breaches for one in verdicts if one.breaches},
@@ -110,22 +111,21 @@ async def _round(up: Ground, planned: Plan, folder: Path, keep: bool) -> dict[st
     return told
 
 
-def _cpu() -> dict[str, float]:
-    """Program → seconds that it has used; of processes that have ended, those that were waited for."""
+def _cpu() -> float:
+    """Seconds that this process and all that it started have used."""
     me = psutil.Process()
-    used: dict[str, float] = {}
-    for process in [me, *me.children(recursive=True)]:
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = sum(me.cpu_times()[:2]) + ended.ru_utime + ended.ru_stime
+    for process in me.children(recursive=True):
         with contextlib.suppress(psutil.Error):
-            name, times = "this" if process == me else process.name(), process.cpu_times()
-            ended = 0.0 if process == me else times.children_user + times.children_system
-            used[name] = used.get(name, 0.0) + times.user + times.system + ended
+            used += sum(process.cpu_times()[:4])
     return used
 
 
 def _line(told: dict[str, Any]) -> str:
     breaches = [f"{number}: {text}" for number, texts in told["breaches"].items() for text in texts[:3]]
     end = f"BREACHED, --seed {told['seed']} replays it\n    " + "\n    ".join(breaches) if breaches else "kept"
-    return f"{told['plan']}; {told['seconds']:g} s, {sum(told['cpu'].values()):.1f} s of CPU {told['cpu']}: {end}"
+    return f"{told['plan']}; {told['seconds']:g} s, {told['cpu']:g} s of CPU: {end}"
 
 
 def _table(rounds: Sequence[dict[str, Any]]) -> None:
@@ -135,8 +135,7 @@ def _table(rounds: Sequence[dict[str, Any]]) -> None:
         found = [told["breaches"].get(number, told["breaches"].get(str(number), ())) for told in rounds]
         print(f" {number:>2} {title:<50}{chances:>10}{sum(map(len, found)):>10}")
     if rounds:
-        seconds = sum(told["seconds"] for told in rounds) / len(rounds)
-        cpu = sum(sum(told["cpu"].values()) for told in rounds) / len(rounds)
+        seconds, cpu = (sum(told[name] for told in rounds) / len(rounds) for name in ("seconds", "cpu"))
         print(f"a round: {seconds:.1f} s, {cpu:.1f} s of CPU")
     failed = [str(told["seed"]) for told in rounds if told["breaches"]]
     if failed:

@@ -80,6 +80,8 @@ class Observation:
     """When we looked into the ledger for it: gaps tell that this machine was busy, or the ledger away."""
     beats: Sequence[float]
     """The same of the network between the parts, which is ours."""
+    starved: Sequence[tuple[float, float]]
+    """When, and for how many seconds in all the workers had then waited for a CPU."""
     stops: Sequence[tuple[float, int]]
     ended: Mapping[str, int]
     """Workers that ended by themselves: log name → exit code."""

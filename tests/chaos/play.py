@@ -40,7 +40,7 @@ async def play(ground: Ground, plan: Plan, folder: Path) -> Observation:
 
 async def _played(stage: Stage) -> Observation:
     await stage.set()
-    await until(stage.begun, 60, "a worker is ready")
+    await until(stage.begun, 90, "all workers are ready", every=0.2)
     watch = Watch(stage)
     with watch.watching():
         beating = asyncio.create_task(watch.beat())
@@ -73,6 +73,7 @@ async def _played(stage: Stage) -> Observation:
         stored=watch.stored,
         looks=watch.looks,
         beats=watch.beats,
+        starved=watch.starved,
         stops=[*striker.stops, *stops],
         ended=watch.ended,
         memory=[(worker.rss_least, worker.rss_most) for worker in stage.born if worker.rss_most],
@@ -142,6 +143,15 @@ def _vendor(stage: Stage, name: str) -> AtVendor:
     )
 
 
+def _starved(pid: int) -> float:
+    """Seconds for which the threads of a process were ready to run and got no CPU; 0 where the system does not say."""
+    waited = 0
+    with contextlib.suppress(OSError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            waited += int((thread / "schedstat").read_text().split()[1])
+    return waited / 1e9
+
+
 @dataclass
 class Watch:
     """What is seen of the processes and of this machine while the round lasts."""
@@ -150,6 +160,7 @@ class Watch:
     stored: list[Stored] = field(default_factory=list)
     looks: list[float] = field(default_factory=list)
     beats: list[float] = field(default_factory=list)
+    starved: list[tuple[float, float]] = field(default_factory=list)
     ended: dict[str, int] = field(default_factory=dict)
     _accounts: dict[str, Stored] = field(default_factory=dict)
 
@@ -181,6 +192,7 @@ class Watch:
                         self._read_accounts(connection)
 
     def _read_accounts(self, connection: psycopg.Connection[Any]) -> None:
+        workers = list(self.stage.workers.values())
         clock = "extract(epoch from clock_timestamp())::float8"
         query = f"select {clock}, name, paused_until, held from accounts"
         for row in connection.execute(query.encode(), prepare=True):
@@ -190,6 +202,8 @@ class Watch:
                 self._accounts[one.account] = one
                 self.stored.append(one)
         self.looks.append(time.time())
+        if len(self.looks) % 2:
+            self.starved.append((time.time(), sum(map(_starved, [worker.child.pid for worker in workers]))))
 
     def _look(self, over: threading.Event) -> None:
         while not over.wait(0.5):

@@ -19,13 +19,16 @@ from tests.chaos.story import E_MAIL, REFUSED, headers_of
 from tests.chaos.strikes import Struck
 
 MARK = re.compile(r"\b([nv])(\d+)$")
-OBEYED_WITHIN, BUSY = 0.25, 0.15
+OBEYED_WITHIN, BUSY, STARVED = 0.25, 0.15, 0.1
+"""Seconds: within which a pause is obeyed; gaps and waits from which on this machine is too busy to judge it."""
 GOOD_BYE = 3.0
 """Seconds beyond the grace period, where Kafka is gone."""
 MOST_BYTES, MOST_GROWTH = 220 << 20, 80 << 20
 OUTAGES = ("outage-503", "outage-closed", "credential-revoked", "token-outage")
 PARTLY = ("errors", "lost-close", "lost-500", "lost-hang", "late-acts", "slow-bodies", "malformed", "huge", "redirects")
 """Faults of single answers, for which an entry may be blamed while others are accepted."""
+ELSEWHERE = ("worker", "broker", "rebalance", "ledger", "net")
+"""Kinds of faults, by their first word, that hurt more than one vendor."""
 PLANTED = (*SECRETS.values(), "Zuleika", "Quenneville", E_MAIL, "BK-")
 
 
@@ -138,6 +141,12 @@ def _busy(beats: Sequence[float], at: float) -> bool:
     return any(later - earlier > BUSY for earlier, later in pairwise([at - 0.3, *near, at + 1.0]))
 
 
+def _starved(waited: Sequence[tuple[float, float]], at: float) -> bool:
+    """Whether the workers had to wait for a CPU while they should have learnt of a pause."""
+    near = [seconds for when, seconds in waited if at - 0.3 < when < at + 0.6]
+    return len(near) < 2 or not 0 <= near[-1] - near[0] < STARVED
+
+
 def _pauses(stored: Sequence[Stored], seen: Observation) -> Iterator[tuple[float, float]]:
     """From when to when the account was not to be called."""
     end = max((d.at for d in seen.departures), default=seen.base) + 1.0
@@ -166,27 +175,24 @@ def outages_cost_nothing(seen: Observation) -> Judged:
 
 
 def nobody_stops_another(seen: Observation) -> Judged:
-    everywhere = [one for one in seen.struck if one.fault.kind.partition("-")[0] in ("ledger", "net", "broker")]
+    """The healthy destinations go on while one is out, where nothing else hurts them and they had just been going."""
+    everywhere = [one for one in seen.struck if one.fault.kind.partition("-")[0] in ELSEWHERE]
     for one in seen.struck:
         if one.fault.kind not in OUTAGES or any(_overlap(one, other) for other in everywhere):
             continue
         # There is work for all as long as events come.
         until = min(one.ended, seen.base + 6.0)
         for name in seen.vendors.keys() - {one.fault.target} if until - one.began > 1.0 else ():
+            good = [at for at, _, _, status in seen.vendors[name].arrivals if 0 < status < 400]
+            going = any(one.began - 1.5 < at < one.began for at in good)
+            if not going or any(other.fault.target == name and _overlap(one, other) for other in seen.struck):
+                continue
             yield 1
-            good = [
-                at for at, _, _, status in seen.vendors[name].arrivals if one.began < at < until and 0 < status < 400
-            ]
-            if not good and not _hurt(seen, name, one):
+            if not any(one.began < at < until for at in good):
                 yield f"nothing was delivered to {name} during {one.fault}"
-    poison = sum(event.raw is not None for event in seen.plan.events)
-    yield poison
+    yield sum(event.raw is not None for event in seen.plan.events)
     stuck = [place for place, end in seen.ends.items() if seen.ledger.offsets.get(place, 0) < end]
     yield from (f"partition {place} did not go on" for place in stuck)
-
-
-def _hurt(seen: Observation, name: str, while_: Struck) -> bool:
-    return any(one.fault.target == name and _overlap(one, while_) for one in seen.struck)
 
 
 def _overlap(one: Struck, other: Struck) -> bool:

@@ -198,10 +198,10 @@ class Stage:
             return False
 
     def begun(self) -> bool:
-        """Whether a worker is ready. Raises RuntimeError once none can be any more."""
+        """Whether every worker is ready: faults are to hit what works. Raises RuntimeError once all have ended."""
         if all(worker.child.ended.done() for worker in self.born):
             raise RuntimeError(f"every worker ended: {self.born[0].child.log.read_text()[-300:]}")
-        return any(self._answers(worker.port, "/readyz") for worker in self.born)
+        return all(self._answers(worker.port, "/readyz") for worker in self.born)
 
     def metrics(self, worker: Worker) -> str:
         try:

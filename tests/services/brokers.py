@@ -187,7 +187,8 @@ def _properties(folder: Path, node: int, ports: list[dict[str, int]], told: dict
         ),
         "inter.broker.listener.name": "PLAINTEXT",
         "log.dirs": folder / f"data-{node}",
-        "group.initial.rebalance.delay.ms": 0,
+        # Behind a proxy stand whole fleets that start at once: they join in one go.
+        "group.initial.rebalance.delay.ms": 1000 if PROXIED in own else 0,
         "auto.create.topics.enable": "false",
         "offsets.topic.num.partitions": 8,
         "broker.heartbeat.interval.ms": 500,

@@ -96,7 +96,7 @@ STATUSES = st.sampled_from(
 
 
 @given(st.sampled_from(SAMPLES), STATUSES, HEADERS, ANSWERS)
-@tries(400)
+@tries(250)
 def test_an_answer_is_an_outcome_for_each_entry(
     sample: tuple[Vendor, Step, list[Situation]], status: int, headers: dict[str, str], body: bytes
 ) -> None:

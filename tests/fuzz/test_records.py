@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.app import Threads
-from pipeline.dead_letters import keep, restore
 from pipeline.intake import Intake
 from pipeline.ledger import Ledger, Message, Posted
 from pipeline.meaning import ledger_of
+from pipeline.model.entry import Content
 from pipeline.model.event import Undecodable, decode
 from pipeline.model.wire import Coordinates, Record
 from pipeline.operate.check import check
@@ -32,7 +32,7 @@ REASONS = {
     "encoding",
     "characters", "json", "too_deep", "number",
 }  # fmt: skip
-RULE_REASONS = {"missing", "type", "format", "key", "duplicate", "limit", "template"}
+RULE_REASONS = {"missing", "type", "format", "key", "duplicate", "limit", "template", "schema"}
 RULES = """
 rules:
   - name: sponge
@@ -240,10 +240,21 @@ def test_what_is_around_a_strange_record_gets_into_postgresql(on_postgresql: Des
     assert_taken(on_postgresql, strange)
 
 
-@given(RECORDS)
-@tries(100)
-def test_a_record_that_is_kept_comes_back_as_it_was(one: Record) -> None:
-    assert restore(keep(one)) == one
+def test_what_a_vendor_trips_over_is_that_records_dead_letter(on_sqlite: Desk) -> None:
+    """A vendor's folder judges content while the batch is written: what it raises there must not stop the partition."""
+
+    def trips(content: Content) -> Sequence[str]:
+        if content["title"] == "trip":
+            raise OverflowError("date value out of range")
+        return before.problems(content)
+
+    before = on_sqlite.ledger.policies["ecal"]
+    on_sqlite.ledger.policies = {**on_sqlite.ledger.policies, "ecal": replace(before, problems=trips)}
+    event = {**GOOD, "data": {"title": "trip", "identity": "5924fd21608e3beb118b4567"}}
+    _, letters = on_sqlite.take([record(written(event)), record(written({**GOOD, "id": "e-2"}))])
+    on_sqlite.ledger.policies = {**on_sqlite.ledger.policies, "ecal": before}
+    assert [dict(letter.headers)["calends-reason"] for letter in letters] == [b"refused_by_ledger"]
+    on_sqlite.watch.log.truncate(0)  # it says that the loop failed, as it should
 
 
 @given(strange=st.lists(RECORDS, min_size=1, max_size=2), headers=HEADERS)

@@ -96,7 +96,7 @@ STATUSES = st.sampled_from(
 
 
 @given(st.sampled_from(SAMPLES), STATUSES, HEADERS, ANSWERS)
-@tries(250)
+@tries(150)
 def test_an_answer_is_an_outcome_for_each_entry(
     sample: tuple[Vendor, Step, list[Situation]], status: int, headers: dict[str, str], body: bytes
 ) -> None:
@@ -136,13 +136,13 @@ DATES = st.from_regex(
 
 
 @given(st.text(max_size=40) | DATES)
-@tries(200)
+@tries(100)
 def test_whatever_a_retry_after_says_it_is_bounded(text: str) -> None:
     test_a_retry_after_is_a_bounded_time_or_none(text)
 
 
 @given(st.sampled_from([vendor for vendor in vendors().values() if vendor.tokens]), STATUSES, ANSWERS)
-@tries(200)
+@tries(100)
 def test_an_answer_to_a_request_for_a_token_is_a_token_or_none(vendor: Vendor, status: int, body: bytes) -> None:
     assert vendor.tokens is not None
     read = vendor.tokens.read(Response(status, {}, body))
@@ -167,7 +167,7 @@ def _answer(body: bytes, *headers: str) -> bytes:
     return "\r\n".join(("HTTP/1.1 200 OK", f"Content-Length: {len(body)}", *headers, "", "")).encode() + body
 
 
-BOMB = _packed(100 * BODY_LIMIT)
+BOMB = _packed(32 * BODY_LIMIT)
 WIRE: dict[str, tuple[bytes, str | None]] = {
     "plain": (_answer(b"{}"), None),
     "gzip": (_answer(_packed(100), "Content-Encoding: gzip"), None),

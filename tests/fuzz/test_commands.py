@@ -33,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @given(body=BODIES, topic=ARGUMENTS, as_json=st.booleans())
-@tries(15)
+@tries(5)
 def test_explain_tells_what_it_makes_of_any_file(folder: Path, body: bytes, topic: str, as_json: bool) -> None:
     (folder / "event.json").write_bytes(body)
     ran("explain", str(folder / "event.json"), "--topic", topic, *(["--json"] if as_json else []))
@@ -50,7 +50,7 @@ def test_explain_tells_what_it_makes_of_any_file(folder: Path, body: bytes, topi
 @example(path="/x", pair="a=\udcff", body=b"", how="field")
 @example(path="/x", pair="a=\udcff", body=b"", how="query")
 @example(path="/x", pair="", body=b"[" * 100_000, how="input")
-@tries(15)
+@tries(5)
 def test_a_call_is_shown_or_told_why_not(folder: Path, path: str, pair: str, body: bytes, how: str) -> None:
     (folder / "body").write_bytes(body)
     given_ = str(folder / "body") if how == "input" else pair

@@ -66,7 +66,7 @@ ODD = (
     f"kafka: !{SECRET} x",
     "_env_file: x\n__pydantic_self__: y\n_cli_parse_args: true",
 )
-HUGE = ("rules: [" + "x," * 120_000 + "]", "rules: '" + "x" * 300_000 + "'")
+HUGE = ("rules: '" + "x" * 300_000 + "'",)
 
 
 def _lines(text: str) -> st.SearchStrategy[str]:
@@ -160,7 +160,7 @@ def assert_told(problems: tuple[Problem, ...], text: str) -> None:
 
 
 @given(mutations(RULES))
-@tries(60)
+@tries(40)
 def test_a_rule_file_is_read_or_told_at_its_line(text: str) -> None:
     started = time.process_time()
     assert_told(load_text(text, "rules.yaml", vendors()).problems, text)
@@ -196,7 +196,7 @@ def test_rules_are_checked_or_told_at_their_line(folder: Path, text: str) -> Non
 
 
 @given(text=mutations(SETTINGS))
-@tries(80)
+@tries(50)
 def test_settings_are_read_or_told_at_their_line(folder: Path, text: str) -> None:
     (folder / "rules.yaml").write_text(RULES[0])
     (folder / "calends.yaml").write_bytes(text.encode("utf-8", "surrogatepass"))

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import ceil
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from pipeline import __version__, admin
@@ -23,10 +24,13 @@ from pipeline.intake import Intake
 from pipeline.lane import Account, Lane
 from pipeline.ledger import Ledger, LedgerUnavailable
 from pipeline.meaning import vendor_keys
+from pipeline.operate.reloading import Reloading
 from pipeline.pacing import Pace
 from pipeline.rules.evaluate import RuleSet
+from pipeline.rules.schema import Rules
 from pipeline.settings import Settings, credential_of, windows_of
-from pipeline.stream import Consumer, KafkaConfig, Producer
+from pipeline.stream import Consumer, Producer
+from pipeline.stream.configured import kafka_config
 from pipeline.telemetry import Telemetry
 from pipeline.tokens import TokenEvents, Tokens
 
@@ -47,38 +51,6 @@ class Threads:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-# what the configuration means -------------------------------------------------------------------------------------
-
-
-def kafka_config(settings: Settings, rules: RuleSet | None) -> KafkaConfig:
-    kafka = settings.kafka
-    inbound = [kafka.inbound_topic] if settings.hooked else []
-    named = tuple(dict.fromkeys([*(kafka.topics or (rules.topics if rules else ())), *inbound]))
-    # Anchored as the rules read them: aiokafka takes every topic that only begins like the pattern.
-    patterns = [f"^(?:{topic.strip('/')})$" for topic in named if topic.startswith("/")]
-    plain = [topic for topic in named if not topic.startswith("/")]
-    given = kafka.pattern and "|".join([f"(?:{kafka.pattern})", *map(_exactly, inbound)])
-    pattern = given or ("|".join([*patterns, *map(_exactly, plain)]) if patterns else None)
-    return KafkaConfig(
-        bootstrap_servers=kafka.bootstrap_servers,
-        group_id=kafka.group_id,
-        topics=() if pattern else tuple(plain),
-        pattern=pattern,
-        security_protocol=kafka.security_protocol,
-        sasl_mechanism=kafka.sasl_mechanism,
-        sasl_username=kafka.sasl_username,
-        sasl_password=kafka.sasl_password.read() if kafka.sasl_password else None,
-        ssl_cafile=str(kafka.ssl_cafile) if kafka.ssl_cafile else None,
-        ssl_certfile=str(kafka.ssl_certfile) if kafka.ssl_certfile else None,
-        ssl_keyfile=str(kafka.ssl_keyfile) if kafka.ssl_keyfile else None,
-        client_id=kafka.client_id,
-    )
-
-
-def _exactly(topic: str) -> str:
-    return "^" + topic.replace(".", r"\.") + "$"
-
-
 # the worker --------------------------------------------------------------------------------------------------------
 
 
@@ -91,6 +63,10 @@ class Worker:
     ledger: Ledger
     telemetry: Telemetry
     missing: str = "refuse"
+    own_rules: Rules = field(default_factory=Rules)
+    """Those of the files, without what Calends brings along."""
+    file: Path = Path("calends.yaml")
+    """The settings file: its rules are read again when it changes, and at SIGHUP."""
     threads: Threads = field(init=False)
     looking: Threads = field(init=False)
     """For what only looks at the ledger: a pause is read in time however busy the others are."""
@@ -98,11 +74,24 @@ class Worker:
     lanes: dict[str, Lane] = field(init=False)
     intake: Intake = field(init=False)
     housekeeping: Housekeeping = field(init=False)
+    reloading: Reloading = field(init=False)
     ready: bool = False
 
     def __post_init__(self) -> None:
         self.threads = Threads(1 if self.ledger.automatic else 6)
         self.looking = Threads(2)
+        self.reloading = Reloading(
+            self.file,
+            self.settings,
+            self.ledger.rules,
+            self.threads,
+            self.telemetry,
+            kafka_config(self.settings, self.rules),
+            self._install,
+            worker_name(),
+            self.own_rules,
+            self.rules,
+        )
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Raises what a loop cannot go on from, e.g. `LedgerLost`."""
@@ -127,12 +116,11 @@ class Worker:
                 if self.ledger.automatic:
                     await self.threads(self.ledger.migrate)
                 await self.threads(self.ledger.declare)
-                revision = await self.threads(self.ledger.revision, self.rules.digest)
+                self.rules = await self.reloading.begin()
             except LedgerUnavailable as error:
                 self.telemetry.waiting_for("ledger", str(error))
                 await asyncio.sleep(1.0)
                 continue
-            self.rules = self.rules.with_revision(revision)
             return
 
     async def _compose(self) -> None:
@@ -169,6 +157,12 @@ class Worker:
         )
         self.telemetry.started(__version__, "sqlite" if self.ledger.automatic else "postgresql", list(destinations))
 
+    async def _install(self, rules: RuleSet) -> None:
+        """Between two batches of records: what was read under the old rules has been written whole."""
+        self.rules = self.intake.rules = rules
+        if self.intake.consumer is not None:
+            self.intake.consumer.subscribe(kafka_config(self.settings, rules))
+
     def wake(self, destinations: Iterable[str]) -> None:
         for destination in destinations:
             if destination in self.lanes:
@@ -188,8 +182,10 @@ class Worker:
         intake = asyncio.create_task(self.intake.run(stopping), name="intake")
         lanes = [asyncio.create_task(lane.run(stopping), name="lane") for lane in self.lanes.values()]
         housekeeping = asyncio.create_task(self.housekeeping.run(housekeeping_stop), name="housekeeping")
+        reloading = asyncio.create_task(self.reloading.run(stopping), name="reloading")
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.reloading.nudge)
         stopped = asyncio.create_task(stopping.wait())
-        loops = {intake, housekeeping, serving, *lanes}
+        loops = {intake, housekeeping, serving, reloading, *lanes}
         done, _ = await asyncio.wait({*loops, stopped}, return_when=asyncio.FIRST_COMPLETED)
         stopping.set()
         stopped.cancel()
@@ -198,7 +194,7 @@ class Worker:
         )
         if failed is None:
             self.telemetry.stopping("signal")
-            await asyncio.wait({intake, *lanes}, timeout=self.settings.grace_period)
+            await asyncio.wait({intake, reloading, *lanes}, timeout=self.settings.grace_period)
         housekeeping_stop.set()
         await asyncio.wait({housekeeping}, timeout=0.5)
         for task in loops - {serving}:
@@ -267,8 +263,7 @@ def account_of(settings: Settings, name: str, events: TokenEvents) -> Account:
 def _lanes(
     settings: Settings, accounts: Mapping[str, Account], ledger: Ledger, threads: Threads, telemetry: Telemetry
 ) -> dict[str, Lane]:
-    owner = f"{socket.gethostname()}-{os.getpid()}-{random.randrange(16**6):06x}"
-    lanes = {}
+    owner, lanes = f"{worker_name()}-{random.randrange(16**6):06x}", {}
     for name in settings.destinations:
         account_name, account = settings.account_of(name)
         vendor = settings.vendor_of(name)
@@ -290,6 +285,10 @@ def _lanes(
             wall=lambda: datetime.now(UTC),
         )
     return lanes
+
+
+def worker_name() -> str:
+    return f"{socket.gethostname()}-{os.getpid()}"
 
 
 class Process(Protocol):

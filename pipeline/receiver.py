@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline import __version__, admin
-from pipeline.app import kafka_config
 from pipeline.inbound import Hook, Inbound
 from pipeline.settings import Settings
 from pipeline.stream import Producer
+from pipeline.stream.configured import kafka_config
 from pipeline.telemetry import Telemetry
 
 

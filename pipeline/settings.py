@@ -167,6 +167,15 @@ class Admin(Strict):
     port: int = Field(default=8080, ge=0, le=65535)
 
 
+class Brake(Strict):
+    """When new rules wait for `calends approve`."""
+
+    share: float = Field(default=0.1, ge=0, le=1)
+    """Of the live entries, what a new rule set may cancel or delete; 1: as many as it likes."""
+    records: int = Field(default=20_000, gt=0)
+    """The newest records that new rules are judged by."""
+
+
 class Webhooks(Strict):
     """Where `calends webhooks` listens."""
 
@@ -181,6 +190,7 @@ class Settings(Strict):
     ledger: LedgerSettings = LedgerSettings()
     admin: Admin = Admin()
     webhooks: Webhooks = Webhooks()
+    brake: Brake = Brake()
     layers: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")], ...] = ()
     """Names above `base`, lowest first."""
     accounts: dict[str, Account] = {}

@@ -14,13 +14,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from pipeline.app import kafka_config
 from pipeline.cli.options import CANNOT_GO_ON, HERE, USAGE, Config, give_up, tell, there
 from pipeline.cli.since import moment
 from pipeline.operate.comparing import MEMBERS, Comparison, Difference, Version, compare, range_of
 from pipeline.operate.reading import file_of
 from pipeline.operate.versions import version_at
 from pipeline.stream import StreamError
+from pipeline.stream.configured import kafka_config
 from pipeline.stream.ranges import Span
 
 Old = Annotated[Path, typer.Argument(help="The rules as they are: settings, a rule file, or a folder of either.")]

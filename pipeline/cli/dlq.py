@@ -17,7 +17,6 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pipeline.app import kafka_config
 from pipeline.cli.ledger import at_night, opened
 from pipeline.cli.options import CANNOT_GO_ON, HERE, PROBLEMS, USAGE, Config, give_up, tell
 from pipeline.cli.words import moment, span, table
@@ -30,6 +29,7 @@ from pipeline.operate.dlq import replay as replayed
 from pipeline.rules.evaluate import RuleSet
 from pipeline.settings import seconds
 from pipeline.stream import StreamError
+from pipeline.stream.configured import kafka_config
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="[LETTER]...", help="partition:offset, as `list` shows.")]
 Reason = Annotated[str | None, typer.Option("--reason", metavar="CODE", help="Only with this reason.")]

@@ -6,36 +6,46 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import CANNOT_GO_ON, HERE, PROBLEMS, USAGE, Config, give_up, input_of, tell, there
+from pipeline.cli.options import CANNOT_GO_ON, HERE, PROBLEMS, USAGE, Config, give_up, tell, there
+from pipeline.cli.samples import NOWHERE, Event, sample
 from pipeline.model.event import Undecodable
 from pipeline.operate.check import check
 from pipeline.operate.explain import Explained, Explainer, RuleStory
+from pipeline.operate.page import page
 
-Event = Annotated[
-    str, typer.Argument(help="A CloudEvent or plain JSON with a type; - reads standard input.", metavar="EVENT.json")
-]
 Topic = Annotated[str | None, typer.Option(help="Where the event was published. Default: each rule's first topic.")]
 Identity = Annotated[str | None, typer.Option(help="The subscriber at the vendor, as the directory would give it.")]
+Html = Annotated[Path | None, typer.Option("--html", help="Also write a page to show to others.", metavar="FILE")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
 
 
 def explain(
-    event: Event, config: Config = HERE, topic: Topic = None, identity: Identity = None, as_json: AsJson = False
+    event: Event,
+    config: Config = HERE,
+    topic: Topic = None,
+    identity: Identity = None,
+    html: Html = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show which rules match an event and why, each change, and each vendor's exact request. Sends nothing."""
     report = check(there(config), secrets=False, tests=False)
     if report.problems or report.settings is None:
         tell(report.problems)
         raise typer.Exit(CANNOT_GO_ON)
-    explainer = Explainer(report.settings, report.rule_set(), datetime.now(UTC), identity)
+    record = sample(event, report.settings, datetime.now(UTC), topic or NOWHERE)
+    topic = topic or (None if record.at.topic == NOWHERE else record.at.topic)
+    explainer = Explainer(report.settings, report.rule_set(), identity)
     try:
-        stories = explainer.stories(input_of(event), topic)
+        stories = explainer.stories(record, topic)
     except Undecodable as error:
         give_up(f"{event}: {error.explanation} ({error.reason_code})", USAGE)
+    if html is not None:
+        html.write_text(page(event if topic is None else f"{event} on {topic}", stories), "utf-8")
     if as_json:
         typer.echo(json.dumps([asdict(story) for story in stories], ensure_ascii=False, indent=2))
     else:

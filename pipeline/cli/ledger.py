@@ -45,6 +45,15 @@ def ledger_at(settings: Settings) -> Ledger:
         give_up(f"ledger.url cannot be used ({type(error).__name__})")
 
 
+def settings_at(config: Path) -> Settings:
+    """The settings of a configuration without problems; else the command ends. No secret is read."""
+    report = check(there(config), secrets=False, tests=False)
+    if report.problems or report.settings is None:
+        tell(report.problems)
+        raise typer.Exit(CANNOT_GO_ON)
+    return report.settings
+
+
 @contextmanager
 def opened(settings: Settings) -> Iterator[Ledger]:
     """The ledger of this version for one command. SQLite migrates itself."""

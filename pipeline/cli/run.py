@@ -41,7 +41,7 @@ def run(config: Config = HERE, from_committed: FromCommitted = False, rebuild: R
     ledger = _ledger(settings)
     telemetry = Telemetry(_hash_key(settings))
     missing = "committed" if from_committed else "rebuild" if rebuild else "refuse"
-    worker = Worker(settings, report.rule_set(), ledger, telemetry, missing)
+    worker = Worker(settings, report.rule_set(), ledger, telemetry, missing, report.rules, report.file)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(run_until_signal(worker))

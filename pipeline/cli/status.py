@@ -70,6 +70,10 @@ def plain(seen: Status) -> dict[str, Any]:
 
 def lines(seen: Status) -> Iterator[str]:
     yield f"{moment(seen.at)} · {_rules(seen)}"
+    yield from (f"rules {held.digest[:12]} held: {held.reason}; lifted by calends approve" for held in seen.rules_held)
+    for reading in seen.rules_read:
+        if reading.refused is not None:
+            yield f"{reading.worker} goes on with revision {reading.revision}: {reading.refused}"
     yield from table(HEAD, [_row(standing) for standing in seen.destinations])
     for standing in seen.destinations:
         for hold in standing.holds:

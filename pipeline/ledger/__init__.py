@@ -2,6 +2,7 @@
 
 from pipeline.ledger.audit import Act
 from pipeline.ledger.ledger import Ledger
+from pipeline.ledger.revisions import Reading, Revision, RulesHold, RulesState
 from pipeline.ledger.values import (
     MARGIN,
     SLACK,
@@ -39,8 +40,12 @@ __all__ = [
     "Message",
     "Posted",
     "Quota",
+    "Reading",
     "Replayed",
     "Result",
+    "Revision",
+    "RulesHold",
+    "RulesState",
     "Settled",
     "Stopped",
     "Taken",

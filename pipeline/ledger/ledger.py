@@ -31,8 +31,9 @@ from pipeline.ledger import (
 )
 from pipeline.ledger import tables as t
 from pipeline.ledger.batch import Batch
-from pipeline.ledger.database import Database, Overtaken, clock, insert_into
+from pipeline.ledger.database import Database, Overtaken, clock
 from pipeline.ledger.entries import Key
+from pipeline.ledger.revisions import RuleBook
 from pipeline.ledger.values import (
     Applied,
     Backlog,
@@ -89,6 +90,7 @@ class Ledger:
         self._outcomes = outcomes
         self._database = Database(url)
         self._transaction = self._database.transaction
+        self.rules = RuleBook(self._transaction)
 
     # set-up --------------------------------------------------------------------------------------------------------
 
@@ -118,19 +120,6 @@ class Ledger:
                 entries.wake(connection, sorted(self.policies), claims.BUDGET)
 
         self._transaction(work)
-
-    def revision(self, digest: str) -> int:
-        """The number of this rule set: the next one where it was never seen."""
-
-        def work(connection: Connection) -> int:
-            known = select(t.rulesets.c.revision).where(t.rulesets.c.digest == digest)
-            found = connection.execute(known).scalar()
-            if found is None:
-                connection.execute(insert_into(connection, t.rulesets).on_conflict_do_nothing(), [{"digest": digest}])
-                found = connection.execute(known).scalar_one()
-            return int(found)
-
-        return self._transaction(work)
 
     def close(self) -> None:
         self._database.engine.dispose()

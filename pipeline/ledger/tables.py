@@ -167,6 +167,29 @@ rulesets = Table(
     metadata,
     Column("revision", Integer, primary_key=True, autoincrement=True),
     Column("digest", String, nullable=False, unique=True),
+    Column("at", Double),
+    Column("rules", Text),
+)
+
+rule_holds = Table(
+    "rule_holds",
+    metadata,
+    Column("digest", String, primary_key=True),
+    Column("reason", String, nullable=False),
+    Column("ended", Integer, nullable=False),
+    Column("live", Integer, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("approved_by", String),
+)
+
+rule_readings = Table(
+    "rule_readings",
+    metadata,
+    Column("worker", String, primary_key=True),
+    Column("revision", Integer, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("refused", Text),
+    Column("problems", Integer, nullable=False),
 )
 
 outbox = Table(

@@ -33,7 +33,7 @@ Progress = Callable[[int, int], None]
 """Records done, of how many."""
 OLD: Side = "old"
 NEW: Side = "new"
-FEW = 10_000
+FEW = 2_000
 """Records that are read in one process."""
 MEMBERS = ("created", "changed", "cancelled", "gone")
 
@@ -161,9 +161,14 @@ def _run(parts: Sequence[_Part], progress: Progress, total: int) -> Iterator[Com
     counts = context.Array("q", len(parts), lock=False)
     with ProcessPoolExecutor(len(parts), context, _share_counts, (counts,)) as pool:
         running = [pool.submit(_compared, part) for part in parts]
-        while not all(future.done() for future in running):
-            progress(sum(counts), total)
-            time.sleep(0.1)
+        try:
+            while not all(future.done() for future in running):
+                progress(sum(counts), total)
+                time.sleep(0.1)
+        except BaseException:  # nobody waits for the result any more
+            for child in multiprocessing.active_children():
+                child.kill()
+            raise
         progress(sum(counts), total)
         yield from (future.result() for future in running)
 

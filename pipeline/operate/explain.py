@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from difflib import SequenceMatcher
 from fnmatch import fnmatchcase
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 from pipeline.model.change import BASE, Change, merge
 from pipeline.model.event import DomainEvent, decode
 from pipeline.model.outcome import Rejected
-from pipeline.model.wire import Coordinates, Record
+from pipeline.model.wire import Record
 from pipeline.operate.shown import Shown, base_url_of, placeholders, shown, unsent
 from pipeline.rules.adapt import DestinationView, desired, problems_of
 from pipeline.rules.compiled import CompiledRule, compile_rule, is_topic
@@ -53,16 +52,13 @@ class RuleStory:
 
 @dataclass(frozen=True, slots=True)
 class Explainer:
-    """`now` stands for the record's timestamp."""
-
     settings: Settings
     rules: RuleSet
-    now: datetime
     identity: str | None = None
 
-    def stories(self, body: bytes, topic: str | None = None) -> list[RuleStory]:
+    def stories(self, record: Record, topic: str | None = None) -> list[RuleStory]:
         """One for each rule; without a topic, each rule sees the event on its own first one. Raises Undecodable."""
-        return [self._story(sourced, body, topic) for sourced in self.rules.rules.rules]
+        return [self._story(sourced, record, topic) for sourced in self.rules.rules.rules]
 
     def unread(self, topic: str) -> str | None:
         """That no rule reads this topic, and which they read, the nearest name first; None: one does."""
@@ -74,11 +70,11 @@ class Explainer:
     def _compiled(self) -> Iterator[CompiledRule]:
         return (compile_rule(sourced, lambda at, fault: None) for sourced in self.rules.rules.rules)
 
-    def _story(self, sourced: Sourced, body: bytes, topic: str | None) -> RuleStory:
+    def _story(self, sourced: Sourced, record: Record, topic: str | None) -> RuleStory:
         rule = compile_rule(sourced, lambda at, fault: None)
         first = rule.topics[0]
         here = topic or (first if isinstance(first, str) else first.pattern)
-        event = decode(Record(Coordinates(here, 0, 0), None, body, (), self.now))
+        event = decode(replace(record, at=replace(record.at, topic=here)))
         result = self.rules.evaluate(event)
         why = next((match.why for match in result.matched if match.rule == rule.name), None)
         failures = tuple(f"{f.slot}: {f.explanation} ({f.code})" for f in result.failures if f.rule == rule.name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.ledger import Hold, Ledger, Taken
+from pipeline.ledger import Hold, Ledger, Reading, RulesHold, Taken
 from pipeline.ledger.draining import drained_in
 from pipeline.settings import Settings
 
@@ -47,6 +47,10 @@ class Status:
     """The revision of the rules that was last made; None: no worker has run yet."""
     these_rules: int | None
     """That of the rules in this configuration; None: no worker has run them, or they cannot be read."""
+    rules_held: tuple[RulesHold, ...]
+    """Rule sets that wait for an approval."""
+    rules_read: tuple[Reading, ...]
+    """What each worker runs, and why it did not take what it read last."""
     destinations: tuple[Standing, ...]
     outbox: int
     """Dead letters and outcomes that are not in Kafka yet."""
@@ -63,10 +67,13 @@ def status(settings: Settings, ledger: Ledger, digest: str | None) -> Status:
     budgets = ledger.budget_used() if ledger.budgets else {}
     drained = drained_in(ledger, accounts, backlog)
     newest, known = ledger.rule_sets()
+    rules = ledger.rules.state()
     return Status(
         at=ledger.now(),
         newest_rules=newest,
         these_rules=known.get(digest) if digest else None,
+        rules_held=tuple(held for held in rules.holds if held.approved_by is None),
+        rules_read=rules.readings,
         destinations=tuple(
             Standing(
                 destination=name,

@@ -110,6 +110,13 @@ class Consumer:
         await _until_started(self._begin, self._telemetry)
         self._polled_at = self._moved_at = self._monotonic()
 
+    def subscribe(self, config: KafkaConfig) -> None:
+        """Reads the topics of this configuration from now on; each partition from where the ledger is."""
+        changed = (config.topics, config.pattern) != (self._config.topics, self._config.pattern)
+        self._config = config
+        if changed and self._client is not None:
+            self._subscribe(self._client)
+
     async def batch(self, max_records: int = 500, timeout_ms: int = 1000) -> list[Record]:
         """What came, in order within each partition; empty after `timeout_ms`, and where a rebalance intervened.
 
@@ -184,13 +191,16 @@ class Consumer:
             fetch_max_wait_ms=100,
             partition_assignment_strategy=(RangePartitionAssignor,),
         )
+        self._subscribe(client)
+        await started(client)
+        self._client = client
+
+    def _subscribe(self, client: Any) -> None:
         client.subscribe(
             topics=self._config.topics if self._config.pattern is None else (),
             pattern=self._config.pattern,
             listener=_Listener(self._turn_over),
         )
-        await started(client)
-        self._client = client
 
     def _turn_over(self) -> None:
         self.generation += 1

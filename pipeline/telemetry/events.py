@@ -254,6 +254,36 @@ class Telemetry:
         for account, share in used_share.items():
             self._metrics.budget.labels(account).set(share)
 
+    # Rules
+
+    def rules_loaded(self, revision: int) -> None:
+        self._rules("loaded", revision)
+        self._log.info("rules loaded", revision=revision)
+
+    def rules_unchanged(self, revision: int) -> None:
+        self._rules("unchanged", revision)
+        self._log.info("rules unchanged", revision=revision)
+
+    def rules_refused(self, revision: int, where: str, message: str, problems: int) -> None:
+        """The files have a problem, the first of them here: `revision` goes on."""
+        self._rules("refused", revision)
+        words = "fix the files: the rules that ran before go on"
+        self._log.error(
+            "rules refused", revision=revision, where=where, problem=message, problems=problems, advice=words
+        )
+
+    def rules_held(self, revision: int, reason: str) -> None:
+        """The rules of the files wait for a person: `revision` goes on."""
+        self._rules("held", revision)
+        words = "look at calends diff, then run calends approve, or put the old rules back"
+        self._log.warning("rules held", revision=revision, reason=reason, advice=words)
+
+    def _rules(self, outcome: str, revision: int) -> None:
+        self._metrics.reloads.labels(outcome).inc()
+        self._metrics.rules_revision.set(revision)
+        self._metrics.rules_refused.set(outcome == "refused")
+        self._metrics.rules_held.set(outcome == "held")
+
     # Webhooks
 
     def declare_webhooks(self, destinations: Iterable[str]) -> None:

@@ -23,6 +23,7 @@ class Metrics:
         self._intake()
         self._sending()
         self._ledger()
+        self._rules()
         self._webhooks()
         self._process()
 
@@ -89,6 +90,14 @@ class Metrics:
         self.claim_seconds = self._histogram("calends_claim_seconds", "A claim's transaction", BATCH_SECONDS)
         self.pruned = self._counter("calends_ledger_pruned_rows_total", "Rows that were old enough to go", "table")
         self.leases = self._counter("calends_leases_expired_total", "Leases that ran out", "destination")
+
+    def _rules(self) -> None:
+        self.rules_revision = self._gauge("calends_rules_revision", "The revision of the rules that this process runs")
+        self.reloads = self._counter("calends_rules_reloads_total", "Readings of the rules", "outcome")
+        self.rules_refused = self._gauge("calends_rules_refused", "1 while the files hold rules that were refused")
+        self.rules_held = self._gauge("calends_rules_held", "1 while the files hold rules that wait for an approval")
+        for outcome in ("loaded", "unchanged", "refused", "held"):
+            self.reloads.labels(outcome)
 
     def _webhooks(self) -> None:
         self.notices = self._counter(

@@ -18,11 +18,11 @@ from pipeline.rules.schema import Send
 from pipeline.rules.slots import DATE_SLOTS
 from pipeline.sandbox.faults import KINDS
 from pipeline.sandbox.server import Sandbox
-from pipeline.settings import Account, Admin, Destination, Kafka, LedgerSettings, Settings, Webhooks
+from pipeline.settings import Account, Admin, Brake, Destination, Kafka, LedgerSettings, Settings, Webhooks
 from pipeline.vendors import vendors
 
 ROOT = Path(__file__).parents[2]
-GROUPS = {"kafka": Kafka, "ledger": LedgerSettings, "admin": Admin, "webhooks": Webhooks}
+GROUPS = {"kafka": Kafka, "ledger": LedgerSettings, "admin": Admin, "webhooks": Webhooks, "brake": Brake}
 NAMES = [
     *(name for name in Settings.model_fields if name not in GROUPS),
     *(f"{group}.{name}" for group, model in GROUPS.items() for name in model.model_fields),

@@ -19,13 +19,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import inbound
-from pipeline.app import kafka_config
 from pipeline.embedded import EmbeddedBroker
 from pipeline.inbound import TYPES, Hook, Inbound, told
 from pipeline.model.event import DomainEvent, Undecodable, decode
 from pipeline.model.wire import Coordinates, Record
 from pipeline.settings import Settings
 from pipeline.stream import Consumer, KafkaConfig, Offsets, Partition, Producer, StreamError
+from pipeline.stream.configured import kafka_config
 from pipeline.telemetry import Telemetry, configure_logging
 from pipeline.vendors.contract import Notice
 

@@ -23,7 +23,7 @@ from typing import Any
 import psutil
 
 from tests.chaos.ground import Ground, ground
-from tests.chaos.plan import Plan, failover, plan, restore
+from tests.chaos.plan import Plan, failover, full_disk, plan, restore
 from tests.chaos.play import play
 from tests.chaos.promises import TITLES, Verdict, judge
 
@@ -49,7 +49,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="the first round's; the others follow")
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--scenario", choices=("random", "restore", "failover"), default="random")
+    parser.add_argument("--scenario", choices=("random", "restore", "failover", "disk"), default="random")
     parser.add_argument("--events", type=int, default=10_000, help="by how many the restored ledger is older")
     parser.add_argument("--json", type=Path, help="a line for each round; rounds that stand there are not run again")
     parser.add_argument("--plan", action="store_true", help="only print what would happen")
@@ -68,6 +68,8 @@ def _plan(seed: int, options: argparse.Namespace) -> Plan:
             return restore(seed, options.events)
         case "failover":
             return failover(seed)
+        case "disk":
+            return full_disk(seed)
         case _:
             return plan(seed)
 

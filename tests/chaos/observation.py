@@ -48,7 +48,6 @@ class Row:
     destination: str
     key: str
     state: str
-    attempts: int
     expiries: int
     kept_raws: bool
 
@@ -85,6 +84,8 @@ class Observation:
     stops: Sequence[tuple[float, int]]
     ended: Mapping[str, int]
     """Workers that ended by themselves: log name → exit code."""
+    attempts: Mapping[tuple[str, str], int]
+    """Destination and key → the most attempts that it was seen to have spent."""
     memory: Sequence[tuple[int, int]]
     """Of each worker: the least and the most bytes resident."""
     told: Mapping[str, str] = field(default_factory=dict)

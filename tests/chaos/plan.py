@@ -35,7 +35,7 @@ class Fault:
 class Plan:
     seed: int
     shape: str
-    """`postgres`: one broker. `cluster`: three. `restore`, `failover`: as `postgres`."""
+    """`postgres`: one broker. `cluster`: three. `restore`, `failover`: as `postgres`. `sqlite`: one worker."""
     destinations: tuple[str, ...]
     clock: float
     """Seconds by which the last worker's wall clock is fast."""
@@ -154,6 +154,13 @@ def failover(seed: int) -> Plan:
     """The ledger goes back by a second or two under running workers, as after an asynchronous failover."""
     fault = _service("ledger-failover", 0.5, 2.0)(Random(f"calends failover {seed}"), ())
     return replace(plan(seed), shape="failover", faults=(fault,))
+
+
+def full_disk(seed: int) -> Plan:
+    """One worker on an SQLite ledger, whose disk is full for a while; later it is killed."""
+    random = Random(f"calends disk {seed}")
+    full = _service("disk-full", 1.5, 3.0)(random, ())
+    return replace(plan(seed), shape="sqlite", faults=(full, Fault("worker-kill", 6.0, 0.2, "0")), clock=0.0)
 
 
 def _faults(random: Random, destinations: tuple[str, ...]) -> tuple[Fault, ...]:

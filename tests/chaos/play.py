@@ -13,12 +13,11 @@ from typing import Any
 from uuid import uuid4
 
 import psutil
-import psycopg
 
 from tests.chaos.ground import Ground
 from tests.chaos.observation import AtVendor, InLedger, Letter, Observation, Row, Stored
 from tests.chaos.plan import Plan
-from tests.chaos.stage import Publisher, Stage, read_all, until
+from tests.chaos.stage import LEDGER_AWAY, Publisher, Read, Stage, read_all, until
 from tests.chaos.strikes import Striker
 
 BROKERS = {"cluster": 3}
@@ -76,6 +75,7 @@ async def _played(stage: Stage) -> Observation:
         starved=watch.starved,
         stops=[*striker.stops, *stops],
         ended=watch.ended,
+        attempts=watch.attempts,
         memory=[(worker.rss_least, worker.rss_most) for worker in stage.born if worker.rss_most],
         told=told,
     )
@@ -104,15 +104,15 @@ async def _converged(stage: Stage, ends: dict[tuple[str, int], int]) -> float | 
 
 def quiet(stage: Stage, ends: dict[tuple[str, int], int]) -> bool:
     busy = "select count(*) from entries where state in ('ready', 'sending', 'held')"
-    with psycopg.connect(stage.ground.url(stage.database), connect_timeout=5) as connection:
-        offsets = _offsets(connection)
-        if any(offsets.get(place, 0) < end for place, end in ends.items()):
-            return False
-        return all(connection.execute(query).fetchone() == (0,) for query in (busy, "select count(*) from outbox"))
+    with contextlib.suppress(*LEDGER_AWAY), stage.reading() as read:
+        offsets = _offsets(read)
+        if all(offsets.get(place, 0) >= end for place, end in ends.items()):
+            return all(read(query) == [(0,)] for query in (busy, "select count(*) from outbox"))
+    return False
 
 
-def _offsets(connection: Any) -> dict[tuple[str, int], int]:
-    return {(topic, number): at for topic, number, at in connection.execute("select * from offsets")}
+def _offsets(read: Read) -> dict[tuple[str, int], int]:
+    return {(topic, number): at for topic, number, at in read("select * from offsets")}
 
 
 def _looked(stage: Stage) -> tuple[list[Letter], InLedger, dict[str, AtVendor]]:
@@ -120,11 +120,11 @@ def _looked(stage: Stage) -> tuple[list[Letter], InLedger, dict[str, AtVendor]]:
         Letter(each.key(), each.value(), _pairs(each))
         for each in read_all(stage.kafka.bootstrap, stage.topic("dead-letters"))
     ]
-    with psycopg.connect(stage.ground.url(stage.database)) as connection:
-        columns = "destination, key, state, attempts, expiries, raws not in ('', '{}')"
-        rows = [Row(*row) for row in connection.execute(f"select {columns} from entries".encode())]
-        (outbox,) = connection.execute("select count(*) from outbox").fetchone() or (0,)
-        ledger = InLedger(rows, _offsets(connection), outbox)
+    with stage.reading() as read:
+        columns = "destination, key, state, expiries, raws not in ('', '{}')"
+        rows = [Row(*row) for row in read(f"select {columns} from entries")]
+        ((outbox,),) = read("select count(*) from outbox")
+        ledger = InLedger(rows, _offsets(read), outbox)
     return letters, ledger, {name: _vendor(stage, name) for name in stage.plan.destinations}
 
 
@@ -162,6 +162,7 @@ class Watch:
     beats: list[float] = field(default_factory=list)
     starved: list[tuple[float, float]] = field(default_factory=list)
     ended: dict[str, int] = field(default_factory=dict)
+    attempts: dict[tuple[str, str], int] = field(default_factory=dict)
     _accounts: dict[str, Stored] = field(default_factory=dict)
 
     @contextlib.contextmanager
@@ -185,17 +186,15 @@ class Watch:
 
     def _read(self, over: threading.Event) -> None:
         while not over.wait(BEAT):
-            with contextlib.suppress(psycopg.OperationalError):
-                url = self.stage.ground.url(self.stage.database)
-                with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:
-                    while not over.wait(BEAT):
-                        self._read_accounts(connection)
+            with contextlib.suppress(*LEDGER_AWAY), self.stage.reading() as read:
+                while not over.wait(BEAT):
+                    self._read_accounts(read)
+                    if len(self.looks) % 5 == 0:
+                        self._read_attempts(read)
 
-    def _read_accounts(self, connection: psycopg.Connection[Any]) -> None:
+    def _read_accounts(self, read: Read) -> None:
         workers = list(self.stage.workers.values())
-        clock = "extract(epoch from clock_timestamp())::float8"
-        query = f"select {clock}, name, paused_until, held from accounts"
-        for row in connection.execute(query.encode(), prepare=True):
+        for row in read(f"select {self.stage.clock}, name, paused_until, held from accounts"):
             one = Stored(*row)
             before = self._accounts.get(one.account)
             if before is None or (one.paused_until, one.held) != (before.paused_until, before.held):
@@ -204,6 +203,10 @@ class Watch:
         self.looks.append(time.time())
         if len(self.looks) % 2:
             self.starved.append((time.time(), sum(map(_starved, [worker.child.pid for worker in workers]))))
+
+    def _read_attempts(self, read: Read) -> None:
+        for destination, key, attempts in read("select destination, key, attempts from entries where attempts > 0"):
+            self.attempts[destination, key] = max(attempts, self.attempts.get((destination, key), 0))
 
     def _look(self, over: threading.Event) -> None:
         while not over.wait(0.5):

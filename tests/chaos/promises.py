@@ -124,11 +124,8 @@ def pauses_are_obeyed(seen: Observation) -> Judged:
         mine = [one for one in seen.stored if one.account == account]
         left = [d for d in seen.departures if f"/{account}/" in d.path and d.method != "GET" and "oauth2" not in d.path]
         for since, until in _pauses(mine, seen):
-            if (
-                _busy(seen.looks, since)
-                or _busy(seen.beats, since)
-                or any(one.began - 1.0 < since < one.ended + 1.0 for one in blind)
-            ):
+            busy = _busy(seen.looks, since) or _busy(seen.beats, since) or _starved(seen.starved, since)
+            if busy or any(one.began - 1.0 < since < one.ended + 1.0 for one in blind):
                 continue
             yield 1
             early = [d.at - since for d in left if since + OBEYED_WITHIN < d.at < until]
@@ -164,14 +161,16 @@ def outages_cost_nothing(seen: Observation) -> Judged:
     due = dead(seen.plan.events, len(seen.vendors), seen.base)
     yield from (f"a dead letter for {letter.key!r}" for letter in seen.letters if (letter.value or b"") not in due)
     refused = {event.data["key"] for event in seen.plan.events if event.data.get("title", "").startswith(REFUSED)}
-    blamed = {one.fault.target for one in seen.struck if one.fault.kind in PARTLY or one.fault.kind.startswith("net")}
-    for row in seen.ledger.rows:
-        if row.key in refused:
-            continue
-        if row.state == "dead":
-            yield f"{row.destination}: {row.key} is dead"
-        elif row.attempts and not blamed:
-            yield f"{row.destination}: {row.key} has spent {row.attempts} attempts"
+    yield from (
+        f"{row.destination}: {row.key} is dead"
+        for row in seen.ledger.rows
+        if row.state == "dead" and row.key not in refused
+    )
+    partly = {one.fault.target for one in seen.struck if one.fault.kind in PARTLY}
+    unsure = any(one.fault.target.startswith("vendor/") for one in seen.struck)
+    for (destination, key), attempts in seen.attempts.items():
+        if key not in refused and destination not in partly and not unsure:
+            yield f"{destination}: {key} has spent {attempts} attempts"
 
 
 def nobody_stops_another(seen: Observation) -> Judged:

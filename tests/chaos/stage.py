@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import signal
+import sqlite3
 import time
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
@@ -25,7 +28,7 @@ from tests.services import KafkaService
 from tests.services.processes import free_ports
 
 PARTITIONS = {"meetings": 6, "people": 2, "dead-letters": 1}
-QUOTA, WINDOW = 30, 1.0
+QUOTA, WINDOW = 20, 1.0
 GRACE = 4.0
 SECRETS = {
     "CHAOS_API_KEY": "planted-api-key-5TqW",
@@ -86,6 +89,10 @@ def rules(destinations: Sequence[str], topics: Mapping[str, str]) -> list[dict[s
         rule("meeting.deleted", send=[{"to": to, **keyed, "delete": True}]),
         *(linked(name) for name in to if name in ("ecal", "calreply")),
     ]
+
+
+LEDGER_AWAY = (psycopg.OperationalError, sqlite3.OperationalError)
+Read = Callable[[str], list[tuple[Any, ...]]]
 
 
 @dataclass
@@ -167,13 +174,36 @@ class Stage:
                 "group_id": f"calends.{self.suffix}",
                 "dead_letter_topic": self.topic("dead-letters"),
             },
-            "ledger": {"url": self.ground.url(self.database, by_link=True)},
+            "ledger": {"url": self._ledger()},
             "layers": ["note"],
             "accounts": {name: account(name) for name in names},
             "destinations": {name: {"account": name, **DESTINATIONS[name]} for name in names},
             "rules": rules(names, {name: self.topic(name) for name in ("meetings", "people")}),
             "grace_period": f"{GRACE:g}s",
         }
+
+    def _ledger(self) -> str:
+        if self.plan.shape == "sqlite":
+            return f"sqlite:///{self.folder}/ledger.db"
+        return self.ground.url(self.database, by_link=True)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Read]:
+        """The ledger, by its own port or file. Raises one of LEDGER_AWAY."""
+        if self.plan.shape == "sqlite":
+            with contextlib.closing(sqlite3.connect(f"file:{self.folder}/ledger.db?mode=ro", uri=True)) as file:
+                yield lambda query: file.execute(query).fetchall()
+            return
+        url = self.ground.url(self.database)
+        with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:
+            yield lambda query: connection.execute(query.encode(), prepare=True).fetchall()
+
+    @property
+    def clock(self) -> str:
+        """The database's clock, in SQL: seconds since 1970."""
+        if self.plan.shape == "sqlite":
+            return "(julianday('now') - 2440587.5) * 86400.0"
+        return "extract(epoch from clock_timestamp())::float8"
 
     async def start_worker(self, number: int) -> Worker:
         (port,) = free_ports(1)

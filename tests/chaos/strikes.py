@@ -13,11 +13,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
+import psycopg
 from confluent_kafka import Consumer
 
 from tests.chaos.links import Link, Trouble, Weather
 from tests.chaos.plan import Fault
 from tests.chaos.stage import Stage
+
+FULL = 16 << 10
+"""Bytes of each file that can still be written on a disk that is full."""
 
 
 @dataclass(frozen=True)
@@ -115,9 +120,28 @@ class Striker:
 
     async def ledger_kill(self, fault: Fault) -> None:
         postgres = self.stage.ground.postgres
-        await asyncio.to_thread(postgres.kill)
+        await asyncio.to_thread(self._kill_within_a_transaction)
         await asyncio.sleep(fault.seconds)
         await asyncio.to_thread(postgres.restart)
+
+    def _kill_within_a_transaction(self) -> None:
+        """At an instant at which somebody has written and not yet committed; after two seconds at any."""
+        until = time.monotonic() + 2.0
+        with contextlib.suppress(psycopg.OperationalError), self.stage.reading() as read:
+            while time.monotonic() < until:
+                if read("select 1 from pg_stat_activity where backend_xid is not null") != []:
+                    break
+        self.stage.ground.postgres.kill()
+
+    async def disk_full(self, fault: Fault) -> None:
+        """No file of the worker's can grow, nor be written beyond its first blocks; then there is room again."""
+        process = psutil.Process(self.stage.workers[0].child.pid)
+        _, most = process.rlimit(psutil.RLIMIT_FSIZE)
+        process.rlimit(psutil.RLIMIT_FSIZE, (FULL, most))
+        try:
+            await asyncio.sleep(fault.seconds)
+        finally:
+            process.rlimit(psutil.RLIMIT_FSIZE, (most, most))
 
     async def ledger_failover(self, fault: Fault) -> None:
         """An older copy takes the place of the ledger under running workers: what was confirmed last is gone."""
@@ -200,6 +224,8 @@ def _copy(source: Path, target: Path) -> None:
 def _part(fault: Fault) -> str:
     """What the fault takes for itself."""
     family = fault.kind.partition("-")[0]
+    if family == "disk":
+        return "worker 0"
     if family in ("worker", "net"):
         return f"{family} {fault.target.partition('/')[0]}"
     return family if family in ("broker", "ledger", "rebalance") else f"vendor {fault.target}"
@@ -232,6 +258,7 @@ HOW: dict[str, How] = {
     "broker-freeze": Striker.broker_freeze,
     "rebalance-storm": Striker.rebalance_storm,
     "ledger-kill": Striker.ledger_kill,
+    "disk-full": Striker.disk_full,
     "ledger-failover": Striker.ledger_failover,
     "ledger-restore": Striker.ledger_restore,
     "ledger-freeze": Striker.ledger_freeze,

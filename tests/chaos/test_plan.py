@@ -24,7 +24,7 @@ def test_a_round_is_at_least_two_thousand_events_and_three_to_five_faults() -> N
 def test_every_kind_of_fault_is_drawn_and_can_be_done() -> None:
     drawn = {fault.kind for seed in range(200) for fault in plan(seed).faults}
     assert drawn == set(CATALOGUE)
-    assert set(CATALOGUE) | {"ledger-restore", "ledger-failover"} == set(HOW)
+    assert set(CATALOGUE) | {"ledger-restore", "ledger-failover", "disk-full"} == set(HOW)
 
 
 def test_every_kind_of_event_is_told() -> None:

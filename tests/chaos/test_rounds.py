@@ -12,6 +12,8 @@ from tests.chaos.plan import plan
 from tests.chaos.play import play
 from tests.chaos.promises import TITLES, Verdict, judge
 
+pytestmark = pytest.mark.xdist_group("chaos")
+
 SEEDS = (100, 102, 107)
 """Together: workers killed, frozen and stopped, broker and ledger killed and frozen, a clock that is fast, revoked
 tokens, a vendor that throttles and one whose answers are slow."""

@@ -160,7 +160,7 @@ def full_disk(seed: int) -> Plan:
     """One worker on an SQLite ledger, whose disk is full for a while; later it is killed."""
     random = Random(f"calends disk {seed}")
     full = _service("disk-full", 1.5, 3.0)(random, ())
-    return replace(plan(seed), shape="sqlite", faults=(full, Fault("worker-kill", 6.0, 0.2, "0")), clock=0.0)
+    return replace(plan(seed), shape="sqlite", faults=(full, Fault("worker-kill", 9.0, 0.2, "0")), clock=0.0)
 
 
 def _faults(random: Random, destinations: tuple[str, ...]) -> tuple[Fault, ...]:

@@ -21,9 +21,6 @@ from tests.chaos.links import Link, Trouble, Weather
 from tests.chaos.plan import Fault
 from tests.chaos.stage import Stage
 
-FULL = 16 << 10
-"""Bytes of each file that can still be written on a disk that is full."""
-
 
 @dataclass(frozen=True)
 class Struck:
@@ -134,10 +131,10 @@ class Striker:
         self.stage.ground.postgres.kill()
 
     async def disk_full(self, fault: Fault) -> None:
-        """No file of the worker's can grow, nor be written beyond its first blocks; then there is room again."""
+        """The worker can write into no file, its log neither; then there is room again."""
         process = psutil.Process(self.stage.workers[0].child.pid)
         _, most = process.rlimit(psutil.RLIMIT_FSIZE)
-        process.rlimit(psutil.RLIMIT_FSIZE, (FULL, most))
+        process.rlimit(psutil.RLIMIT_FSIZE, (0, most))
         try:
             await asyncio.sleep(fault.seconds)
         finally:

@@ -13,7 +13,7 @@ JOBS ?= 2
 # Extra words for pytest: make test ARGS="-k ledger -x"
 ARGS  ?=
 
-.PHONY: help setup demo services test acceptance chaos fuzz lint format check bench image lock clean
+.PHONY: help setup demo services test acceptance chaos fuzz lint format check docs bench image lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ format: setup ## let ruff rewrite what it can
 	@$(BIN)/ruff check --fix .
 
 check: lint test ## what a pull request must pass
+
+docs: setup ## remake the pages that are made of the code
+	@$(BIN)/python -m pipeline.telemetry.reference > docs/metrics.md
 
 bench: setup services ## measure; prints its figures and what they were measured on
 	@$(BIN)/python -m bench $(ARGS)

@@ -54,14 +54,18 @@ class Metrics:
     def _sending(self) -> None:
         lane = ("destination", "vendor")
         self.calls = self._counter("calends_calls_total", "Calls to vendors by what came of them", *lane, "outcome")
-        self.call_seconds = self._histogram("calends_call_duration_seconds", "A call", CALL_SECONDS, *lane)
+        self.call_seconds = self._histogram(
+            "calends_call_duration_seconds", "From a call to its answer", CALL_SECONDS, *lane
+        )
         self.call_entries = self._histogram("calends_call_entries", "Entries in a call", COUNTS, *lane)
         self.saved = self._counter("calends_calls_saved_total", "Calls that coalescing made needless", *lane)
         self.settled = self._counter("calends_entries_settled_total", "Entries whose work ended", *lane, "outcome")
         self.entries_dead = self._counter(
             "calends_entries_dead_total", "Entries that wait for a person", *lane, "reason"
         )
-        self.freshness = self._histogram("calends_freshness_seconds", "From event to vendor", FRESH_SECONDS, *lane)
+        self.freshness = self._histogram(
+            "calends_freshness_seconds", "From the event to its acceptance by the vendor", FRESH_SECONDS, *lane
+        )
         self.held = self._gauge("calends_lanes_held", "1 while a lane waits for a person or a probe", "destination")
         self.hold_start = self._gauge(
             "calends_hold_start_seconds", "Unix time at which the hold began", "destination", "reason"
@@ -110,7 +114,7 @@ class Metrics:
 
     def _process(self) -> None:
         self.waits = self._counter("calends_waits_total", "Waits for something that is not there", "part")
-        self.loop_lag = self._gauge("calends_loop_lag_seconds", "Delay of the event loop")
+        self.loop_lag = self._gauge("calends_loop_lag_seconds", "How late the event loop comes to what is due")
         self.build = self._gauge("calends_build_info", "1, with the version", "version")
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:

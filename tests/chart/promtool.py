@@ -24,11 +24,19 @@ def _unpacked(folder: Path) -> Path:
         return binary
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        _run(folder, "apt-get", "download", "prometheus")
+        _download(folder)
         _run(folder, "dpkg-deb", "-x", str(next(folder.glob("prometheus_*.deb"))), str(folder))
     except (OSError, StopIteration, subprocess.CalledProcessError):
         raise ServiceUnavailable(HOW) from None
     return binary
+
+
+def _download(folder: Path) -> None:
+    try:
+        _run(folder, "apt-get", "download", "prometheus")
+    except subprocess.CalledProcessError:  # a fresh machine has no list of packages yet
+        _run(folder, "apt-get", "update")
+        _run(folder, "apt-get", "download", "prometheus")
 
 
 def _run(folder: Path, *words: str) -> None:

@@ -53,13 +53,19 @@ EFFORT = settings(
 class Protocol(RuleBasedStateMachine):
     world: World
 
-    @initialize(first=st.integers(0, 3), second=st.sampled_from((None, None, 0, 1, 2, 3)))
-    def a_new_life(self, first: int, second: int | None) -> None:
+    @initialize(
+        first=st.integers(0, 3),
+        second=st.sampled_from((None, None, 0, 1, 2, 3)),
+        linked=st.sampled_from((True, True, False)),
+    )
+    def a_new_life(self, first: int, second: int | None, linked: bool) -> None:
         chosen = sorted({first} if second is None else {first, second})
         self.kinds = [KINDS[number] for number in chosen]
         self.world.begin(self.kinds)
         self.known: dict[tuple[str, int], tuple[Change, ...]] = {}
         self.order = 10
+        for person in PEOPLE if linked else ():
+            self.somebody_is_linked(person, 1, 0)
         self.something_is_published(1, "base", KEYS[0], 0, PEOPLE[0], None, None)
 
     @rule(
@@ -123,25 +129,47 @@ class Protocol(RuleBasedStateMachine):
                 break
             self.time_passes(wait)
 
-    @rule(worker=WORKER)
-    def a_worker_is_killed(self, worker: int) -> None:
-        self.world.kill(self.world.workers[worker])
+    @rule(
+        worker=WORKER,
+        of=st.integers(0, 1),
+        fate=FATE,
+        what=st.sampled_from(("base", "base", "note", "delete")),
+        key=st.sampled_from((KEYS[0], KEYS[0], KEYS[1])),
+        person=st.sampled_from(PEOPLE),
+    )
+    def a_change_overtakes_a_call(self, worker: int, of: int, fate: Any, what: str, key: str, person: str) -> None:
+        self.a_lane_turns(worker, of, 4, [fate], None)
+        self.something_is_published(1, what, key, 0, person, None, None)
+        self.world.intake(self.world.workers[0], 0)
+        self.what_is_under_way_happens()
+        self.a_lane_turns(1 - worker, of, 4, [("answered", Timing())], None)
 
-    @rule(worker=WORKER, seconds=st.sampled_from((1.5, 5.0, 21.0, 60.0)))
-    def a_worker_is_stopped(self, worker: int, seconds: float) -> None:
-        self.world.stop(self.world.workers[worker], seconds)
+    @rule(
+        trouble=st.sampled_from(("killed", "killed", "stopped", "weather", "weather", "held", "paused")),
+        worker=WORKER,
+        of=st.integers(0, 1),
+        seconds=st.sampled_from((1.5, 5.0, 21.0, 60.0)),
+        weather=st.sampled_from(("down", "refusing", "revoked")),
+    )
+    def something_goes_wrong(self, trouble: str, worker: int, of: int, seconds: float, weather: Any) -> None:
+        world, kind = self.world, self.kinds[of % len(self.kinds)]
+        match trouble:
+            case "killed":
+                world.kill(world.workers[worker])
+            case "stopped":
+                world.stop(world.workers[worker], seconds)
+            case "weather":
+                world.change_weather(kind, weather)
+            case "held":
+                world.hold(kind)
+            case _:
+                world.pause(kind, resumed=False)
 
-    @rule(of=st.integers(0, 1), weather=st.sampled_from(("well", "well", "down", "refusing", "revoked")))
-    def the_weather_changes(self, of: int, weather: Any) -> None:
-        self.world.change_weather(self.kinds[of % len(self.kinds)], weather)
-
-    @rule(of=st.integers(0, 1))
-    def somebody_holds_an_account(self, of: int) -> None:
-        self.world.hold(self.kinds[of % len(self.kinds)])
-
-    @rule(of=st.integers(0, 1), resumed=st.booleans())
-    def somebody_pauses_a_destination(self, of: int, resumed: bool) -> None:
-        self.world.pause(self.kinds[of % len(self.kinds)], resumed)
+    @rule()
+    def it_is_put_right(self) -> None:
+        for kind in self.kinds:
+            self.world.change_weather(kind, "well")
+            self.world.pause(kind, resumed=True)
 
     @rule(seconds=st.sampled_from((0.3, 1.0, 3.0, 12.0, 31.0)))
     def time_passes(self, seconds: float) -> None:

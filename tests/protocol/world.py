@@ -40,6 +40,8 @@ PARTITIONS = 2
 OBEYED_WITHIN = 0.25
 """Seconds after which a stored pause or hold stops every replica."""
 ATTEMPTS = 6
+BLUR = 0.001
+"""Seconds: a Julian day as a float tells 40 microseconds apart."""
 
 Weather = Literal["well", "down", "refusing", "revoked"]
 Fate = Literal["answered", "unheard", "throttled", "refused"]
@@ -236,7 +238,7 @@ class World:
         claim = Claim(())
         with self._as(worker):
             if lane.paused or not lane.account.open():
-                return None
+                return 1.0
             with self._killed_at(worker, killed_at):
                 claim = self.ledger.claim(kind.name, worker.name, limit, LEASE)
             for grant, (fate, timing) in zip(claim.grants, itertools.cycle(fates), strict=False):
@@ -253,9 +255,9 @@ class World:
             wanted, serial = self.claimed.get(name, ("", 0))
             if wanted != row.sent_hash:
                 self.claimed[name] = (row.sent_hash or "", serial + 1)
-            if row.never_created and row.deliver_at is not None and row.deliver_at > self.now:
+            if row.never_created and row.deliver_at is not None and row.deliver_at > self.now + BLUR:
                 raise Broken("deliver_at: claimed before its time")
-            if row.never_created and row.expires_at is not None and row.expires_at <= self.now:
+            if row.never_created and row.expires_at is not None and row.expires_at <= self.now - BLUR:
                 raise Broken("expires_at: claimed after its time")
 
     def _departure(

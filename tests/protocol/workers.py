@@ -125,9 +125,9 @@ class Worker:
             lane.paused = name in paused
 
     def begin(self, kind: Kind, grant: Grant, monotonic: float) -> Flight:
-        """The lane's own call, up to where it waits for its turn."""
+        """The lane's own call, up to where it waits for its turn. Who steps it waits until its tokens are free."""
         lane = self.lane(kind)
-        flight = Flight(lane, cast(Wire, lane.account.caller), lane._bring(grant, monotonic))
+        flight = Flight(lane, cast(Wire, lane.account.caller), lane._bring(grant, monotonic, monotonic))
         flight.go_on()
         return flight
 

@@ -244,7 +244,7 @@ class World:
             for grant, (fate, timing) in zip(claim.grants, itertools.cycle(fates), strict=False):
                 self._claimed(grant)
                 flight = worker.begin(kind, grant, monotonic)
-                leaves = self.now + timing.leaves * (SLACK + 1.0)
+                leaves = self.now + max(grant.wait, timing.leaves * (SLACK + 1.0))
                 self.at(max(self.now, leaves - 0.1), worker, worker.watch)
                 self.at(leaves, worker, self._departure(worker, kind, grant, flight, fate, timing))
         return 0.0 if claim.grants else claim.wait

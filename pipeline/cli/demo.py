@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import sys
 from contextlib import nullcontext
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from pipeline.cli.options import give_up
+from pipeline.cli.options import USAGE, give_up
 
 try:
+    from pipeline.demo.example import NotAnExample
+    from pipeline.demo.example import example as find
     from pipeline.demo.run import Row, State, quiet
     from pipeline.demo.run import demo as run_demo
 except ModuleNotFoundError as error:
@@ -22,12 +25,21 @@ except ModuleNotFoundError as error:
 COLUMNS = ("destination", "waiting", "in flight", "delivered", "calls", "calls saved", "quota used", "oldest unsent")
 
 
-def demo() -> None:
+Chosen = Annotated[
+    str | None, typer.Option("--example", help="An example of the gallery, or a folder like one.", metavar="NAME")
+]
+
+
+def demo(example: Chosen = None) -> None:
     """See it work on this machine alone: an embedded broker, simulated vendors, sample events and a worker.
 
     In a terminal it shows a live table until Ctrl-C. Else it prints plain lines and ends once everything has converged.
     Exit codes: 0 converged, 1 not.
     """
+    try:
+        played = None if example is None else find(example)
+    except NotAnExample as error:
+        give_up(str(error), USAGE)
     console = Console()
     live = (
         Live(console=console, refresh_per_second=4, transient=False)
@@ -51,7 +63,7 @@ def demo() -> None:
             "Starting an embedded broker (it keeps little and forgets all), four simulated vendors and a worker …"
         )
         try:
-            state = asyncio.run(run_demo(show, stay=live is not None))
+            state = asyncio.run(run_demo(show, live is not None, played))
         except KeyboardInterrupt:
             state = seen[0] if seen else State("")
     _finish(state)

@@ -16,7 +16,13 @@ DEMO = (
     Account(
         "acme-calreply",
         "calreply",
-        {"account_code": "acme", "client_id": "demo-id", "client_secret": "demo-secret", "api": "rokt"},
+        {
+            "account_code": "acme",
+            "client_id": "demo-id",
+            "client_secret": "demo-secret",
+            "api": "rokt",
+            "protected": ["acme-members"],
+        },
     ),
     Account("acme-apptoto", "apptoto", {"user": "demo-user", "api_key": "demo-key", "calendars": ["Acme"]}),
     Account("acme-pages", "add_to_calendar_pro", {"api_key": "demo-key", "groups": ["acme-group"]}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import os
 import re
@@ -22,7 +23,8 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from pipeline.calls import Caller
-from pipeline.demo.scenario import PAGES, TOPICS, Scenario, scenario
+from pipeline.demo.example import SECRETS, Example
+from pipeline.demo.scenario import PAGES, Scenario, scenario
 from pipeline.embedded import EmbeddedBroker
 from pipeline.model.wire import Request, Response
 from pipeline.stream import KafkaConfig, Producer
@@ -30,6 +32,7 @@ from pipeline.telemetry import Telemetry
 
 HERE = Path(__file__).parent
 DESTINATIONS = ("ecal", "calreply", "apptoto", "add_to_calendar_pro")
+PIPE = asyncio.subprocess.PIPE
 GIVE_UP = 60.0
 """Seconds after which a demo that has not converged says so."""
 
@@ -64,21 +67,21 @@ class State:
         return bool(self.rows) and all(row.missing == 0 and not row.wrong for row in self.rows)
 
 
-async def demo(show: Callable[[State], None], stay: bool) -> State:
+async def demo(show: Callable[[State], None], stay: bool, example: Example | None = None) -> State:
     """Runs until converged (`stay`: until interrupted), or until it is clear that it will not."""
     with TemporaryDirectory(prefix="calends-demo-") as name:
         async with AsyncExitStack() as stack:
-            return await _demo(Path(name), stack, show, stay)
+            return await _demo(Path(name), stack, show, stay, example)
 
 
-async def _demo(folder: Path, stack: AsyncExitStack, show: Callable[[State], None], stay: bool) -> State:
+async def _demo(
+    folder: Path, stack: AsyncExitStack, show: Callable[[State], None], stay: bool, example: Example | None
+) -> State:
     broker = EmbeddedBroker()
     stack.callback(broker.close)
-    secret = {name: secrets.token_hex(8) for name in ("api_key", "api_secret", "client_id", "client_secret", "user")}
-    sandbox = await _sandbox(folder, secret, stack)
     port = _free_port()
-    worker = await _worker(folder, broker.bootstrap, sandbox, secret, port, stack)
-    events = scenario(datetime.now(UTC))
+    play = _whole if example is None else functools.partial(_example, example)
+    sandbox, worker, events, places = await play(folder, broker.bootstrap, port, stack)
     state = State(page=sandbox, events=len(events.events))
     await _publish(broker.bootstrap, events)
     seen = _Seen(Caller(sandbox, 4, 10.0), Caller(f"http://127.0.0.1:{port}", 2, 5.0))
@@ -87,7 +90,7 @@ async def _demo(folder: Path, stack: AsyncExitStack, show: Callable[[State], Non
     while not (state.converged and not stay):
         await asyncio.sleep(0.25)
         state.seconds = time.monotonic() - started if not state.converged else state.seconds
-        state.rows = await _rows(seen, events.titles)
+        state.rows = await _rows(seen, events.titles, places)
         show(state)
         if worker.returncode is not None:
             state.ended = f"the worker ended with {worker.returncode}: {_last_line(folder / 'worker.log')}"
@@ -96,6 +99,35 @@ async def _demo(folder: Path, stack: AsyncExitStack, show: Callable[[State], Non
             state.ended = f"not converged after {GIVE_UP:.0f} s"
             break
     return state
+
+
+Played = tuple[str, asyncio.subprocess.Process, Scenario, Mapping[str, tuple[str, str]]]
+"""The vendors' address, the worker, the events, and destination → its account in the settings and at the sandbox."""
+
+
+async def _whole(folder: Path, bootstrap: str, port: int, stack: AsyncExitStack) -> Played:
+    """The demo's own configuration, with many events."""
+    secret = {name: secrets.token_hex(8) for name in ("api_key", "api_secret", "client_id", "client_secret", "user")}
+    sandbox = await _sandbox(folder, secret, stack)
+    worker = await _worker(folder, bootstrap, sandbox, secret, port, stack)
+    places = {name: (f"acme-{name}", name) for name in DESTINATIONS}
+    return sandbox, worker, scenario(datetime.now(UTC)), places
+
+
+async def _example(example: Example, folder: Path, bootstrap: str, port: int, stack: AsyncExitStack) -> Played:
+    """An example as it stands, against the sandbox as it starts."""
+    arguments = ("-m", "pipeline.cli", "sandbox", "--port", "0")
+    sandbox = await _listening(await _process(folder / "sandbox.log", arguments, {}, stack, PIPE), folder)
+    environment = {
+        **SECRETS,
+        "CALENDS_KAFKA__BOOTSTRAP_SERVERS": bootstrap,
+        "CALENDS_LEDGER__URL": f"sqlite:///{folder / 'ledger.db'}",
+        "CALENDS_ADMIN__PORT": str(port),
+    }
+    arguments = ("-m", "pipeline.cli", "run", "-c", str(example.settings(folder, sandbox)))
+    worker = await _process(folder / "worker.log", arguments, environment, stack)
+    titles = {name: dict(held) for name, held in example.titles.items()}
+    return sandbox, worker, Scenario(example.events, titles), example.accounts
 
 
 async def _sandbox(folder: Path, secret: Mapping[str, str], stack: AsyncExitStack) -> str:
@@ -113,7 +145,11 @@ async def _sandbox(folder: Path, secret: Mapping[str, str], stack: AsyncExitStac
     config = folder / "accounts.json"
     config.write_text(json.dumps({"accounts": accounts}))
     arguments = ("-m", "pipeline.sandbox", "--port", "0", "--config", str(config))
-    process = await _process(folder / "sandbox.log", arguments, {}, stack, asyncio.subprocess.PIPE)
+    return await _listening(await _process(folder / "sandbox.log", arguments, {}, stack, PIPE), folder)
+
+
+async def _listening(process: asyncio.subprocess.Process, folder: Path) -> str:
+    """Its address, once it says so."""
     assert process.stdout is not None
     line = (await asyncio.wait_for(process.stdout.readline(), 20)).decode()
     if "http" not in line:
@@ -166,7 +202,7 @@ async def _publish(bootstrap: str, events: Scenario) -> None:
     producer = Producer(KafkaConfig(bootstrap, "demo-publisher"), Telemetry(secrets.token_bytes(16)))
     await producer.start()
     try:
-        for topic in TOPICS:
+        for topic in sorted({event[0] for event in events.events}):
             mine = [event for event in events.events if event[0] == topic]
             headers = [("content-type", b"application/cloudevents+json")]
             await asyncio.gather(*(producer.send(topic, key.encode(), value, headers) for _, key, value in mine))
@@ -198,13 +234,15 @@ class _Seen:
         await self.worker.close()
 
 
-async def _rows(seen: _Seen, expected: Mapping[str, Mapping[str, str]]) -> list[Row]:
+async def _rows(
+    seen: _Seen, expected: Mapping[str, Mapping[str, str]], places: Mapping[str, tuple[str, str]]
+) -> list[Row]:
     counters = await seen.json("/_counters")
     metrics = await seen.metrics()
     rows = []
-    for name in DESTINATIONS:
+    for name, (account, hosted) in places.items():
         titles = expected[name]
-        held = {entry["key"]: entry["title"] for entry in await seen.json("/_entries", account=name)}
+        held = {entry["key"]: entry["title"] for entry in await seen.json("/_entries", account=hosted)}
         right = sum(held.get(key) == title for key, title in titles.items())
         rows.append(
             Row(
@@ -212,9 +250,9 @@ async def _rows(seen: _Seen, expected: Mapping[str, Mapping[str, str]]) -> list[
                 waiting=_sum(metrics, "calends_ledger_entries", name, ("ready", "held", "waiting")),
                 in_flight=_sum(metrics, "calends_ledger_entries", name, ("sending",)),
                 delivered=right,
-                calls=counters[name]["calls"],
+                calls=counters[hosted]["calls"],
                 saved=_sum(metrics, "calends_calls_saved_total", name),
-                quota_used=_value(metrics, "calends_quota_used_ratio", f"acme-{name}"),
+                quota_used=_value(metrics, "calends_quota_used_ratio", account),
                 oldest=_value(metrics, "calends_oldest_ready_seconds", name),
                 missing=len(titles) - right,
                 wrong=[key for key in held if key not in titles],

@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pipeline.model.entry import Content
 
+REMEMBERED = 8_192
+"""Texts of which it is remembered what they say; what says nothing is not remembered."""
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _MOMENT = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2})(:\d{2})?(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})?", re.ASCII)
 _SHORT = re.compile(r"(?:(\d{1,6})w)?(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?", re.ASCII)
@@ -20,6 +25,7 @@ class BadTime(ValueError):
     """A text is no date, time, zone or duration. The message says what was expected and never quotes the text."""
 
 
+@lru_cache(REMEMBERED)
 def parse_date(text: str) -> date:
     if _DATE.fullmatch(text):
         try:
@@ -29,6 +35,7 @@ def parse_date(text: str) -> date:
     raise BadTime("expected a date such as 2026-12-24")
 
 
+@lru_cache(REMEMBERED)
 def parse_moment(text: str) -> datetime:
     """A local date-time (naive) or, where the text has an offset or Z, an instant (aware). Whole microseconds."""
     match = _MOMENT.fullmatch(text)
@@ -51,6 +58,7 @@ def parse_instant(text: str) -> datetime:
     return parse_moment(text)
 
 
+@lru_cache(REMEMBERED)
 def parse_duration(text: str) -> timedelta:
     """`1d`, `1h30m`, `90m`, `30d`, `P1DT2H`: never negative; a day is 24 hours."""
     match = _ISO.fullmatch(text) if text.startswith("P") else _SHORT.fullmatch(text)
@@ -60,6 +68,7 @@ def parse_duration(text: str) -> timedelta:
     return timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
 
 
+@lru_cache(REMEMBERED)
 def zone_named(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
@@ -97,9 +106,12 @@ def to_local(instant: datetime, zone: str) -> datetime:
 def instant_of(content: Content) -> datetime | None:
     """The instant at which an entry starts; all-day: midnight in `time_zone`, else UTC. None without a start."""
     start: Any = content.get("start")
-    if not isinstance(start, str):
-        return None
-    zone = zone_named(str(content.get("time_zone") or "UTC"))
+    return start_instant(start, str(content.get("time_zone") or "UTC")) if isinstance(start, str) else None
+
+
+@lru_cache(REMEMBERED)
+def start_instant(start: str, zone_name: str) -> datetime:
+    zone = zone_named(zone_name)
     if _DATE.fullmatch(start):
         return datetime.combine(parse_date(start), time(), zone).astimezone(UTC)
     moment = parse_moment(start)
@@ -108,7 +120,7 @@ def instant_of(content: Content) -> datetime | None:
 
 def microseconds(instant: datetime) -> int:
     """Whole microseconds since 1970, exactly."""
-    return (instant - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    return (instant - EPOCH) // MICROSECOND
 
 
 def over_at(content: Content) -> float | None:

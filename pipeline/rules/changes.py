@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ParamSpec, TypeVar
 
-from pipeline.model.change import BASE, Change, Kind, Link, Version
+from pipeline.model.change import BASE, Change, Link, Version
 from pipeline.model.entry import canonical
 from pipeline.model.event import DomainEvent
-from pipeline.model.when import BadTime, instant_of
+from pipeline.model.when import BadTime, start_instant
 from pipeline.rules import slots
 from pipeline.rules.adapt import DestinationView
 from pipeline.rules.compiled import CompiledLink, CompiledSend
 from pipeline.rules.filters import kind as kind_of
-from pipeline.rules.render import OMIT, RenderError, Scope
+from pipeline.rules.render import OMIT, RenderError, Scope, Template
 
 P = ParamSpec("P")
 T = TypeVar("T")
+FAILURES = (RenderError, BadTime, OverflowError)
 MAX_CHANGES = 1000
 """That one event makes, over all rules: they are one transaction."""
 
@@ -53,12 +54,10 @@ class Sender:
 
     def changes(self, send: CompiledSend, scope: Scope, at: str) -> tuple[list[Change], list[Naming]]:
         """The changes of every item, and what they say of their group. Raises Failed."""
-        group = given(send.group, scope, f"{at}.group", slots.key)
+        group = given(send.group, scope, at, "group", slots.key)
         found: list[Change] = []
         for inner, where in () if send.ends_group else self._scopes(send, scope, at):
-            common = self._common(send, inner, group, where)
-            fields = _fields(send, inner, where)
-            found += [_change(send, inner, common, fields, self.destinations[name], where) for name in send.send.to]
+            self._change(send, inner, group, where, found)
             not_too_many(len(found))
         return found, [] if group is None else [self._naming(send, name, group, found) for name in send.send.to]
 
@@ -76,64 +75,70 @@ class Sender:
         keys = frozenset(change.key for change in changes if change.destination == destination)
         return Naming(destination, group, keys, send.send.complete or send.ends_group, self.version, self.rule)
 
-    def _common(self, send: CompiledSend, scope: Scope, group: str | None, at: str) -> Change:
-        """All of a change that is the same at every destination; the destination itself is filled in later."""
-        spec = send.send
-        kind: Kind = "cancel" if spec.cancel else "delete" if spec.delete else "upsert"
-        return Change(
-            destination="",
-            key=given(send.key, scope, f"{at}.key", slots.key) or default_key(self.event),
-            kind=kind,
-            version=self.version,
-            rule=self.rule,
-            layer=spec.layer,
-            group=group,
-            subscriber=given(send.subscriber, scope, f"{at}.subscriber", slots.name),
-            identity=given(send.identity, scope, f"{at}.identity", slots.name),
-            if_unsent=spec.if_unsent,
-            if_unlinked=send.if_unlinked,
-            event=(self.event.source, self.event.id),
-            event_time=self.event.time or self.event.record.timestamp,
-        )
+    def _change(self, send: CompiledSend, scope: Scope, group: str | None, at: str, found: list[Change]) -> None:
+        """Adds what is asked of one entry at each destination."""
+        spec, event = send.send, self.event
+        key = given(send.key, scope, at, "key", slots.key) or default_key(event)
+        subscriber = given(send.subscriber, scope, at, "subscriber", slots.name)
+        identity = given(send.identity, scope, at, "identity", slots.name)
+        fields = _fields(send, scope, at)
+        for name in spec.to:
+            view = self.destinations[name]
+            content, start, zone = _content(send, scope, fields, view, at)
+            found.append(
+                Change(
+                    destination=name,
+                    key=key,
+                    kind=send.kind,
+                    version=self.version,
+                    rule=self.rule,
+                    layer=spec.layer,
+                    group=group,
+                    content=content,
+                    subscriber=subscriber,
+                    identity=identity,
+                    if_unsent=spec.if_unsent,
+                    if_unlinked=send.if_unlinked,
+                    event=(event.source, event.id),
+                    event_time=event.time or event.record.timestamp,
+                    matters_at=None if start is None else at_slot(f"{at}.entry.start", start_instant, start, zone),
+                    deliver_at=_moment(send.deliver_at, scope, at, "deliver_at", zone),
+                    expires_at=_moment(send.expires_at, scope, at, "expires_at", zone),
+                )
+            )
 
 
-def _change(
-    send: CompiledSend,
-    scope: Scope,
-    common: Change,
-    fields: Mapping[str, Any],
-    view: DestinationView,
-    at: str,
-) -> Change:
-    content = at_slot(f"{at}.entry", slots.timed, fields, view.defaults)
-    all_day = content.get("all_day", view.defaults.get("all_day"))
-    if common.layer == BASE and len(content.get("start") or "") == 10 and not all_day:
+def _content(
+    send: CompiledSend, scope: Scope, fields: Mapping[str, Any], view: DestinationView, at: str
+) -> tuple[dict[str, Any], str | None, str]:
+    """What this layer says at a destination; when the entry starts there, and in which zone."""
+    spec, defaults = send.send, view.defaults
+    try:
+        content = slots.timed(fields, defaults)
+    except FAILURES as error:
+        raise _failed(f"{at}.entry", error) from None
+    start = content.get("start")
+    is_date = start is not None and len(start) == 10
+    if is_date and spec.layer == BASE and not content.get("all_day", defaults.get("all_day")):
         raise Failed(f"{at}.entry.start", "format", "a date as start needs all_day: true")
-    if send.send.kind is not None:
-        content["kind"] = send.send.kind
-    section = send.own.get(view.vendor.name)
-    if section:
-        declared = view.expression(send.send.kind).own
+    if spec.kind is not None:
+        content["kind"] = spec.kind
+    if section := send.own.get(view.vendor.name):
+        declared = view.expression(spec.kind).own
         content[view.vendor.name] = _own(section, scope, declared, f"{at}.{view.vendor.name}")
-    known = {**view.defaults, **{name: value for name, value in content.items() if value is not None}}
-    zone = known.get("time_zone") or "UTC"
-    return replace(
-        common,
-        destination=view.name,
-        content=content,
-        matters_at=at_slot(f"{at}.entry.start", instant_of, known),
-        deliver_at=_moment(send.deliver_at, scope, f"{at}.deliver_at", zone),
-        expires_at=_moment(send.expires_at, scope, f"{at}.expires_at", zone),
-    )
+    zone = content.get("time_zone") or defaults.get("time_zone") or "UTC"
+    return content, start if start is not None else defaults.get("start"), zone
 
 
 def _fields(send: CompiledSend, scope: Scope, at: str) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for name, node in send.entry.items():
-        slot = f"{at}.entry.{name}"
-        value = at_slot(slot, slots.rendered, node, scope)
-        if value is not OMIT:
-            fields[name] = None if value is None else at_slot(slot, slots.FIELD_SLOTS[name], value)
+        try:
+            value = node.render(scope) if node.__class__ is Template else slots.rendered(node, scope)
+            if value is not OMIT:
+                fields[name] = None if value is None else slots.FIELD_SLOTS[name](value)
+        except FAILURES as error:
+            raise _failed(f"{at}.entry.{name}", error) from None
     return fields
 
 
@@ -155,8 +160,8 @@ def not_too_many(changes: int) -> None:
 
 def link_of(link: CompiledLink, scope: Scope, version: Version, index: int) -> Link:
     at = f"link[{index}]"
-    subscriber = given(link.subscriber, scope, f"{at}.subscriber", slots.name)
-    ended = given(link.ended, scope, f"{at}.ended", slots.name)
+    subscriber = given(link.subscriber, scope, at, "subscriber", slots.name)
+    ended = given(link.ended, scope, at, "ended", slots.name)
     if subscriber is None and ended is None:
         raise Failed(f"{at}.subscriber", "missing", "a link needs a subscriber, or the identity that ended")
     identity = None
@@ -175,27 +180,33 @@ def default_key(event: DomainEvent) -> str:
     return hashlib.sha256(canonical(parts).encode()).hexdigest()[:32]
 
 
-def given(node: Any, scope: Scope, slot: str, convert: Callable[[Any], str]) -> str | None:
+def given(node: Any, scope: Scope, at: str, slot: str, convert: Callable[[Any], str]) -> str | None:
     """A slot that the rule may leave out; where it stands, it must have a value, or say omit."""
     if node is None:
         return None
-    value = at_slot(slot, slots.rendered, node, scope)
-    return None if value is OMIT else at_slot(slot, convert, value)
+    try:
+        value = node.render(scope) if node.__class__ is Template else slots.rendered(node, scope)
+        return None if value is OMIT else convert(value)
+    except FAILURES as error:
+        raise _failed(f"{at}.{slot}", error) from None
 
 
-def _moment(node: Any, scope: Scope, slot: str, zone: str) -> datetime | None:
+def _moment(node: Any, scope: Scope, at: str, slot: str, zone: str) -> datetime | None:
     if node is None:
         return None
-    value = at_slot(slot, slots.rendered, node, scope)
-    return None if value is OMIT or value is None else at_slot(slot, slots.instant, value, zone)
+    value = at_slot(f"{at}.{slot}", slots.rendered, node, scope)
+    return None if value is OMIT or value is None else at_slot(f"{at}.{slot}", slots.instant, value, zone)
 
 
 def at_slot(slot: str, value: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Names the slot of whatever fails in it."""
     try:
         return value(*args, **kwargs)
-    except RenderError as error:
-        raise Failed(slot, error.code, error.explanation) from None
-    except (BadTime, OverflowError) as error:
-        words = str(error) if isinstance(error, BadTime) else "a time is out of range"
-        raise Failed(slot, "format", words) from None
+    except FAILURES as error:
+        raise _failed(slot, error) from None
+
+
+def _failed(slot: str, error: Exception) -> Failed:
+    if isinstance(error, RenderError):
+        return Failed(slot, error.code, error.explanation)
+    return Failed(slot, "format", str(error) if isinstance(error, BadTime) else "a time is out of range")

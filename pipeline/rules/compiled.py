@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
+from pipeline.model.change import Kind
 from pipeline.model.event import DomainEvent
 from pipeline.rules.data_schema import DataSchema, SchemaInvalid
 from pipeline.rules.language import Fault
@@ -35,6 +36,10 @@ class CompiledSend:
     deliver_at: Node
     expires_at: Node
     if_unlinked: float | None
+
+    @property
+    def kind(self) -> Kind:
+        return "cancel" if self.send.cancel else "delete" if self.send.delete else "upsert"
 
     @property
     def ends_group(self) -> bool:

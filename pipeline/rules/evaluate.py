@@ -162,7 +162,8 @@ class RuleSet:
 
     def _apply(self, candidate: Candidate, event: DomainEvent, scope: Scope, found: _Found) -> None:
         rule = candidate.rule
-        at_slot("on", candidate.fits, event)
+        if candidate.data_schema is not None:
+            at_slot("on", candidate.fits, event)
         why = at_slot("when", candidate.why, scope)
         if why is None:
             return

@@ -6,7 +6,8 @@ Failures carry a code and words that never quote the event.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from math import isfinite
 from typing import Any
 
@@ -16,6 +17,7 @@ from pipeline.model.event import DomainEvent
 from pipeline.model.when import BadTime
 from pipeline.rules.filters import MAX_TEXT, OURS, FilterError, kind
 from pipeline.rules.language import Fault, faults, pieces
+from pipeline.rules.quick import Run, Slow, quick_text, quick_value
 from pipeline.rules.views import unwrap, view
 
 FUEL = 3_000
@@ -86,7 +88,7 @@ _TEXTS = _environment(_print)
 class Scope:
     """The roots of templates over one event, and inside `each` over one item."""
 
-    __slots__ = ("_views", "data", "event", "item", "within_each")
+    __slots__ = ("_views", "data", "event", "item", "known", "within_each")
 
     def __init__(self, event: DomainEvent, item: Any = None, within_each: bool = False) -> None:
         self.event = event.attributes
@@ -94,10 +96,13 @@ class Scope:
         self.item = item
         self.within_each = within_each
         self._views: dict[str, Any] | None = None
+        self.known: dict[int, Any] = {}
+        """Values by the id of their template: rules of one type say much the same."""
 
     def within(self, item: Any) -> Scope:
         scope = Scope.__new__(Scope)
         scope.event, scope.data, scope.item, scope.within_each, scope._views = self.event, self.data, item, True, None
+        scope.known = {}
         return scope
 
     def views(self) -> dict[str, Any]:
@@ -116,17 +121,29 @@ class Template:
     source: str
     whole: bool
 
+    _quick: Run | None = field(default=None, repr=False, compare=False)
+
     def render(self, scope: Scope) -> Any:
+        """The value. Raises RenderError."""
+        known = scope.known
+        if id(self) in known:
+            return known[id(self)]
+        value = known[id(self)] = self._value(scope)
+        return value
+
+    def _value(self, scope: Scope) -> Any:
+        if self._quick is not None:
+            try:
+                return _sound(self._quick(scope))
+            except (Slow, RenderError):
+                pass  # MiniJinja has the words for it
         if not self.whole:
             return self._run(_TEXTS, scope)
         _seen.values = []
         self._run(_VALUES, scope)
         if not _seen.values:
             raise RenderError("missing", "the expression has no value")
-        value = unwrap(_seen.values.pop())
-        if isinstance(value, float) and not isfinite(value):
-            raise RenderError("limit", "a number is too large")
-        return _bounded(value) if isinstance(value, str) else value
+        return _sound(unwrap(_seen.values.pop()))
 
     def _run(self, env: Environment, scope: Scope) -> str:
         try:
@@ -140,6 +157,14 @@ class Template:
         return _bounded(text)
 
 
+def _sound(value: Any) -> Any:
+    if value.__class__ is str:
+        return _bounded(value)
+    if isinstance(value, float) and not isfinite(value):
+        raise RenderError("limit", "a number is too large")
+    return value
+
+
 def _bounded(text: str) -> str:
     if len(text) > MAX_TEXT:
         raise RenderError("limit", "a text is larger than 64 KiB")
@@ -148,6 +173,7 @@ def _bounded(text: str) -> str:
     return text
 
 
+@lru_cache(4096)
 def compile_template(source: str) -> Template | str:
     """The template of a scalar, or the text itself where it has no braces. Raises `TemplateFault`."""
     if "{{" not in source and "{%" not in source and "{#" not in source:
@@ -165,7 +191,8 @@ def compile_template(source: str) -> Template | str:
         line = (error.line or 1) - 1
         found = _words(error) if error.kind == "SyntaxError" else error.kind
         raise TemplateFault(Fault(line, "a template error", found, "a MiniJinja expression")) from None
-    return Template(source.strip() if whole else source, whole)
+    quick = quick_value(parts[0].text, OMIT) if whole else quick_text(source)
+    return Template(source.strip() if whole else source, whole, quick)
 
 
 def _explained(error: TemplateError) -> RenderError:

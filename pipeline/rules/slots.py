@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, time, timedelta
+from functools import lru_cache
 from typing import Any
 
 from pipeline.model.entry import KEY_PATTERN
 from pipeline.model.when import (
+    REMEMBERED,
     BadTime,
     microseconds,
     parse_date,
@@ -197,6 +199,7 @@ def timed(content: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, 
     return done
 
 
+@lru_cache(REMEMBERED)
 def _placed(found: str, all_day: bool | None, zone_name: str | None) -> tuple[str, str | None]:
     if len(found) == 10:
         if all_day is False:

@@ -131,12 +131,12 @@ def _content(
 
 
 def _fields(send: CompiledSend, scope: Scope, at: str) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
-    for name, node in send.entry.items():
+    fields = dict(send.constant)
+    for name, node, convert in send.varying:
         try:
             value = node.render(scope) if node.__class__ is Template else slots.rendered(node, scope)
             if value is not OMIT:
-                fields[name] = None if value is None else slots.FIELD_SLOTS[name](value)
+                fields[name] = None if value is None else convert(value)
         except FAILURES as error:
             raise _failed(f"{at}.entry.{name}", error) from None
     return fields

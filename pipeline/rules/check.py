@@ -12,7 +12,7 @@ from typing import Any
 from pipeline.model.change import BASE
 from pipeline.rules import slots
 from pipeline.rules.adapt import NOTHING, DestinationView
-from pipeline.rules.compiled import CompiledRule, CompiledSend
+from pipeline.rules.compiled import CompiledRule, CompiledSend, has_template
 from pipeline.rules.evaluate import RuleSet, compile_rules
 from pipeline.rules.language import suggest
 from pipeline.rules.masking import shown
@@ -154,7 +154,7 @@ def _literal(
     sourced: Sourced, at: Where, node: slots.Node, convert: Callable[[Any], Any], told: bool = True
 ) -> Iterator[Problem]:
     """What is wrong with a value as it stands; not `told` where it names a person."""
-    if node is None or _has_template(node):
+    if node is None or has_template(node):
         return
     try:
         convert(node)
@@ -282,12 +282,6 @@ def _timed(said: Mapping[str, Any], view: DestinationView, whole: bool) -> dict[
     if whole and len(content.get("start") or "") == 10 and not all_day:
         raise RenderError("format", "start: a date needs all_day: true")
     return content
-
-
-def _has_template(node: slots.Node) -> bool:
-    if isinstance(node, list | dict):
-        return any(map(_has_template, node.values() if isinstance(node, dict) else node))
-    return isinstance(node, Template)
 
 
 def _list(names: frozenset[str] | Mapping[str, str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from pipeline.rules.language import Fault
 from pipeline.rules.problem import Where
 from pipeline.rules.render import RenderError, Scope, Template, TemplateFault, compile_template
 from pipeline.rules.schema import On, Rule, Send, Sourced
-from pipeline.rules.slots import Node, seconds_unlinked
+from pipeline.rules.slots import FIELD_SLOTS, Node, seconds_unlinked
 
 Report = Callable[[Where, Fault], None]
 TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
@@ -36,10 +36,19 @@ class CompiledSend:
     deliver_at: Node
     expires_at: Node
     if_unlinked: float | None
+    at: str
+    """Its place, as explanations name it."""
+    constant: Mapping[str, Any] = field(init=False)
+    """The fields of the entry that are the same for every event, as the ledger has them."""
+    varying: tuple[tuple[str, Node, Callable[[Any], Any]], ...] = field(init=False)
+    kind: Kind = field(init=False)
 
-    @property
-    def kind(self) -> Kind:
-        return "cancel" if self.send.cancel else "delete" if self.send.delete else "upsert"
+    def __post_init__(self) -> None:
+        constant = dict(_constants(self.entry))
+        varying = tuple((name, node, FIELD_SLOTS[name]) for name, node in self.entry.items() if name not in constant)
+        object.__setattr__(self, "constant", constant)
+        object.__setattr__(self, "varying", varying)
+        object.__setattr__(self, "kind", "cancel" if self.send.cancel else "delete" if self.send.delete else "upsert")
 
     @property
     def ends_group(self) -> bool:
@@ -60,6 +69,7 @@ class Candidate(NamedTuple):
 
     rule: CompiledRule
     told: str
+    told_true: str
     data_schema: DataSchema | None
 
     def fits(self, event: DomainEvent) -> None:
@@ -75,7 +85,7 @@ class Candidate(NamedTuple):
         verdict = when.render(scope) if isinstance(when, Template) else when
         if not isinstance(verdict, bool):
             raise RenderError("type", "when must yield a bool")
-        return f"{self.told}, when true" if verdict else None
+        return self.told_true if verdict else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +111,7 @@ class CompiledRule:
         if named is None or at is None:
             return None
         told = f"from {named if isinstance(named, str) else f'/{named.pattern}/'}, on {self.types[at]}"
-        return Candidate(self, told, self.schemas[at])
+        return Candidate(self, told, f"{told}, when true", self.schemas[at])
 
 
 def compile_rule(sourced: Sourced, report: Report) -> CompiledRule:
@@ -154,7 +164,24 @@ def _send(send: Send, at: Where, report: Report) -> CompiledSend:
         deliver_at=_node(send.deliver_at, (*at, "deliver_at"), report),
         expires_at=_node(send.expires_at, (*at, "expires_at"), report),
         if_unlinked=_unlinked(send, at, report),
+        at=f"send[{at[1]}]",
     )
+
+
+def _constants(entry: Mapping[str, Node]) -> Iterator[tuple[str, Any]]:
+    """What is not right is not among them: it fails with each event, as a template would."""
+    for name, node in entry.items():
+        if node is not None and not has_template(node):
+            try:
+                yield name, FIELD_SLOTS[name](node)
+            except (RenderError, ValueError, OverflowError):
+                continue
+
+
+def has_template(node: Node) -> bool:
+    if isinstance(node, list | dict):
+        return any(map(has_template, node.values() if isinstance(node, dict) else node))
+    return isinstance(node, Template)
 
 
 def _unlinked(send: Send, at: Where, report: Report) -> float | None:

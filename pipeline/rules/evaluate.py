@@ -86,6 +86,8 @@ def compile_rules(
 class _Found:
     """An evaluation under way."""
 
+    version: Version
+    """Of rules that name no sequence."""
     changes: dict[tuple[str, str, str], Change] = field(default_factory=dict)
     """By destination, key and layer."""
     links: list[Link] = field(default_factory=list)
@@ -141,7 +143,8 @@ class RuleSet:
         candidates = self._rules_for(event.record.at.topic, event.type)
         if not candidates:
             return Evaluation()
-        scope, found = Scope(event), _Found()
+        version = Version.of(event_order(event), event.record.at, self.revision)
+        scope, found = Scope(event), _Found(version)
         for candidate in candidates:
             rule = candidate.rule
             try:
@@ -164,15 +167,16 @@ class RuleSet:
         rule = candidate.rule
         if candidate.data_schema is not None:
             at_slot("on", candidate.fits, event)
-        why = at_slot("when", candidate.why, scope)
+        why = candidate.told if rule.when is None else at_slot("when", candidate.why, scope)
         if why is None:
             return
         found.matched.append(Match(rule.name, why))
-        sender = Sender(rule.name, event, self._version(rule, event, scope), self.destinations)
+        version = found.version if rule.sequence is None else self._version(rule, event, scope)
+        sender = Sender(rule.name, event, version, self.destinations)
         links = [link_of(link, scope, sender.version, n) for n, link in enumerate(rule.links)]
         changes, namings = list[Change](), list[Naming]()
-        for index, send in enumerate(rule.sends):
-            sent, named = sender.changes(send, scope, f"send[{index}]")
+        for send in rule.sends:
+            sent, named = sender.changes(send, scope, send.at)
             changes += sent
             namings += named
         found.add(changes)
@@ -180,9 +184,7 @@ class RuleSet:
         found.namings += namings
 
     def _version(self, rule: CompiledRule, event: DomainEvent, scope: Scope) -> Version:
-        order = event_order(event)
-        if rule.sequence is not None:
-            order = at_slot("sequence", slots.order, at_slot("sequence", slots.rendered, rule.sequence, scope))
+        order = at_slot("sequence", slots.order, at_slot("sequence", slots.rendered, rule.sequence, scope))
         return Version.of(order, event.record.at, self.revision)
 
 

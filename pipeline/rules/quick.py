@@ -1,7 +1,8 @@
 """Templates of the common forms as Python functions: paths, filters, comparisons, `and`, `or`, `not`.
 
 A function gives what MiniJinja gives, or raises Slow where anything is out of the ordinary (a missing field,
-a filter that refuses, types that do not compare): MiniJinja then has its say. So there is one meaning, and one wording of failures.
+a filter that refuses, types that do not compare): MiniJinja then has its say.
+So there is one meaning, and one wording of failures.
 """
 
 from __future__ import annotations
@@ -48,15 +49,11 @@ def quick_text(source: str) -> Run | None:
         return None
     if "\r" in source:
         return None
-    parts: list[Any] = []
     found = pieces(source)[0]
     if len(found) > MAX_PIECES:
         return None
-    for piece in found:
-        parts.append(piece.text if piece.kind == "text" else quick_value(piece.text, None))
-    if None in parts:
-        return None
-    return _joined(parts)
+    parts = [piece.text if piece.kind == "text" else quick_value(piece.text, None) for piece in found]
+    return None if None in parts else _joined(parts)
 
 
 def _joined(parts: list[Any]) -> Run:

@@ -96,8 +96,8 @@ class Scope:
         self.item = item
         self.within_each = within_each
         self._views: dict[str, Any] | None = None
-        self.known: dict[int, Any] = {}
-        """Values by the id of their template: rules of one type say much the same."""
+        self.known: dict[Template, Any] = {}
+        """Rules of one type say much the same."""
 
     def within(self, item: Any) -> Scope:
         scope = Scope.__new__(Scope)
@@ -114,29 +114,30 @@ class Scope:
         return self._views
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Template:
     """A scalar of a rule: whole (exactly one `{{ … }}`: typed) or text. `source` is what MiniJinja renders."""
 
     source: str
     whole: bool
 
-    _quick: Run | None = field(default=None, repr=False, compare=False)
+    _quick: Run | None = field(default=None, repr=False)
 
     def render(self, scope: Scope) -> Any:
         """The value. Raises RenderError."""
         known = scope.known
-        if id(self) in known:
-            return known[id(self)]
-        value = known[id(self)] = self._value(scope)
-        return value
-
-    def _value(self, scope: Scope) -> Any:
+        if self in known:
+            return known[self]
         if self._quick is not None:
             try:
-                return _sound(self._quick(scope))
+                value = known[self] = _sound(self._quick(scope))
+                return value
             except (Slow, RenderError):
                 pass  # MiniJinja has the words for it
+        value = known[self] = self._slow(scope)
+        return value
+
+    def _slow(self, scope: Scope) -> Any:
         if not self.whole:
             return self._run(_TEXTS, scope)
         _seen.values = []

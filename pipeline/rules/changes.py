@@ -54,17 +54,17 @@ class Sender:
 
     def changes(self, send: CompiledSend, scope: Scope, at: str) -> tuple[list[Change], list[Naming]]:
         """The changes of every item, and what they say of their group. Raises Failed."""
-        group = given(send.group, scope, at, "group", slots.key)
+        group = None if send.group is None else given(send.group, scope, at, "group", slots.key)
         found: list[Change] = []
+        if send.each is None and not send.ends_group:
+            self._change(send, scope, group, at, found)
+            return found, [] if group is None else [self._naming(send, name, group, found) for name in send.send.to]
         for inner, where in () if send.ends_group else self._scopes(send, scope, at):
             self._change(send, inner, group, where, found)
             not_too_many(len(found))
         return found, [] if group is None else [self._naming(send, name, group, found) for name in send.send.to]
 
     def _scopes(self, send: CompiledSend, scope: Scope, at: str) -> Iterator[tuple[Scope, str]]:
-        if send.each is None:
-            yield scope, at
-            return
         items = at_slot(f"{at}.each", slots.rendered, send.each, scope)
         if not isinstance(items, list):
             raise Failed(f"{at}.each", "type", f"expected a list, not {kind_of(items)}")
@@ -79,8 +79,8 @@ class Sender:
         """Adds what is asked of one entry at each destination."""
         spec, event = send.send, self.event
         key = given(send.key, scope, at, "key", slots.key) or default_key(event)
-        subscriber = given(send.subscriber, scope, at, "subscriber", slots.name)
-        identity = given(send.identity, scope, at, "identity", slots.name)
+        subscriber = None if send.subscriber is None else given(send.subscriber, scope, at, "subscriber", slots.name)
+        identity = None if send.identity is None else given(send.identity, scope, at, "identity", slots.name)
         fields = _fields(send, scope, at)
         for name in spec.to:
             view = self.destinations[name]
@@ -101,11 +101,18 @@ class Sender:
                     if_unlinked=send.if_unlinked,
                     event=(event.source, event.id),
                     event_time=event.time or event.record.timestamp,
-                    matters_at=None if start is None else at_slot(f"{at}.entry.start", start_instant, start, zone),
+                    matters_at=None if start is None else _starts(start, zone, at),
                     deliver_at=_moment(send.deliver_at, scope, at, "deliver_at", zone),
                     expires_at=_moment(send.expires_at, scope, at, "expires_at", zone),
                 )
             )
+
+
+def _starts(start: str, zone: str, at: str) -> datetime:
+    try:
+        return start_instant(start, zone)
+    except FAILURES as error:
+        raise _failed(f"{at}.entry.start", error) from None
 
 
 def _content(

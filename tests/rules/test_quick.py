@@ -1,4 +1,4 @@
-"""The Python form of a template and MiniJinja never differ; no template, however hostile, reads or takes what it may not."""
+"""The Python form of a template and MiniJinja never differ; no hostile template takes, or reads, what it may not."""
 
 from __future__ import annotations
 
@@ -47,9 +47,6 @@ EXPRESSIONS = st.recursive(
     max_leaves=3,
 )
 SOURCES = EXPRESSIONS.map("{{{{ {} }}}}".format) | st.builds("T-{{{{ {} }}}}-{{{{ {} }}}}\n".format, EXPRESSIONS, PATHS)
-
-
-ODD = [b"", b"1" * 25, b"\\u0000", b"\\ud800", b"NaN", b"1e999", b"-0", b"\xff", b"[" * 70]
 
 
 def outcome(template: Template, data: Any) -> Any:
@@ -144,7 +141,7 @@ def test_a_hostile_template_ends_within_its_fuel_and_memory(source: str) -> None
 
 @pytest.mark.parametrize(
     "source",
-    [f"{{{{ {word} }}}}" for word in ("now()", "now", "env.HOME", "environ", "os.environ", "open('/etc/passwd')", "self",
+    [f"{{{{ {word} }}}}" for word in ("now()", "now", "env.HOME", "environ", "os.environ", "open('x')", "self",
                                      "range(9)", "data.__class__", "lipsum()", "cycler", "debug()", "namespace()")]
     + ["{% include '/etc/passwd' %}", "{% import 'x' as x %}", "{% extends 'x' %}"],
 )  # fmt: skip

@@ -27,6 +27,8 @@ MOST_BYTES, MOST_GROWTH = 220 << 20, 80 << 20
 OUTAGES = ("outage-503", "outage-closed", "credential-revoked", "token-outage")
 PARTLY = ("errors", "lost-close", "lost-500", "lost-hang", "late-acts", "slow-bodies", "malformed", "huge", "redirects")
 """Faults of single answers, for which an entry may be blamed while others are accepted."""
+ODD_ONES = 3
+"""Entries of one destination that may have spent an attempt by themselves."""
 ELSEWHERE = ("worker", "broker", "rebalance", "ledger", "net")
 """Kinds of faults, by their first word, that hurt more than one vendor."""
 PLANTED = (*SECRETS.values(), "Zuleika", "Quenneville", E_MAIL, "BK-")
@@ -168,9 +170,14 @@ def outages_cost_nothing(seen: Observation) -> Judged:
     )
     partly = {one.fault.target for one in seen.struck if one.fault.kind in PARTLY}
     unsure = any(one.fault.target.startswith("vendor/") for one in seen.struck)
+    spent: dict[str, dict[str, int]] = {}
     for (destination, key), attempts in seen.attempts.items():
         if key not in refused and destination not in partly and not unsure:
-            yield f"{destination}: {key} has spent {attempts} attempts"
+            spent.setdefault(destination, {})[key] = attempts
+    for destination, counts in spent.items():
+        # A call that timed out twice, as this machine was busy, is that entry's own; an outage would be that of many.
+        if max(counts.values()) > 1 or len(counts) > ODD_ONES:
+            yield f"{destination}: {len(counts)} entries have spent up to {max(counts.values())} attempts"
 
 
 def nobody_stops_another(seen: Observation) -> Judged:

@@ -1,0 +1,115 @@
+"""The judge itself: an observation in which all is well has no breach, and each thing that goes wrong is one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from random import Random
+from typing import Any
+
+import pytest
+
+from tests.chaos.expected import dead, expected
+from tests.chaos.links import Departure
+from tests.chaos.observation import AtVendor, InLedger, Letter, Observation, Row, Stored
+from tests.chaos.plan import Fault, Plan
+from tests.chaos.promises import judge
+from tests.chaos.story import Size, headers_of, story
+from tests.chaos.strikes import Struck
+
+PLAN = Plan(1, "postgres", ("ecal", "calreply"), 0.0, (), story(Random(1), Size(keys=12, versions=3)))
+PLACE = ("meetings", 0)
+BEATS = [number / 20 for number in range(-20, 400)]
+
+
+@cache
+def good() -> Observation:
+    buried = [value for value, count in dead(PLAN.events, 2, 0.0).items() for _ in range(count)]
+    keys = {event.value(0.0): event.key.encode() for event in PLAN.events}
+    return Observation(
+        plan=PLAN,
+        base=0.0,
+        converged=1.0,
+        struck=(),
+        vendors={name: _vendor(name) for name in PLAN.destinations},
+        letters=[Letter(keys[value], value, headers_of(value)) for value in buried],
+        published=frozenset((event.key.encode(), event.value(0.0)) for event in PLAN.events),
+        ends={PLACE: 9},
+        ledger=InLedger([Row("ecal", "BK-0", "idle", 0, False)], {PLACE: 9}, 0),
+        departures=[Departure(float(second), 1, "POST", "/ecal/ecal/apiv2/event") for second in range(10)],
+        stored=[Stored(0.0, "ecal", None, None)],
+        looks=BEATS,
+        beats=BEATS,
+        starved=[(at, 0.0) for at in BEATS],
+        stops=[(0.5, 0)],
+        ended={},
+        attempts={},
+        memory=[(100 << 20, 110 << 20)],
+        told={"worker-0.log": "nothing to see\n"},
+    )
+
+
+def _vendor(name: str) -> AtVendor:
+    entries = [{"key": key, **fields} for key, fields in expected(PLAN.events, name).items()]
+    writes = {entry["key"]: [(1.0, "create", entry["title"])] for entry in entries}
+    return AtVendor(entries, [], writes, [(float(n), "POST", "k", 200) for n in range(10)], 0)
+
+
+def ecal(**changes: Any) -> dict[str, Any]:
+    vendors = dict(good().vendors)
+    return {"vendors": vendors | {"ecal": replace(vendors["ecal"], **changes)}}
+
+
+def first(**changes: Any) -> dict[str, Any]:
+    """ECAL's first entry, otherwise."""
+    one, *others = good().vendors["ecal"].entries
+    return ecal(entries=[{**one, **changes}, *others])
+
+
+def letter(**changes: Any) -> dict[str, Any]:
+    one, *others = good().letters
+    return {"letters": [replace(one, **changes), *others]}
+
+
+def breached(**changes: Any) -> set[int]:
+    return {verdict.number for verdict in judge(replace(good(), **changes)) if verdict.breaches}
+
+
+def test_where_all_is_well_nothing_is_breached() -> None:
+    assert breached() == set()
+
+
+KEY = good().vendors["ecal"].entries[0]["key"]
+HELD = [Stored(0.0, "ecal", None, None), Stored(2.5, "ecal", None, "failing"), Stored(6.5, "ecal", None, None)]
+OUT = [Struck(Fault("outage-503", 2.0, 4.0, "ecal"), 2.5, 5.9)]
+WRITES = {KEY: [(1.0, "create", "x v2"), (2.0, "update", "x v1")]}
+
+
+@pytest.mark.parametrize(
+    ("number", "changes"),
+    [
+        (1, ecal(entries=good().vendors["ecal"].entries[1:])),
+        (1, {"converged": None}),
+        (1, {"letters": good().letters[1:]}),
+        (1, {"ended": {"worker-0.log": 1}}),
+        (2, ecal(doubles=[KEY])),
+        (3, ecal(writes=dict(good().vendors["ecal"].writes) | WRITES)),
+        (4, ecal(arrivals=[(1.0 + n / 100, "POST", "k", 200) for n in range(60)])),
+        (5, {"stored": HELD}),
+        (6, letter(value=b"of no poison", key=b"k")),
+        (6, {"attempts": {("ecal", "BK-1"): 4}}),
+        (7, {"struck": OUT} | {"vendors": {**good().vendors, "calreply": replace(
+            good().vendors["calreply"], arrivals=[(2.0, "POST", "k", 200)])}}),
+        (8, {"told": {"worker-1.log": "hello Zuleika\n"}}),
+        (8, letter(headers=[*good().letters[0].headers, ("calends-reason", b"planted-api-key-5TqW")])),
+        (9, letter(key=b"another")),
+        (9, letter(headers=[])),
+        (10, {"memory": [(100 << 20, 300 << 20)]}),
+        (11, {"stops": [(30.0, 0)]}),
+        (11, {"stops": [(0.5, -9)]}),
+        (12, first(location="elsewhere")),
+        (13, first(calendar="a stranger's")),
+    ],
+)  # fmt: skip
+def test_what_goes_wrong_breaches_its_promise(number: int, changes: dict[str, Any]) -> None:
+    assert number in breached(**changes)

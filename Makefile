@@ -13,7 +13,7 @@ JOBS ?= 2
 # Extra words for pytest: make test ARGS="-k ledger -x"
 ARGS  ?=
 
-.PHONY: help setup demo services test acceptance chaos fuzz lint format check docs bench image lock clean
+.PHONY: help setup demo services test acceptance chaos fuzz mutants lint format check docs bench image lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ chaos: setup services ## rounds of faults, counted at the vendor: make chaos SEE
 
 fuzz: setup services ## throw more at every reader than the tests do: EXAMPLES=2000 for each property
 	@CALENDS_FUZZ_EXAMPLES=$(or $(EXAMPLES),2000) $(BIN)/python -m pytest tests/fuzz $(ARGS)
+
+mutants: setup services ## break the code on purpose, patch by patch, and see the tests go red: ARGS="--only NAME"
+	@$(BIN)/python -m tests.mutants $(ARGS)
 
 lint: setup ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check .

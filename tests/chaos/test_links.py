@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import AsyncIterator
@@ -14,9 +15,16 @@ from tests.services.processes import free_ports
 
 
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(100):
-        writer.write(data)
+    with contextlib.suppress(ConnectionError):
+        while data := await reader.read(100):
+            writer.write(data)
+    await ended(writer)
+
+
+async def ended(writer: asyncio.StreamWriter) -> None:
     writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
 
 
 @pytest.fixture
@@ -28,6 +36,7 @@ async def link() -> AsyncIterator[Link]:
     yield made
     made.close()
     server.close()
+    await asyncio.sleep(0.05)  # the echoes hear of it
 
 
 async def said(link: Link, seconds: float = 0.3) -> bytes:
@@ -39,7 +48,7 @@ async def said(link: Link, seconds: float = 0.3) -> bytes:
     except (TimeoutError, ConnectionError):
         return b""
     finally:
-        writer.close()
+        await ended(writer)
 
 
 async def test_a_line_carries_what_is_said(link: Link) -> None:
@@ -55,7 +64,7 @@ async def test_a_cut_line_ends_at_once_and_a_silent_one_says_nothing_until_it_he
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(reader.read(100), 0.2)
     assert await asyncio.wait_for(reader.read(100), 10) == b"word"
-    writer.close()
+    await ended(writer)
 
 
 async def test_a_slow_line_takes_its_time_in_both_directions(link: Link) -> None:
@@ -78,5 +87,5 @@ async def test_requests_are_heard_as_they_leave(link: Link) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", link.port)
     writer.write(b"PUT /ecal/event/1 HTTP/1.1\r\n\r\n")
     await asyncio.wait_for(reader.read(100), 10)
-    writer.close()
+    await ended(writer)
     assert [(one.method, one.path) for one in heard] == [("PUT", "/ecal/event/1")]

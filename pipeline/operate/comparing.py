@@ -31,6 +31,7 @@ from pipeline.stream.ranges import Span, bounds_of, read
 
 Progress = Callable[[int, int], None]
 """Records done, of how many."""
+BOTH: Side = "both"
 OLD: Side = "old"
 NEW: Side = "new"
 FEW = 2_000
@@ -204,7 +205,7 @@ async def _compare_part(part: _Part, count: Callable[[int], None]) -> Comparison
 
 
 _ASKED = attrgetter(
-    "destination", "key", "kind", "layer", "content", "subscriber", "identity", "deliver_at", "expires_at"
+    "destination", "key", "kind", "layer", "group", "content", "subscriber", "identity", "deliver_at", "expires_at"
 )
 
 
@@ -243,9 +244,13 @@ class _Sides:
         for name, evaluation in (("old", before), ("new", after)):
             failures = (*shared.failures, *evaluation.failures)
             result.failures[name].update(failure.rule for failure in failures)
+        rosters = ((BOTH, shared.rosters), (OLD, before.rosters), (NEW, after.rosters))
+        for side, named in rosters:
+            for roster in named:
+                spill.add_roster(roster, side)
         same = _alike(before.changes, after.changes)
         for change in (*shared.changes, *(before.changes if same else ())):
-            spill.add(change, "both")
+            spill.add(change, BOTH)
         for side, changes in ((OLD, before.changes), (NEW, after.changes)):
             for change in () if same else changes:
                 spill.add(change, side)
@@ -257,9 +262,13 @@ def _some(rules: RuleSet, wanted: Callable[[Rule], bool]) -> RuleSet:
 
 
 def _meet(one: Evaluation, other: Evaluation) -> bool:
-    """Whether both change the same entry: then each rule has to know of the other."""
-    keys = {(change.destination, change.key) for change in one.changes}
-    return any((change.destination, change.key) in keys for change in other.changes)
+    """Whether both change the same entry, or name the same group: then each rule has to know of the other."""
+    return not _named(one).isdisjoint(_named(other))
+
+
+def _named(found: Evaluation) -> set[tuple[str, str, str]]:
+    entries = {("entry", change.destination, change.key) for change in found.changes}
+    return entries | {("group", roster.destination, roster.group) for roster in found.rosters}
 
 
 def _alike(before: Sequence[Change], after: Sequence[Change]) -> bool:

@@ -8,14 +8,15 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field, replace
 from heapq import merge
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from pipeline.model.change import BASE, Change, Version
+from pipeline.model.change import BASE, Change, Roster, Version
 from pipeline.model.facts import END
 from pipeline.rules.adapt import DestinationView, desired
 
@@ -31,6 +32,13 @@ insert into changes values (?, ?, ?, ?, ?, ?)
 on conflict do update set version = excluded.version, document = excluded.document
 where excluded.version > version
 """
+
+_UPSERT_ROSTER = """
+insert into rosters values (?, ?, ?, ?, ?)
+on conflict do update set version = excluded.version, document = excluded.document
+where excluded.version > version
+"""
+_ROSTERS = "select side, version, document from rosters where destination = ? and name = ?"
 
 
 class Slot(NamedTuple):
@@ -53,6 +61,10 @@ class Spill:
         for pragma in _PRAGMAS:
             self._connection.execute(f"pragma {pragma}")
         self._connection.execute(
+            "create table rosters (destination text, name text, side text, version blob, document text, "
+            "primary key (destination, name, side)) without rowid"
+        )
+        self._connection.execute(
             "create table if not exists changes (destination text, key text, layer text, side text, version blob, "
             "document text, primary key (destination, key, layer, side)) without rowid"
         )
@@ -65,6 +77,12 @@ class Spill:
             self._rows[slot] = (version, change)
         if len(self._rows) >= BUFFER:
             self.flush()
+
+    def add_roster(self, roster: Roster, side: Side) -> None:
+        """All that a group consists of, by one event; the newest of each group is kept."""
+        document = json.dumps({"keys": sorted(roster.keys), "rule": roster.rule}, ensure_ascii=False)
+        row = (roster.destination, roster.group, side, sortable(roster.version), document)
+        self._connection.execute(_UPSERT_ROSTER, row)
 
     def flush(self) -> None:
         rows = [
@@ -95,6 +113,24 @@ class Layers:
         contents = [self.slots[layer][1]["content"] for layer in order if layer in self.slots]
         return "present", desired(contents, view)
 
+    def group(self) -> str | None:
+        """The group that its base names."""
+        base = self.slots.get(BASE)
+        return None if base is None else base[1]["group"]
+
+    def without(self, rosters: Sequence[tuple[str, bytes, str]], key: str) -> Layers:
+        """As the newest of these rosters of its group leaves it."""
+        base = self.slots.get(BASE)
+        newest = max(rosters, key=itemgetter(1), default=None)
+        if base is None or newest is None or newest[1] <= base[0]:
+            return self
+        said = json.loads(newest[2])
+        if key in said["keys"]:
+            return self
+        end = {"kind": "cancel", "rule": said["rule"]}
+        held = self.slots.get(END)
+        return self if held is not None and held[0] > newest[1] else Layers({**self.slots, END: (newest[1], end)})
+
     def whose(self) -> tuple[Any, ...]:
         """What may change beside the content, in the order of `WHOSE`: the uppermost layer's that says it."""
         documents = [document for slot, (_, document) in sorted(self.slots.items()) if slot != END]
@@ -115,6 +151,27 @@ class Pair:
 
 def pairs(files: Sequence[Path]) -> Iterator[Pair]:
     """Every entry of these files, in order of destination and key."""
+    with ExitStack() as stack:
+        rosters = [stack.enter_context(closing(_reading(file))) for file in files]
+        for pair in _pairs(files):
+            yield _rostered(pair, rosters)
+
+
+def _rostered(pair: Pair, rosters: Sequence[sqlite3.Connection]) -> Pair:
+    """The entry is over where the newest roster of its group, on that side, is newer than its base and has it not."""
+    groups = {layers.group() for layers in (pair.old, pair.new)} - {None}
+    if not groups:
+        return pair
+    found = [row for group in groups for one in rosters for row in one.execute(_ROSTERS, (pair.destination, group))]
+    same = pair.same and all(side == "both" for side, _, _ in found)
+    old, new = (
+        layers.without([row for row in found if row[0] in ("both", side)], pair.key)
+        for side, layers in (("old", pair.old), ("new", pair.new))
+    )
+    return replace(pair, old=old, new=new, same=same)
+
+
+def _pairs(files: Sequence[Path]) -> Iterator[Pair]:
     for (destination, key), rows in groupby(merge(*map(_rows, files)), itemgetter(0, 1)):
         sides: dict[str, dict[str, tuple[bytes, str]]] = {"old": {}, "new": {}}
         same = True
@@ -135,8 +192,12 @@ def sortable(version: Version) -> bytes:
     return order + topic + version.partition.to_bytes(4, "big") + version.offset.to_bytes(8, "big")
 
 
+def _reading(file: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{file}?mode=ro", uri=True)
+
+
 def _rows(file: Path) -> Iterator[tuple[Any, ...]]:
-    connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
+    connection = _reading(file)
     try:
         query = "select destination, key, layer, side, version, document from changes"
         yield from connection.execute(f"{query} order by destination, key, layer, side")
@@ -153,6 +214,7 @@ def _document(change: Change) -> str:
     said = {
         "kind": change.kind,
         "rule": change.rule,
+        "group": change.group,
         "content": dict(change.content),
         "subscriber": change.subscriber,
         "identity": change.identity,

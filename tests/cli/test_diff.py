@@ -111,3 +111,19 @@ def test_a_record_that_fails_under_the_new_rules_alone_is_told(folder: Path) -> 
     _, output = diff(folder, RULES.replace("2026-12-24", "{{ data.due }}"))
 
     assert "rule due fails on 29 records; it failed on 0" in output
+
+
+def test_an_entry_that_its_group_no_longer_names_counts_as_cancelled(folder: Path) -> None:
+    """Each event names a group of one entry: with one group for all of them only the newest is left."""
+    group = """
+rules:
+  - name: due
+    from: [invoices]
+    on: due
+    send: {to: calendar, key: "{{ data.n }}", group: "%s", complete: true, identity: A1,
+           entry: {title: Due, start: "2026-12-24"}}
+"""
+    (folder / "rules.yaml").write_text(group % "{{ data.n }}")
+    found = json.loads(diff(folder, group % "all", "--json")[1])
+
+    assert (found["entries"], found["cancelled"], found["changed"], found["gone"]) == (40, 39, 0, 0)

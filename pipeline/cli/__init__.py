@@ -28,6 +28,7 @@ COMMANDS = {
     "new": "Make a first rule from a sample event.",
     "diff": "Run two rule sets over the same records and show which entries would differ. Reads only, in no group.",
     "run": "Read events from Kafka and keep the calendars in step, until SIGTERM or Ctrl-C.",
+    "reapply": "Put right what a wrong rule did: read the records since then again, under the rules as they are now.",
     "approve": "Approve rules that would cancel or delete more than the brake lets pass; workers then take them.",
     "webhooks": "Take what vendors post at POST /DESTINATION/SECRET and write it to Kafka, until SIGTERM or Ctrl-C.",
     "migrate": "Bring the ledger's tables to this version. SQLite does so by itself.",

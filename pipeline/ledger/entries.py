@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select, text, tuple_, update
+from sqlalchemy import Connection, delete, func, literal, select, text, tuple_, update
 
 from pipeline.ledger import bulk
 from pipeline.ledger import tables as t
@@ -148,6 +148,14 @@ def oldest_ready(connection: Connection, destination: str) -> float | None:
 
 def of_key(connection: Connection, key: str) -> list[Facts]:
     query = select(*_COLUMNS).where(t.entries.c.key == key).order_by(t.entries.c.destination)
+    return [_facts(row) for row in connection.execute(query)]
+
+
+def written_by(connection: Connection, rule: str, after: Key, limit: int) -> list[Facts]:
+    """The next entries, by destination and key, of which this rule wrote a layer."""
+    mentions = t.entries.c.layers.contains(f'"rule":{canonical(rule)}', autoescape=True)
+    beyond = tuple_(literal(after[0]), literal(after[1])) < _KEY
+    query = select(*_COLUMNS).where(mentions, beyond).order_by(*_KEY.clauses).limit(limit)
     return [_facts(row) for row in connection.execute(query)]
 
 

@@ -6,18 +6,21 @@ say of an old record must win over what a wrong set said of it in between.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, select, update
 
+from pipeline.ledger import entries
 from pipeline.ledger import tables as t
 from pipeline.ledger.database import clock, insert_into
-from pipeline.model.facts import NOTHING
+from pipeline.model.facts import NOTHING, Facts
 
 Transaction = Callable[[Callable[[Connection], Any]], Any]
 
+CHUNK = 500
 FORGOTTEN = 86_400.0
 """Seconds after which a worker that has gone is no longer told of."""
 
@@ -114,6 +117,22 @@ class RuleBook:
         """The worker has stopped."""
         gone = delete(t.rule_readings).where(t.rule_readings.c.worker == worker)
         self._transaction(lambda connection: connection.execute(gone))
+
+    def entries_of(self, rule: str) -> Iterator[Facts]:
+        """Every entry of which this rule wrote a layer, in chunks of transactions."""
+        last = ("", "")
+        while True:
+            step = functools.partial(entries.written_by, rule=rule, after=last, limit=CHUNK)
+            rows: list[Facts] = self._transaction(step)
+            yield from rows
+            if len(rows) < CHUNK:
+                return
+            last = (rows[-1].destination, rows[-1].key)
+
+    def entries(self, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Facts]:
+        """Those that there are."""
+        found: dict[tuple[str, str], Facts] = self._transaction(lambda connection: entries.locked(connection, names))
+        return found
 
     def live(self) -> int:
         """Entries that should be at a vendor."""

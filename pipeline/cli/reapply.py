@@ -1,0 +1,94 @@
+"""`calends reapply`: puts right what a wrong rule did."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.diff import progress_bar
+from pipeline.cli.ledger import opened
+from pipeline.cli.options import CANNOT_GO_ON, HERE, PROBLEMS, Config, give_up, tell, there
+from pipeline.cli.since import moment
+from pipeline.ledger import Act, Ledger
+from pipeline.operate.call import actor
+from pipeline.operate.check import Report, check
+from pipeline.operate.comparing import Version
+from pipeline.operate.reapplying import Reapplied, Reapplying
+from pipeline.settings import Settings
+from pipeline.stream import StreamError
+from pipeline.stream.configured import kafka_config
+from pipeline.stream.ranges import Span, bounds_of
+
+Rule = Annotated[
+    str, typer.Option("--rule", "-r", help="The rule that was wrong: its name, also where it is gone now.")
+]
+Since = Annotated[str, typer.Option(help="From when: 1d, 90m, 2026-11-20, an instant, or beginning.", metavar="TIME")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell what would become of the entries, and change nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Also where more would be cancelled than the brake lets pass.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
+
+
+def reapply(
+    rule: Rule, since: Since, config: Config = HERE, dry_run: DryRun = False, yes: Yes = False, as_json: AsJson = False
+) -> None:
+    """Put right what a wrong rule did: read the records since then again, under the rules as they are now."""
+    report = _report(config)
+    with opened(_settings(report)) as ledger:
+        try:
+            told, refused = asyncio.run(_reapply(report, ledger, rule, since, dry_run, yes, as_json))
+        except StreamError as error:
+            give_up(f"Kafka: {error}")
+    typer.echo(json.dumps(asdict(told), ensure_ascii=False, indent=2) if as_json else "\n".join(_lines(told, dry_run)))
+    if refused:
+        give_up(refused, PROBLEMS)
+
+
+async def _reapply(
+    report: Report, ledger: Ledger, rule: str, since: str, dry_run: bool, yes: bool, as_json: bool
+) -> tuple[Reapplied, str]:
+    """What was told, and why nothing was done; empty: it was, or was not meant to be."""
+    settings, rules = _settings(report), report.rule_set()
+    active = ledger.rules.active()
+    if active is None or active.digest != rules.digest:
+        give_up("the workers run other rules than these: let them read these first (calends status)")
+    kafka = kafka_config(settings, None)
+    bounds = await bounds_of(kafka, Version(settings, report.rules).topics(), Span(moment(since)))
+    work = Reapplying(rule, rules.with_revision(active.revision), ledger, bounds)
+    with progress_bar(not as_json) as progress:
+        told = await work.look(kafka, progress)
+    live, share = ledger.rules.live(), settings.brake.share
+    if told.counts["cancelled"] > share * live and not (yes or dry_run):
+        ended = told.counts["cancelled"]
+        return told, f"nothing was changed: {ended} of {live} live entries would be cancelled or deleted; --yes does it"
+    if not dry_run:
+        act = ledger.begin(Act(actor(), "reapply", "", f"{rule} since {since}"))
+        work.write()
+        ledger.end(act, f"{sum(told.counts.values()) - told.counts['unchanged']} entries")
+    return told, ""
+
+
+def _report(config: Path) -> Report:
+    report = check(there(config), secrets=False, tests=False)
+    if report.problems or report.settings is None:
+        tell(report.problems)
+        raise typer.Exit(CANNOT_GO_ON)
+    return report
+
+
+def _settings(report: Report) -> Settings:
+    assert report.settings is not None
+    return report.settings
+
+
+def _lines(told: Reapplied, dry_run: bool) -> list[str]:
+    would = "would be " if dry_run else ""
+    counts = [
+        f"{told.counts[what]:,} {would}{what}" for what in ("created", "changed", "cancelled") if told.counts[what]
+    ]
+    head = f"{told.records:,} records: {', '.join(counts) or 'nothing to put right'}"
+    return [head, *(f"  {what} {key} at {destination}" for what, destination, key in told.examples)]

@@ -12,8 +12,8 @@ import pytest
 from icalendar import Calendar
 
 from pipeline.model.wire import Response
-from pipeline.vendors.calreply.simulator import ZONES
 from pipeline.vendors.calreply.simulator import Simulator as CalReply
+from pipeline.vendors.calreply.simulator_zones import ZONES
 from pipeline.vendors.ecal.simulator import Simulator as Ecal
 
 ECAL = {"api_key": "123", "api_secret": "API-SECRET"}

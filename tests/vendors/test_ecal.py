@@ -23,7 +23,8 @@ from pipeline.model.wire import Credential, Request, Response
 from pipeline.rules.adapt import DestinationView, problems_of
 from pipeline.vendors.contract import Notice, Situation, Step
 from pipeline.vendors.ecal import VENDOR, payload
-from pipeline.vendors.ecal.simulator import SOCIAL, Simulator
+from pipeline.vendors.ecal.simulator import Simulator
+from pipeline.vendors.ecal.simulator_checks import SOCIAL
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 KEY, PERSON = "INV-1", "5924fd21608e3beb118b4567"

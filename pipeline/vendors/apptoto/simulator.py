@@ -7,42 +7,24 @@ Sources: PUT, POST, GET and DELETE /v1/events, GET /v1/event of apidocs.apptoto.
 
 from __future__ import annotations
 
-import base64
-import json
 import re
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from pipeline.model.wire import Response
-
-Query = tuple[tuple[str, str], ...]
-Event = dict[str, Any]
-
-REQUIRED = ("title", "start_time", "end_time")
-PERSON = ("name", "email", "phone")
-# The page with the names is lost; the vendor looks like a Rails system, which knows these and IANA's.
-ZONES = {
-    "Eastern Time (US & Canada)": "America/New_York",
-    "Central Time (US & Canada)": "America/Chicago",
-    "Mountain Time (US & Canada)": "America/Denver",
-    "Pacific Time (US & Canada)": "America/Los_Angeles",
-    "London": "Europe/London",
-    "Berlin": "Europe/Berlin",
-}
-
-
-class RefusedError(Exception):
-    """An answer other than 2xx: the status, a code, and what is wrong with which event."""
-
-    def __init__(self, status: int, code: str, errors: list[Event] | None = None) -> None:
-        super().__init__(status)
-        self.status, self.code, self.errors = status, code, errors or []
-
-
-class InvalidError(Exception):
-    """One event is wrong."""
+from pipeline.vendors.apptoto.simulator_answers import instant_of, is_listed, json_answer, local_of, person_of, whole_of
+from pipeline.vendors.apptoto.simulator_checks import (
+    REQUIRED,
+    ZONES,
+    Event,
+    InvalidError,
+    Query,
+    RefusedError,
+    basic_of,
+    batch_of,
+    check_fields,
+    object_of,
+)
 
 
 class Simulator:
@@ -77,7 +59,7 @@ class Simulator:
         """The answer to one request; `path` is below the account's base URL, `now` in Unix seconds."""
         try:
             self._check_credential(method, headers)
-            return _json(200, self._route(method, path, dict(query), headers, body, now))
+            return json_answer(200, self._route(method, path, dict(query), headers, body, now))
         except RefusedError as refused:
             return self._refusal(refused)
 
@@ -87,7 +69,7 @@ class Simulator:
 
     def peek(self, method: str, path: str, body: bytes) -> tuple[str, str]:
         """The external_ids and the titles a write is about, a space between several; "" where it says none."""
-        events = (_object(body) or {}).get("events") if method in ("PUT", "POST") else None
+        events = (object_of(body) or {}).get("events") if method in ("PUT", "POST") else None
         known = [event for event in events if isinstance(event, dict)] if isinstance(events, list) else []
         keys, titles = ([str(one[name]) for one in known if name in one] for name in ("external_id", "title"))
         return " ".join(keys), " ".join(titles)
@@ -111,7 +93,7 @@ class Simulator:
 
     def _entry(self, event: Event) -> dict[str, Any]:
         zone = ZONES.get(event["time_zone"] or "", event["time_zone"] or "UTC")
-        start, end = (_local(event[name], zone, event["all_day"]) for name in ("start_time", "end_time"))
+        start, end = (local_of(event[name], zone, event["all_day"]) for name in ("start_time", "end_time"))
         return {
             "key": event["external_id"] or "",
             "id": str(event["id"]),
@@ -132,7 +114,7 @@ class Simulator:
     # Who asks
 
     def _check_credential(self, method: str, headers: Mapping[str, str]) -> None:
-        if self._is_revoked or _basic(headers) != self._pair:
+        if self._is_revoked or basic_of(headers) != self._pair:
             raise RefusedError(401, "unauthorized")
         if method != "GET" and self._config.get("read_only", False):
             raise RefusedError(403, "insufficient_scope")
@@ -173,8 +155,10 @@ class Simulator:
         return max(found, key=lambda event: (not event["is_deleted"], event["id"]), default=None)
 
     def _list(self, query: dict[str, str]) -> Event:
-        size, page = _whole(query, "page_size", 30), _whole(query, "page", 1)
-        found = sorted((e for e in self._events.values() if _is_listed(e, query)), key=lambda e: _at(e["start_time"]))
+        size, page = whole_of(query, "page_size", 30), whole_of(query, "page", 1)
+        found = sorted(
+            (e for e in self._events.values() if is_listed(e, query)), key=lambda e: instant_of(e["start_time"])
+        )
         return {"events": [self._shown(event) for event in found[(page - 1) * size : page * size]]}
 
     def _shown(self, event: Event) -> Event:
@@ -191,7 +175,7 @@ class Simulator:
     # Writes
 
     def _write(self, method: str, body: bytes, now: float) -> Event:
-        events, may_make = _batch(body)
+        events, may_make = batch_of(body)
         if len(events) > int(self._config.get("max_batch", 25)):
             raise RefusedError(502, "bad_gateway")
         plans, errors = self._judged(method, events, may_make)
@@ -213,7 +197,7 @@ class Simulator:
         return good, errors
 
     def _check(self, method: str, given: Any, may_make: bool, others: list[Event]) -> None:
-        _check_fields(given)
+        check_fields(given)
         there = self._there(given)
         if method == "POST" and there is not None:
             raise InvalidError("external_id is taken")
@@ -223,7 +207,7 @@ class Simulator:
         for name in REQUIRED:
             if not merged.get(name):
                 raise InvalidError(f"{name} is required")
-        if _at(merged["end_time"]) < _at(merged["start_time"]):
+        if instant_of(merged["end_time"]) < instant_of(merged["start_time"]):
             raise InvalidError("end_time is before start_time")
         self._check_calendar(given, there, may_make)
 
@@ -287,8 +271,8 @@ class Simulator:
 
     def _people(self, event: Event, given: list[Event]) -> list[Event]:
         """All of them anew; but who has had a message stays."""
-        before = {_who(one): one for one in event["participants"]}
-        after = [before.get(_who(one)) or self._person(one) for one in given]
+        before = {person_of(one): one for one in event["participants"]}
+        after = [before.get(person_of(one)) or self._person(one) for one in given]
         stay = [] if not self._config.get("keeps_participants", False) else list(before.values())
         return [*(one for one in stay if one not in after), *after]
 
@@ -308,164 +292,4 @@ class Simulator:
             return Response(502, {"content-type": "text/html"}, b"<html><h1>502 Bad Gateway</h1></html>")
         more = {"www-authenticate": 'Basic realm="Apptoto"'} if refused.status == 401 else {}
         shown = {"error": refused.code, "message": refused.code.replace("_", " ")}
-        return _json(refused.status, {**shown, **({"errors": refused.errors} if refused.errors else {})}, more)
-
-
-def _basic(headers: Mapping[str, str]) -> tuple[str, str] | None:
-    scheme, _, encoded = headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "basic":
-        return None
-    try:
-        user, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
-    except ValueError:
-        return None
-    return user, password
-
-
-# What may stand in a body
-
-
-def _object(body: bytes) -> dict[str, Any] | None:
-    try:
-        found = json.loads(body)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _batch(body: bytes) -> tuple[list[Any], bool]:
-    """The events of a write, and whether it may make calendars."""
-    fields = _object(body)
-    if fields is None or not fields.keys() <= {"events", "prevent_calendar_creation"}:
-        raise RefusedError(400, "bad_request")
-    events, prevented = fields.get("events"), fields.get("prevent_calendar_creation", False)
-    if not isinstance(events, list) or not events or not isinstance(prevented, bool):
-        raise RefusedError(400, "bad_request")
-    return events, not prevented
-
-
-def _check_fields(given: Any) -> None:
-    if not isinstance(given, dict):
-        raise InvalidError("an event is an object")
-    for name, value in given.items():
-        if name not in CHECKS:
-            raise InvalidError(f"{name} is not a known field")
-        if not CHECKS[name](value):
-            raise InvalidError(f"{name} is not valid")
-    if ("calendar" in given) == ("calendar_id" in given):
-        raise InvalidError("calendar or calendar_id is required")
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and value != ""
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) is int and value > 0
-
-
-def _is_time(value: Any) -> bool:
-    """ISO 8601, date and time combined, with the zone's offset."""
-    form = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)"
-    if not isinstance(value, str) or not re.fullmatch(form, value, re.ASCII):
-        return False
-    try:
-        datetime.fromisoformat(value)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_zone(value: Any) -> bool:
-    try:
-        return isinstance(value, str) and (value in ZONES or bool(ZoneInfo(value).key))
-    except (KeyError, ValueError, OSError):
-        return False
-
-
-def _is_people(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(one, dict) and _is_person(one) for one in value)
-
-
-def _is_person(one: Event) -> bool:
-    if not one or not all(name in PEOPLE_CHECKS and PEOPLE_CHECKS[name](value) for name, value in one.items()):
-        return False
-    # "You should not include name/email/phone if you provide an explicit contact_id."
-    return "contact_id" not in one or not one.keys() & set(PERSON)
-
-
-PEOPLE_CHECKS: dict[str, Callable[[Any], bool]] = {
-    "name": _is_name,
-    "phone": _is_name,
-    "email": lambda value: isinstance(value, str) and re.fullmatch(r"[^@\s]+@[^@\s]+", value) is not None,
-    "contact_id": lambda value: type(value) is int,
-    "contact_external_id": _is_name,
-}
-CHECKS: dict[str, Callable[[Any], bool]] = {
-    "calendar": _is_name,
-    "calendar_id": _is_number,
-    "title": _is_name,
-    **dict.fromkeys(("location", "content"), _is_text),
-    **dict.fromkeys(("start_time", "end_time"), _is_time),
-    "time_zone": _is_zone,
-    "all_day": lambda value: isinstance(value, bool),
-    "show_as": lambda value: value is None or (type(value) is int and 0 <= value <= 4),
-    "external_id": _is_name,
-    "id": _is_number,
-    "custom_data": lambda value: isinstance(value, dict),
-    "participants": _is_people,
-}
-
-
-# What comes out
-
-
-def _whole(query: dict[str, str], name: str, default: int) -> int:
-    text = query.get(name, str(default))
-    if not text.isascii() or not text.isdecimal() or int(text) < 1:
-        raise RefusedError(400, "bad_request")
-    return int(text)
-
-
-def _at(text: str) -> datetime:
-    return datetime.fromisoformat(text)
-
-
-def _is_listed(event: Event, query: dict[str, str]) -> bool:
-    """The names of the filters are those that clients use."""
-    begin, end = query.get("begin"), query.get("end")
-    return (
-        (not event["is_deleted"] or query.get("include_deleted") == "true")
-        and (begin is None or _at(begin) <= _at(event["start_time"]))
-        and (end is None or _at(event["start_time"]) <= _at(end))
-        and all(any(_matches(one, name, query) for one in event["participants"] or [{}]) for name in FILTERS)
-    )
-
-
-FILTERS = {"phone_number": "normalized_phone", "email_address": "email"}
-
-
-def _matches(one: Event, name: str, query: dict[str, str]) -> bool:
-    return name not in query or one.get(FILTERS[name]) == query[name]
-
-
-def _who(one: Event) -> tuple[Any, ...]:
-    return tuple(one.get(name) for name in (*PERSON, "contact_id", "contact_external_id"))
-
-
-def _local(text: str, zone: str, all_day: bool) -> str:
-    """An all-day event lies on the days that its times name; what its end names is taken as the day after."""
-    if all_day:
-        return text[:10]
-    try:
-        return _at(text).astimezone(ZoneInfo(zone)).replace(tzinfo=None).isoformat()
-    except OverflowError:  # in the first or last hours of the calendar
-        return _at(text).astimezone(UTC).replace(tzinfo=None).isoformat()
-
-
-def _json(status: int, content: Any, more: Mapping[str, str] | None = None) -> Response:
-    return Response(status, {"content-type": "application/json", **(more or {})}, json.dumps(content).encode())
+        return json_answer(refused.status, {**shown, **({"errors": refused.errors} if refused.errors else {})}, more)

@@ -8,42 +8,39 @@ Sources: CalReply API pages (all resources, Webhooks, Timezones) and the Rokt Ca
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import heapq
-import json
-import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from datetime import date, datetime, timedelta
 from email.utils import formatdate
 from typing import Any
 from urllib.parse import parse_qsl, quote
 from uuid import UUID
 
 from pipeline.model.wire import Response
-
-Query = tuple[tuple[str, str], ...]
-Event = dict[str, Any]
-
-REQUIRED = ("eventId", "title", "start", "timezone")
-ROKT_FIELDS = ("timezoneIanaId", "visibleFromDateTimeUtc", "actionType")
-
-
-class RefusedError(Exception):
-    """An answer other than 2xx: the HTTP status, the vendor's code and its reason."""
-
-    def __init__(self, status: int, reason: str, code: str = "InvalidRequestParameter") -> None:
-        super().__init__(status)
-        self.status, self.reason, self.code = status, reason, code
-
-
-class TokenRefusedError(Exception):
-    """What the token endpoint answers: RFC 6749 section 5.2, as the vendor documents nothing."""
-
-    def __init__(self, error: str, status: int = 400) -> None:
-        super().__init__(error)
-        self.error, self.status = error, status
+from pipeline.vendors.calreply.simulator_answers import (
+    details_of,
+    event_lines,
+    folded,
+    iso,
+    json_answer,
+    name_of,
+    shown_entry,
+)
+from pipeline.vendors.calreply.simulator_checks import (
+    CHECKS,
+    REQUIRED,
+    ROKT_FIELDS,
+    Event,
+    Query,
+    RefusedError,
+    TokenRefusedError,
+    basic_of,
+    check_either,
+    checked,
+    is_guid,
+    object_of,
+)
 
 
 class Simulator:
@@ -103,7 +100,7 @@ class Simulator:
         """The key (an eventId, a subscriber) and the title a write is about, each "" where it says none."""
         if method == "GET" or path == self.token_path:
             return "", ""
-        fields = _object(body) or {}
+        fields = object_of(body) or {}
         event = fields.get("event", fields)
         if method != "POST" or not isinstance(event, dict):
             return str(fields.get("id") or fields.get("username") or path.rpartition("/")[2]), ""
@@ -123,14 +120,14 @@ class Simulator:
         self._settle(self._last if now is None else now)
         events = [(key, item["id"]) for key, items in self._items.items() for item in items]
         return events + [
-            (_name(one), identity) for identity, one in self._subscriptions.items() if one["ended"] is None
+            (name_of(one), identity) for identity, one in self._subscriptions.items() if one["ended"] is None
         ]
 
     def entries(self, now: float | None = None) -> list[dict[str, Any]]:
         """What stands in calendars now, one for each event and subscription. An all-day `end` is exclusive."""
         self._settle(self._last if now is None else now)
         return [
-            _entry(key, item, calendar)
+            shown_entry(key, item, calendar)
             for key, items in self._items.items()
             for item in items
             for calendar in item["subscriptions"]
@@ -153,7 +150,7 @@ class Simulator:
         except TokenRefusedError as refused:
             self.tokens_issued["refused"] += 1
             more = {"www-authenticate": "Basic"} if refused.status == 401 else {}
-            return _json(refused.status, {"error": refused.error}, more)
+            return json_answer(refused.status, {"error": refused.error}, more)
 
     def _grant(self, method: str, headers: Mapping[str, str], body: bytes, now: float) -> Response:
         if method != "POST":
@@ -172,13 +169,13 @@ class Simulator:
         return self._issue(now)
 
     def _check_client(self, headers: Mapping[str, str], form: Mapping[str, str]) -> None:
-        basic = _basic(headers)
+        basic = basic_of(headers)
         given = basic or (form.get("client_id", ""), form.get("client_secret", ""))
         if self._revoked or given != self._client:
             raise TokenRefusedError("invalid_client", 401 if basic else 400)
 
     def _use_refresh(self, token: str, headers: Mapping[str, str], now: float) -> None:
-        if _basic(headers) is None:  # the header is required to refresh
+        if basic_of(headers) is None:  # the header is required to refresh
             raise TokenRefusedError("invalid_client")
         if self._refresh.pop(token, 0.0) <= now:  # used, unknown or too old
             raise TokenRefusedError("invalid_grant")
@@ -198,7 +195,7 @@ class Simulator:
             ".issued": formatdate(now, usegmt=True),
             ".expires": formatdate(now + self._access_seconds, usegmt=True),
         }
-        return _json(200, content, {"cache-control": "no-store"})
+        return json_answer(200, content, {"cache-control": "no-store"})
 
     def _secret_text(self, kind: str) -> str:
         self._counter += 1
@@ -239,25 +236,25 @@ class Simulator:
     def _route_subscription(self, method: str, parts: list[str], body: bytes, now: float) -> Response:
         match method, parts:
             case "GET", ["v1", "subscription", identity]:
-                return _json(200, _details(*self._one(identity)))
+                return json_answer(200, details_of(*self._one(identity)))
             case "GET", ["v1", "subscription", account, calendar, user]:
                 self._check_account(account)
-                return _json(200, [_details(*pair) for pair in self._of_user(calendar, user)])
+                return json_answer(200, [details_of(*pair) for pair in self._of_user(calendar, user)])
             case "POST", ["v2", "subscribe", account, calendar]:
                 self._check_account(account)
-                return self._subscribe(calendar, _checked(body, "subscribe"), now)
+                return self._subscribe(calendar, checked(body, "subscribe"), now)
             case "POST", ["v1", "webcal", account, calendar]:
                 self._check_account(account)
-                return self._webcal(calendar, _checked(body, "webcal"), now)
+                return self._webcal(calendar, checked(body, "webcal"), now)
             case "POST", ["v1", "google", account, calendar]:
                 self._check_account(account)
-                return self._google(calendar, _checked(body, "google"), now)
+                return self._google(calendar, checked(body, "google"), now)
             case "PUT", ["v1", "subscription", account, calendar, identity]:
                 self._check_account(account)
-                return self._change_subscription(calendar, identity, _checked(body, "update"), now)
+                return self._change_subscription(calendar, identity, checked(body, "update"), now)
             case "DELETE", ["v1", "subscription", account, calendar]:
                 self._check_account(account)
-                return self._deactivate(calendar, _object(body) or {}, now)
+                return self._deactivate(calendar, object_of(body) or {}, now)
             case _:
                 raise RefusedError(404, "no such resource", "NotFound")
 
@@ -266,7 +263,7 @@ class Simulator:
             raise RefusedError(400, "account code is not known")
 
     def _create(self, body: bytes, now: float) -> Response:
-        request = _object(body)
+        request = object_of(body)
         if request is None or not request.keys() <= {"event", "subscriptionIds"}:
             raise RefusedError(400, "the body must be an object of event and subscriptionIds")
         event, subscriptions = request.get("event"), request.get("subscriptionIds", [])
@@ -274,12 +271,12 @@ class Simulator:
             raise RefusedError(400, "event parameter is missing")
         self._check_event(event)
         self._check_required(event)
-        if not isinstance(subscriptions, list) or not all(map(_is_guid, subscriptions)):
+        if not isinstance(subscriptions, list) or not all(map(is_guid, subscriptions)):
             raise RefusedError(400, "subscriptionIds must be a list of GUIDs")
         return self._accept(now, lambda at: self._add(event, list(dict.fromkeys(subscriptions)), at))
 
     def _update(self, body: bytes, now: float) -> Response:
-        event = _object(body)  # flat, without wrapper and subscriptionIds
+        event = object_of(body)  # flat, without wrapper and subscriptionIds
         if event is None or not event.get("eventId"):
             raise RefusedError(400, "event id parameter is missing")
         self._check_event(event)
@@ -367,14 +364,14 @@ class Simulator:
         if method == "WebCal":
             identity = self._begin(calendar, method, said, now)
             more = {"subscriptionUrl": self._url(identity), "isNewSubscription": True}
-            return _json(200, {**answer, "subscriptionId": identity, **more})
+            return json_answer(200, {**answer, "subscriptionId": identity, **more})
         known = self._consented(calendar, said)
         if known is None:
-            return _json(
+            return json_answer(
                 200, {**answer, "redirectTo": self._ask_consent(lambda at: self._grant_new(calendar, said, at), now)}
             )
         self._merge(known, said, now)
-        return _json(200, {**answer, "subscriptionId": known, "isNewSubscription": False})
+        return json_answer(200, {**answer, "subscriptionId": known, "isNewSubscription": False})
 
     def _webcal(self, calendar: str, said: Event, now: float) -> Response:
         if calendar in self._protected and not said.get("username"):
@@ -420,7 +417,7 @@ class Simulator:
         protected = calendar in self._protected
         one["password"] = hashlib.sha256(identity.encode()).hexdigest()[:16] if protected else None
         self._subscriptions[identity] = one
-        self._note(_name(one), "create", "", at)
+        self._note(name_of(one), "create", "", at)
         for event in said.get("events", ()):
             self._add_own(identity, event, at)
         self._tell("Subscribe", "SubscriptionViaWebApi", identity)
@@ -449,24 +446,24 @@ class Simulator:
         if one.get("withdrawn"):
             if not said.get("redirectTo"):
                 raise RefusedError(400, "redirectTo is required: the person has to consent anew")
-            return _json(
+            return json_answer(
                 200, {**answer, "redirectTo": self._ask_consent(lambda at: self._merge(identity, said, at), now)}
             )
         self._merge(identity, said, now)
-        return _json(200, {**answer, "message": "Subscription updated"})
+        return json_answer(200, {**answer, "message": "Subscription updated"})
 
     def _merge(self, identity: str, said: Event, at: float) -> None:
         one = self._subscriptions[identity]
         merged = {**one["said"], **said}
-        _check_either(merged)
+        check_either(merged)
         one["said"] = merged
         one["withdrawn"] = False
-        self._note(_name(one), "update", "", at)
+        self._note(name_of(one), "update", "", at)
         self._tell("SubscriptionDetailsUpdated", "SubscriptionViaWebApi", identity)
 
     def _deactivate(self, calendar: str, said: Event, now: float) -> Response:
         match said:
-            case {"id": str() as identity} if _is_guid(identity):
+            case {"id": str() as identity} if is_guid(identity):
                 _, one = self._one(identity)
                 if one["calendar"] != calendar:
                     raise RefusedError(400, "Invalid combination of subscription and calendar codes")
@@ -485,7 +482,7 @@ class Simulator:
             if one["ended"] is None:
                 one["ended"] = at
                 self._items = {key: kept for key, kept in self._items.items() if not key.startswith(f"{identity}/")}
-                self._note(_name(one), "delete", "", at)
+                self._note(name_of(one), "delete", "", at)
                 self._tell("Unsubscribe", action, identity)
 
     # Webhooks
@@ -496,7 +493,7 @@ class Simulator:
             "calendarSubscriptionId": identity,
             "calendarTitle": one["calendar"],
             "subscriptionMethod": one["method"],
-            "createdDateTimeUtc": _iso(one["at"]),
+            "createdDateTimeUtc": iso(one["at"]),
             **{name: one["said"][name] for name in ("emailAddress", "additionalOptIn") if name in one["said"]},
             **({"subscriberExternalId": one["said"]["subscriberId"]} if "subscriberId" in one["said"] else {}),
         }
@@ -520,13 +517,13 @@ class Simulator:
     def _feed(self, subscription: str, headers: Mapping[str, str], now: float) -> Response:
         one = self._subscriptions.get(subscription)
         if one is not None and one["password"]:
-            if _basic(headers) != (one["said"]["username"], one["password"]):
+            if basic_of(headers) != (one["said"]["username"], one["password"]):
                 return Response(401, {"www-authenticate": "Basic"})
         elif "authorization" in headers:  # its sample sends none, as calendar clients do; a wrong one is refused
             self._check_bearer(headers, now)
-        if not _is_guid(subscription):
+        if not is_guid(subscription):
             return Response(400)
-        text = "\r\n".join(map(_folded, self._feed_lines(subscription))) + "\r\n"
+        text = "\r\n".join(map(folded, self._feed_lines(subscription))) + "\r\n"
         kind = {"content-type": "text/calendar", "cache-control": "private"}
         return Response(200, {**kind, "content-disposition": "attachment; filename=calendar.ics"}, text.encode())
 
@@ -536,7 +533,7 @@ class Simulator:
         for key, items in self._items.items():
             for item in items:
                 if subscription in item["subscriptions"]:
-                    yield from _event_lines(item["id"] if self._own_uid else key, item)
+                    yield from event_lines(item["id"] if self._own_uid else key, item)
         yield "END:VCALENDAR"
 
     # Errors
@@ -553,354 +550,4 @@ class Simulator:
         ]
         stated, error = shapes[self._refusals % 4]
         more = {"www-authenticate": "Bearer"} if refused.status == 401 else {}
-        return _json(refused.status, {"success": False, "statusCode": stated, "errors": [error]}, more)
-
-
-# What may stand in an event
-
-
-def _object(body: bytes) -> dict[str, Any] | None:
-    try:
-        found = json.loads(body)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _basic(headers: Mapping[str, str]) -> tuple[str, str] | None:
-    scheme, _, encoded = headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "basic":
-        return None
-    try:
-        user, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
-    except ValueError:
-        return ("", "")
-    return user, password
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_guid(value: Any) -> bool:
-    form = r"[0-9a-fA-F]{8}(-?)[0-9a-fA-F]{4}\1[0-9a-fA-F]{4}\1[0-9a-fA-F]{4}\1[0-9a-fA-F]{12}"
-    return isinstance(value, str) and re.fullmatch(form, value) is not None
-
-
-def _is_local(value: Any) -> bool:
-    """ISO 8601 without an offset: "in Timezone that it is occurs in"."""
-    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", value, re.ASCII):
-        return False
-    try:
-        datetime.fromisoformat(value)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_minutes(value: Any) -> bool:
-    """A number by the table, digits in quotes by the sample."""
-    if isinstance(value, str):
-        return value.isascii() and value.isdecimal()
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-CHECKS: dict[str, Callable[[Any], bool]] = {
-    **dict.fromkeys(("eventId", "title", "description", "location", *ROKT_FIELDS), _is_text),
-    **dict.fromkeys(("start", "end"), _is_local),
-    "timezone": lambda value: isinstance(value, str) and value in ZONES,
-    "allDayEvent": lambda value: isinstance(value, bool),
-    "notifyBefore": _is_minutes,
-}
-
-
-# What may stand in a subscription
-
-
-def _is_guids(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_is_guid, value))
-
-
-def _is_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(one, str) and one for one in value)
-
-
-def _is_bool(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
-def _is_tags(value: Any) -> bool:
-    def is_tag(tag: Any) -> bool:
-        match tag:
-            case {"internalId": identity} if len(tag) == 1:
-                return _is_guid(identity)
-            case {"externalId": str() as identity} if len(tag) == 1:
-                return bool(identity)
-            case _:
-                return False
-
-    return isinstance(value, list) and all(map(is_tag, value))
-
-
-def _is_zone(value: Any) -> bool:
-    return isinstance(value, str) and value in ZONES
-
-
-def _is_link(value: Any) -> bool:
-    return isinstance(value, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:\S+", value) is not None
-
-
-def _is_own_events(value: Any) -> bool:
-    """EventDetail Model: all required but location, timezone, allDayEvent and notifyBefore."""
-
-    def is_event(event: Any) -> bool:
-        if not isinstance(event, dict) or not event.keys() <= EVENT_DETAIL.keys():
-            return False
-        if not all(event.get(name) for name in ("eventId", "title", "description", "start", "end")):
-            return False
-        return all(EVENT_DETAIL[name](one) for name, one in event.items())
-
-    return isinstance(value, list) and all(map(is_event, value))
-
-
-def _is_moment(value: Any) -> bool:
-    """ISO 8601; the sample has an offset of hours alone."""
-    if not isinstance(value, str) or re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", value, re.ASCII) is None:
-        return False
-    try:
-        datetime.fromisoformat(value)
-    except ValueError:
-        return False
-    return True
-
-
-EVENT_DETAIL: dict[str, Callable[[Any], bool]] = {
-    **{name: check for name, check in CHECKS.items() if name not in ROKT_FIELDS},
-    **dict.fromkeys(("start", "end"), _is_moment),
-}
-_SETTINGS: dict[str, Callable[[Any], bool]] = {
-    "calendarTags": _is_tags,
-    "timeZoneId": _is_zone,
-    "requestEventIds": _is_guids,
-    "externalEventIds": _is_texts,
-    "marketingAllowed": _is_bool,  # not in the tables of creates, but in all their samples
-    "additionalOptIn": _is_bool,
-}
-_CREATE: dict[str, Callable[[Any], bool]] = {
-    **_SETTINGS,
-    **dict.fromkeys(("subscriberId", "emailAddress", "userAgent", "urlReferrer", "ipAddress"), _is_text),
-    **dict.fromkeys(("utmSource", "utmMedium", "utmContent", "utmCampaign"), _is_text),
-    "events": _is_own_events,
-}
-# In two samples and no table.
-_TELEVISION: dict[str, Callable[[Any], bool]] = {
-    **dict.fromkeys(("channelFinderZipCode", "channelFinderLineUpId", "clickId", "networkDevice"), _is_text),
-    **dict.fromkeys(("providerName", "providerLocation", "stationNum", "stationName", "username"), _is_text),
-    "sourceId": lambda value: isinstance(value, int) and not isinstance(value, bool),
-}
-TABLES: dict[str, dict[str, Callable[[Any], bool]]] = {
-    "subscribe": {
-        **_CREATE,
-        "redirectTo": _is_link,
-        "subscriptionMethod": lambda value: value in ("WebCal", "Google"),
-    },
-    "webcal": {**_CREATE, **_TELEVISION, "subscriptionPlatformType": _is_text},
-    "google": {**_CREATE, **_TELEVISION, "redirectTo": _is_link},
-    "update": {
-        **_SETTINGS,
-        "excludeRequestEventIds": _is_guids,
-        "excludeExternalEventIds": _is_texts,
-        "redirectTo": _is_link,
-    },
-}
-
-
-def _checked(body: bytes, table: str) -> Event:
-    """The parameters in their table's names: the samples write some with capitals, and a referrer in another way."""
-    given, checks = _object(body), TABLES[table]
-    if given is None:
-        raise RefusedError(400, "the body must be an object")
-    names = {name.lower(): name for name in checks} | (
-        {"referer": "urlReferrer"} if table in ("webcal", "google") else {}
-    )
-    said: Event = {}
-    for written, value in given.items():
-        name = names.get(written.lower())
-        if name is None:
-            raise RefusedError(400, f"{written} is not a known parameter")
-        if not checks[name](value):
-            raise RefusedError(400, f"{name} parameter is not valid")
-        said[name] = value
-    _check_either(said)
-    return said
-
-
-def _check_either(said: Event) -> None:
-    """ "By either specifying which events to include or exclude" (Get Subscription Details)."""
-    included = said.get("requestEventIds") or said.get("externalEventIds")
-    if included and (said.get("excludeRequestEventIds") or said.get("excludeExternalEventIds")):
-        raise RefusedError(400, "events are either included or excluded")
-
-
-# What comes out
-
-
-def _name(one: Event) -> str:
-    return f"{one['calendar']}/{one['said'].get('subscriberId', '')}"
-
-
-def _iso(at: float) -> str:
-    return (datetime(1970, 1, 1) + timedelta(seconds=at)).isoformat(timespec="milliseconds")
-
-
-def _guid_of(text: str) -> str:
-    return str(UUID(hashlib.md5(text.encode()).hexdigest()))
-
-
-def _details(identity: str, one: Event) -> Event:
-    """As Get Subscription Details shows a subscription."""
-    said = one["said"]
-    tags = [tag.get("internalId") or _guid_of(tag["externalId"]) for tag in said.get("calendarTags", ())]
-    names = [tag.get("externalId", "Tag") for tag in said.get("calendarTags", ())]
-    return {
-        "subscriptionId": identity,
-        "calendar": {"code": one["calendar"], "name": one["calendar"], "image": "//images.example/calendar.jpg"},
-        "tags": [{"id": tag, "name": name} for tag, name in zip(tags, names, strict=True)],
-        **({"timezoneId": said["timeZoneId"]} if "timeZoneId" in said else {}),
-        "subscriptionType": one["method"],
-        **{name: said[name] for name in ("subscriberId", "emailAddress") if name in said},
-        "createdAt": _iso(one["at"]),
-        "isActive": one["ended"] is None,
-        **({"deactivatedDate": _iso(one["ended"])} if one["ended"] is not None else {}),
-        "events": [
-            *_listed(said, "request", "external", False),
-            *_listed(said, "excludeRequest", "excludeExternal", True),
-        ],
-    }
-
-
-def _listed(said: Event, by_id: str, by_name: str, is_excluded: bool) -> Iterator[Event]:
-    for identity in said.get(f"{by_id}EventIds", ()):
-        yield {"id": identity, "name": "Event", "isExcluded": is_excluded}
-    for name in said.get(f"{by_name}EventIds", ()):
-        yield {"id": _guid_of(name), "name": "Event", "externalId": name, "isExcluded": is_excluded}
-
-
-def _json(status: int, content: Any, more: Mapping[str, str] | None = None) -> Response:
-    return Response(status, {"content-type": "application/json", **(more or {})}, json.dumps(content).encode())
-
-
-def _entry(key: str, item: Event, calendar: str) -> dict[str, Any]:
-    event = item["event"]
-    all_day = bool(event.get("allDayEvent"))
-    start, end = event["start"], event.get("end")
-    return {
-        "key": key,
-        "id": item["id"],
-        "calendar": calendar,
-        "title": event["title"],
-        "start": start[:10] if all_day else start,
-        "end": _day_end(start, end) if all_day else end,
-        "time_zone": event.get("timezoneIanaId") or ZONES[event["timezone"]],
-        "all_day": all_day,
-        "location": event.get("location", ""),
-        "description": event.get("description", ""),
-        "content": dict(event),
-    }
-
-
-def _day_end(start: str, end: str | None) -> str:
-    """The first day that is not part of it; the documents' all-day sample has no end."""
-    after = date.fromisoformat(start[:10]) + timedelta(days=1)
-    return max(after.isoformat(), (end or start)[:10])
-
-
-def _event_lines(uid: str, item: Event) -> Iterator[str]:
-    entry = _entry(uid, item, "")
-    stamp = _stamp(item["at"])
-    yield from ("BEGIN:VEVENT", f"UID:{uid}", "CLASS:PUBLIC", "TRANSP:TRANSPARENT", f"SUMMARY:{_text(entry['title'])}")
-    yield _when("DTSTART", entry, entry["start"])
-    if entry["end"]:
-        yield _when("DTEND", entry, entry["end"])
-    if entry["description"]:
-        yield f"DESCRIPTION:{_text(entry['description'])}"
-    if entry["location"]:
-        yield f"LOCATION:{_text(entry['location'])}"
-    yield from (f"DTSTAMP:{stamp}", f"LAST-MODIFIED:{stamp}", f"SEQUENCE:{item['sequence']}")
-    if (minutes := item["event"].get("notifyBefore")) is not None:
-        yield from ("BEGIN:VALARM", "ACTION:DISPLAY", "DESCRIPTION:Reminder", f"TRIGGER:-PT{minutes}M", "END:VALARM")
-    yield "END:VEVENT"
-
-
-def _stamp(at: float) -> str:
-    return (datetime(1970, 1, 1) + timedelta(seconds=int(at))).strftime("%Y%m%dT%H%M%SZ")
-
-
-def _when(name: str, entry: Event, value: str) -> str:
-    compact = value.replace("-", "").replace(":", "")
-    return f"{name};VALUE=DATE:{compact}" if entry["all_day"] else f'{name};TZID="{entry["time_zone"]}":{compact}'
-
-
-def _text(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace(";", "\\;").replace(",", "\\,")
-    return escaped.replace("\r\n", "\\n").replace("\n", "\\n").replace("\r", "\\n")
-
-
-def _folded(line: str) -> str:
-    """RFC 5545 section 3.1, counted in characters: no line here needs the octets exactly."""
-    return "\r\n\t".join(line[i : i + 60] for i in range(0, len(line), 60))
-
-
-# The "Timezones" page: these Windows names and no others. The IANA names are CLDR's.
-_ZONES = """
-Dateline Standard Time=Etc/GMT+12; UTC-11=Etc/GMT+11; Hawaiian Standard Time=Pacific/Honolulu;
-Alaskan Standard Time=America/Anchorage; Pacific Standard Time (Mexico)=America/Tijuana;
-Pacific Standard Time=America/Los_Angeles; US Mountain Standard Time=America/Phoenix;
-Mountain Standard Time (Mexico)=America/Mazatlan; Mountain Standard Time=America/Denver;
-Central America Standard Time=America/Guatemala; Central Standard Time=America/Chicago;
-Central Standard Time (Mexico)=America/Mexico_City; Canada Central Standard Time=America/Regina;
-SA Pacific Standard Time=America/Bogota; Eastern Standard Time (Mexico)=America/Cancun;
-Eastern Standard Time=America/New_York; US Eastern Standard Time=America/Indianapolis;
-Venezuela Standard Time=America/Caracas; Paraguay Standard Time=America/Asuncion;
-Atlantic Standard Time=America/Halifax; Central Brazilian Standard Time=America/Cuiaba;
-SA Western Standard Time=America/La_Paz; Newfoundland Standard Time=America/St_Johns;
-E. South America Standard Time=America/Sao_Paulo; SA Eastern Standard Time=America/Cayenne;
-Argentina Standard Time=America/Buenos_Aires; Greenland Standard Time=America/Godthab;
-Montevideo Standard Time=America/Montevideo; Bahia Standard Time=America/Bahia;
-Pacific SA Standard Time=America/Santiago; UTC-02=Etc/GMT+2; Mid-Atlantic Standard Time=Etc/GMT+2;
-Azores Standard Time=Atlantic/Azores; Cape Verde Standard Time=Atlantic/Cape_Verde;
-Morocco Standard Time=Africa/Casablanca; UTC=Etc/UTC; GMT Standard Time=Europe/London;
-Greenwich Standard Time=Atlantic/Reykjavik; W. Europe Standard Time=Europe/Berlin;
-Central Europe Standard Time=Europe/Budapest; Romance Standard Time=Europe/Paris;
-Central European Standard Time=Europe/Warsaw; W. Central Africa Standard Time=Africa/Lagos;
-Namibia Standard Time=Africa/Windhoek; Jordan Standard Time=Asia/Amman; GTB Standard Time=Europe/Bucharest;
-Middle East Standard Time=Asia/Beirut; Egypt Standard Time=Africa/Cairo; Syria Standard Time=Asia/Damascus;
-E. Europe Standard Time=Europe/Chisinau; South Africa Standard Time=Africa/Johannesburg;
-FLE Standard Time=Europe/Kiev; Turkey Standard Time=Europe/Istanbul; Israel Standard Time=Asia/Jerusalem;
-Kaliningrad Standard Time=Europe/Kaliningrad; Libya Standard Time=Africa/Tripoli;
-Arabic Standard Time=Asia/Baghdad; Arab Standard Time=Asia/Riyadh; Belarus Standard Time=Europe/Minsk;
-Russian Standard Time=Europe/Moscow; E. Africa Standard Time=Africa/Nairobi; Iran Standard Time=Asia/Tehran;
-Arabian Standard Time=Asia/Dubai; Azerbaijan Standard Time=Asia/Baku; Russia Time Zone 3=Europe/Samara;
-Mauritius Standard Time=Indian/Mauritius; Georgian Standard Time=Asia/Tbilisi;
-Caucasus Standard Time=Asia/Yerevan; Afghanistan Standard Time=Asia/Kabul;
-West Asia Standard Time=Asia/Tashkent; Ekaterinburg Standard Time=Asia/Yekaterinburg;
-Pakistan Standard Time=Asia/Karachi; India Standard Time=Asia/Calcutta; Sri Lanka Standard Time=Asia/Colombo;
-Nepal Standard Time=Asia/Katmandu; Central Asia Standard Time=Asia/Bishkek;
-Bangladesh Standard Time=Asia/Dhaka; N. Central Asia Standard Time=Asia/Novosibirsk;
-Myanmar Standard Time=Asia/Rangoon; SE Asia Standard Time=Asia/Bangkok;
-North Asia Standard Time=Asia/Krasnoyarsk; China Standard Time=Asia/Shanghai;
-North Asia East Standard Time=Asia/Irkutsk; Singapore Standard Time=Asia/Singapore;
-W. Australia Standard Time=Australia/Perth; Taipei Standard Time=Asia/Taipei;
-Ulaanbaatar Standard Time=Asia/Ulaanbaatar; North Korea Standard Time=Asia/Pyongyang;
-Tokyo Standard Time=Asia/Tokyo; Korea Standard Time=Asia/Seoul; Yakutsk Standard Time=Asia/Yakutsk;
-Cen. Australia Standard Time=Australia/Adelaide; AUS Central Standard Time=Australia/Darwin;
-E. Australia Standard Time=Australia/Brisbane; AUS Eastern Standard Time=Australia/Sydney;
-West Pacific Standard Time=Pacific/Port_Moresby; Tasmania Standard Time=Australia/Hobart;
-Magadan Standard Time=Asia/Magadan; Vladivostok Standard Time=Asia/Vladivostok;
-Russia Time Zone 10=Asia/Srednekolymsk; Central Pacific Standard Time=Pacific/Guadalcanal;
-Russia Time Zone 11=Asia/Kamchatka; New Zealand Standard Time=Pacific/Auckland; UTC+12=Etc/GMT-12;
-Fiji Standard Time=Pacific/Fiji; Kamchatka Standard Time=Asia/Kamchatka; Tonga Standard Time=Pacific/Tongatapu;
-Samoa Standard Time=Pacific/Apia; Line Islands Standard Time=Pacific/Kiritimati
-"""
-
-ZONES: dict[str, str] = {name: iana for name, _, iana in (pair.strip().partition("=") for pair in _ZONES.split(";"))}
+        return json_answer(refused.status, {"success": False, "statusCode": stated, "errors": [error]}, more)

@@ -11,49 +11,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from pipeline.model.wire import Response
-
-Query = tuple[tuple[str, str], ...]
-Event = dict[str, Any]
-Person = dict[str, Any]
-
-OBJECTIVES = {"payment_reminder", "payment_success", "ticket_sale", "merchandise_sale", "tune_in"}
-# "pintrest" is the spelling of the field table, "pinterest" the last line that of its PUT sample.
-SOCIAL = {
-    *("facebook", "twitter", "instagram", "google", "ipad", "iphone", "android", "pintrest", "myspace", "podcast"),
-    *("blog", "foursquare", "youtube", "stackla"),
-    *("pinterest", "linkedin", "flickr", "blackberry", "soundcloud", "vimeo"),
-}
-REQUIRED = ("name", "location", "startDate", "endDate", "reference")
-BULK_FIELDS = {"alert", "alert2", "details", "social", "sponsored_message", "referenceType", "objective"} | {
-    "smartAlert",
-    "smartDetails",
-}
-QUICK_LINK = re.compile(r"quickLink\[[1-6]\]\[(name|url)\]")
-MEANINGS = {
-    "200": "OK",
-    "400": "Bad request",
-    "403": "Forbidden",
-    "404": "Not found",
-    "409": "Already exists",
-    "429": "Too many requests! Try again after sometime.",
-    "500": "Internal server error",
-    "503": "Service unavailable",
-}
-
-
-class RefusedError(Exception):
-    """An answer other than 2xx, with the text for `statusLong`."""
-
-    def __init__(self, status: int, text: str = "") -> None:
-        super().__init__(status)
-        self.status, self.text = status, text or MEANINGS[str(status)]
+from pipeline.vendors.ecal.simulator_answers import answer_of, whole_of
+from pipeline.vendors.ecal.simulator_checks import (
+    BULK_FIELDS,
+    MEANINGS,
+    REQUIRED,
+    Event,
+    Person,
+    Query,
+    RefusedError,
+    check_times,
+    checked_body,
+    day_after,
+    is_between,
+    is_zone,
+    object_of,
+    validated,
+)
 
 
 class Simulator:
@@ -92,15 +72,15 @@ class Simulator:
             self._check_signature(method, query, body)
             return self._route(method, path.rstrip("/"), dict(query), body, now)
         except RefusedError as refused:
-            return _answer(refused.status, {"status": str(refused.status), "statusLong": refused.text})
+            return answer_of(refused.status, {"status": str(refused.status), "statusLong": refused.text})
 
     def refusal(self, status: int) -> Response:
         """The vendor's own shape for a status that the server decides on (429, 500, 503, …)."""
-        return _answer(status, {"status": str(status), "statusLong": MEANINGS.get(str(status), "Error")})
+        return answer_of(status, {"status": str(status), "statusLong": MEANINGS.get(str(status), "Error")})
 
     def peek(self, method: str, path: str, body: bytes) -> tuple[str, str]:
         """The reference and the name a write is about, each "" where it says none."""
-        fields = _object(body) if method in ("POST", "PUT") else None
+        fields = object_of(body) if method in ("POST", "PUT") else None
         name = str((fields or {}).get("name", ""))
         if method == "POST":
             return str((fields or {}).get("reference", "")), name
@@ -131,7 +111,7 @@ class Simulator:
             "calendar": self._owners[identity],
             "title": event["name"],
             "start": start if all_day else f"{start}T{event['startTime']}:00",
-            "end": _day_after(end) if all_day else f"{end}T{event['endTime']}:00",
+            "end": day_after(end) if all_day else f"{end}T{event['endTime']}:00",
             "time_zone": event.get("timezone"),
             "all_day": all_day,
             "location": event["location"],
@@ -174,12 +154,12 @@ class Simulator:
             raise RefusedError(404)
         match method:
             case "GET" if name == identity or self._by_reference:
-                return _answer(200, self._shown(identity, query))
+                return answer_of(200, self._shown(identity, query))
             case "PUT":
                 return self._update(identity, body, now)
             case "DELETE":
                 self._remove(identity, now)
-                return _answer(200, {"status": 200, "statusLong": "OK"})
+                return answer_of(200, {"status": 200, "statusLong": "OK"})
             case _:
                 raise RefusedError(404)
 
@@ -189,14 +169,14 @@ class Simulator:
         return self._page([identity for identity in self._events if self._is_listed(identity, query, now)], query)
 
     def _page(self, found: list[str], query: dict[str, str]) -> Response:
-        page, limit = _whole(query, "page", 1), _whole(query, "limit", 100)
+        page, limit = whole_of(query, "page", 1), whole_of(query, "limit", 100)
         if page < 1 or not 1 <= limit <= (100 if self._newer else 1000):
             raise RefusedError(400)
         part = [self._shown(identity, query) for identity in found[(page - 1) * limit : page * limit]]
         return self._several(part) if part else Response(204)
 
     def _several(self, events: list[Event]) -> Response:
-        return _answer(200, {"data": events} if self._newer else events)
+        return answer_of(200, {"data": events} if self._newer else events)
 
     def _is_listed(self, identity: str, query: dict[str, str], now: float) -> bool:
         event = self._events[identity]
@@ -206,7 +186,7 @@ class Simulator:
             and query.get("type", event["type"]) == event["type"]
             and query.get("ecal_id", self._owners[identity]) == self._owners[identity]
             and (not calendars or event.get("calendarId") in calendars.split(","))
-            and (not self._newer or _is_between(event, query, now))
+            and (not self._newer or is_between(event, query, now))
         )
 
     def _shown(self, identity: str, query: Mapping[str, str]) -> Event:
@@ -220,7 +200,7 @@ class Simulator:
         return {"id": identity, **links, **originals, **event, "allDay": event.get("allDay") == "yes"}
 
     def _in_zone(self, event: Event, zone: str) -> Event:
-        if not _is_zone(zone):
+        if not is_zone(zone):
             raise RefusedError(400, "tz is not a timezone")
         if event.get("allDay") == "yes":
             return {**event, "timezone": zone}
@@ -235,7 +215,7 @@ class Simulator:
     # Writing
 
     def _create(self, query: dict[str, str], body: bytes, now: float) -> Response:
-        event, owner = self._admitted(_checked(body), query.get("ecal_id", ""))
+        event, owner = self._admitted(checked_body(body), query.get("ecal_id", ""))
         return self._written(self._store(event, owner, now))
 
     def _admitted(self, fields: Event, person: str) -> tuple[Event, str]:
@@ -244,7 +224,7 @@ class Simulator:
         missing = [name for name in REQUIRED if not fields.get(name)]
         if missing:
             raise RefusedError(400, f"{missing[0]} is required")
-        _check_times(fields)
+        check_times(fields)
         if (kind == "private") != bool(person):
             raise RefusedError(400, "a private event needs type private and an ecal_id")
         if person:
@@ -272,17 +252,17 @@ class Simulator:
 
     def _written(self, identity: str) -> Response:
         # "status" is a string here and a number in the answer to a DELETE: so it stands in the documents.
-        return _answer(200, {"status": 200 if self._newer else "200", "statusLong": "OK", "eventId": identity})
+        return answer_of(200, {"status": 200 if self._newer else "200", "statusLong": "OK", "eventId": identity})
 
     def _update(self, identity: str, body: bytes, now: float) -> Response:
-        fields = _checked(body)
+        fields = checked_body(body)
         if "type" in fields:
             raise RefusedError(400, "type cannot be updated")
         event = self._events[identity]
         merged = {**event, **fields}
         if any(not merged[name] for name in REQUIRED):
             raise RefusedError(400, "a required field is empty")
-        _check_times(merged)
+        check_times(merged)
         if "calendarId" in fields:
             self._move(identity, fields["calendarId"])
         self._rename(identity, event["reference"], merged["reference"])
@@ -303,7 +283,7 @@ class Simulator:
         self._ids[new] = identity
 
     def _update_by_type(self, reference_type: str, body: bytes, now: float) -> Response:
-        fields = _checked(body)
+        fields = checked_body(body)
         if not fields.keys() <= BULK_FIELDS:
             raise RefusedError(400, "a field that a bulk update does not take")
         hit = [event for event in self._events.values() if event.get("referenceType") == reference_type]
@@ -312,7 +292,7 @@ class Simulator:
         for event in hit:
             event.update(fields)
             self._note(event, "update", now)
-        return _answer(200, {"affected_rows": len(hit), "status": "200", "statusLong": "OK"})
+        return answer_of(200, {"affected_rows": len(hit), "status": "200", "statusLong": "OK"})
 
     def _remove(self, identity: str, now: float) -> None:
         event = self._events.pop(identity)
@@ -326,13 +306,13 @@ class Simulator:
             case "GET", []:
                 return self._list_batch(query, now)
             case "POST", []:
-                return self._create_batch(query, _object(body) or {}, now)
+                return self._create_batch(query, object_of(body) or {}, now)
             case "DELETE", []:
                 for identity in self._named(body):
                     self._remove(identity, now)
-                return _answer(200, {"status": 200, "statusLong": "OK"})
+                return answer_of(200, {"status": 200, "statusLong": "OK"})
             case "POST", ["search"]:
-                return _answer(200, {"data": [self._shown(identity, {}) for identity in self._named(body)]})
+                return answer_of(200, {"data": [self._shown(identity, {}) for identity in self._named(body)]})
             case _:
                 raise RefusedError(404)
 
@@ -345,7 +325,7 @@ class Simulator:
         kind = query.get("referenceType")
         listed = [one for one in found if kind is None or self._events[one].get("referenceType") == kind]
         answer = self._page(listed, query)
-        return answer if self._newer or answer.status == 204 else _answer(200, {"data": json.loads(answer.body)})
+        return answer if self._newer or answer.status == 204 else answer_of(200, {"data": json.loads(answer.body)})
 
     def _create_batch(self, query: dict[str, str], body: Event, now: float) -> Response:
         items = body.get("events")
@@ -357,14 +337,14 @@ class Simulator:
             raise RefusedError(409)
         made = [self._store(event, owner, now) for event, owner in admitted]
         data = [{"eventId": one, "reference": reference} for one, reference in zip(made, references, strict=True)]
-        return _answer(200, {"status": "200", "statusLong": "OK", "data": data})
+        return answer_of(200, {"status": "200", "statusLong": "OK", "data": data})
 
     def _item(self, item: Event, person: str) -> tuple[Event, str]:
         owner = item.pop("ecal_id", person)
-        return self._admitted(_valid({"type": "private", **item}), owner if isinstance(owner, str) else "")
+        return self._admitted(validated({"type": "private", **item}), owner if isinstance(owner, str) else "")
 
     def _named(self, body: bytes) -> list[str]:
-        ids = (_object(body) or {}).get("ids")
+        ids = (object_of(body) or {}).get("ids")
         if not isinstance(ids, list) or not ids:
             raise RefusedError(400, "ids is required")
         if not all(isinstance(one, str) and one in self._events for one in ids):
@@ -379,10 +359,10 @@ class Simulator:
             case "GET", "":
                 return self._record(by_email.get(name.lower(), name), may_be_new=False)
             case "POST", "subscriptions/add" | "subscriptions/remove":
-                return self._subscribe(name, rest.endswith("add"), _object(body) or {})
+                return self._subscribe(name, rest.endswith("add"), object_of(body) or {})
             case "POST", "unsubscribe":
                 self._person(name)["calendars"] = []
-                return _answer(200, {"status": "200", "statusLong": "OK"})
+                return answer_of(200, {"status": "200", "statusLong": "OK"})
             case _:
                 raise RefusedError(404)
 
@@ -395,7 +375,7 @@ class Simulator:
         if not may_be_new and name not in self._people:
             raise RefusedError(404)
         person = self._person(name)
-        return _answer(200, {"data": {"id": name, "email": person["email"], "data": {"calIds": person["calendars"]}}})
+        return answer_of(200, {"data": {"id": name, "email": person["email"], "data": {"calIds": person["calendars"]}}})
 
     def _subscribe(self, name: str, add: bool, body: Event) -> Response:
         ids = body.get("calendarIds")
@@ -409,120 +389,3 @@ class Simulator:
 
     def _note(self, event: Event, kind: str, now: float) -> None:
         self.writes.setdefault(event["reference"], []).append((now, kind, event["name"]))
-
-
-# Validation of a body
-
-
-def _object(body: bytes) -> Event | None:
-    try:
-        found = json.loads(body)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _checked(body: bytes) -> Event:
-    fields = _object(body)
-    if not fields:
-        raise RefusedError(400, "the body must be a JSON object")
-    return _valid(fields)
-
-
-def _valid(fields: Event) -> Event:
-    for name, value in fields.items():
-        valid = CHECKS.get(name) or (_is_text if QUICK_LINK.fullmatch(name) else None)
-        if valid is None:
-            raise RefusedError(400, f"{name} is not a known field")
-        if not valid(value):
-            raise RefusedError(400, f"{name} is not valid")
-    return fields
-
-
-def _day_after(day: str) -> str:
-    return (date.fromisoformat(day) + timedelta(days=1)).isoformat()
-
-
-def _check_times(event: Event) -> None:
-    if event.get("allDay") != "yes" and not (event.get("startTime") and event.get("endTime")):
-        raise RefusedError(400, "startTime and endTime are required unless allDay is yes")
-
-
-def _is_between(event: Event, query: Mapping[str, str], now: float) -> bool:
-    """The newer page's filters; what is past is hidden unless asked for."""
-    today = datetime.fromtimestamp(now, UTC).date().isoformat()
-    first = query.get("startDate", "" if "showPastEvents" in query else today)
-    return first <= str(event["endDate"]) and str(event["startDate"]) <= query.get("endDate", "9999-12-31")
-
-
-def _is_zone(value: Any) -> bool:
-    """The documents' list is lost; every zone seen is an IANA name."""
-    try:
-        return isinstance(value, str) and bool(ZoneInfo(value).key)
-    except (ValueError, OSError, KeyError):
-        return False
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_bit(value: Any) -> bool:
-    return type(value) is int and value in (0, 1)
-
-
-def _is_date(value: Any) -> bool:
-    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
-        return False
-    try:
-        date.fromisoformat(value)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_social(value: Any) -> bool:
-    return isinstance(value, dict) and value.keys() <= SOCIAL and all(map(_is_text, value.values()))
-
-
-def _one_of(allowed: set[str]) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, str) and value in allowed
-
-
-def _like(pattern: str) -> Callable[[Any], bool]:
-    matches = re.compile(pattern, re.ASCII).fullmatch
-    return lambda value: isinstance(value, str) and matches(value) is not None
-
-
-# The documents' list of alert codes is lost; every code seen is a number with M, H or D, or "-" for none.
-_is_alert = _like(r"[1-9]\d{0,2}[MHD]|-")
-_is_time = _like(r"([01]\d|2[0-3]):[0-5]\d")
-
-CHECKS: dict[str, Callable[[Any], bool]] = {
-    **dict.fromkeys(
-        ("name", "location", "details", "calendarId", "reference", "referenceType", "sponsored_message"), _is_text
-    ),
-    **dict.fromkeys(("startDate", "endDate"), _is_date),
-    **dict.fromkeys(("startTime", "endTime"), _is_time),
-    **dict.fromkeys(("alert", "alert2"), _is_alert),
-    **dict.fromkeys(("draft", "smartAlert", "smartDetails"), _is_bit),
-    "allDay": _one_of({"yes", "no"}),
-    "type": _one_of({"private", "fixture"}),
-    "objective": _one_of(OBJECTIVES),
-    "social": _is_social,
-    "timezone": _is_zone,
-}
-
-
-# Answers
-
-
-def _whole(query: dict[str, str], name: str, default: int) -> int:
-    text = query.get(name, str(default))
-    if not text.isdecimal():
-        raise RefusedError(400)
-    return int(text)
-
-
-def _answer(status: int, content: Any) -> Response:
-    return Response(status, {"content-type": "application/json"}, json.dumps(content).encode())

@@ -9,7 +9,7 @@ import random
 import signal
 import socket
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -126,7 +126,7 @@ class Worker:
     async def _compose(self) -> None:
         config = kafka_config(self.settings, self.rules)
         self.accounts = _accounts(self.settings, self.telemetry)
-        self.lanes = _lanes(self.settings, self.accounts, self.ledger, self.threads, self.telemetry)
+        self.lanes = _lanes(self.settings, self.accounts, self.ledger, self.threads, self.telemetry, self.watch)
         self.intake = Intake(
             self.rules,
             self.ledger,
@@ -167,6 +167,9 @@ class Worker:
         for destination in destinations:
             if destination in self.lanes:
                 self.lanes[destination].work.set()
+
+    async def watch(self) -> None:
+        await self.housekeeping.watch()
 
     def pause(self, destinations: Collection[str]) -> None:
         for name, lane in self.lanes.items():
@@ -261,7 +264,12 @@ def account_of(settings: Settings, name: str, events: TokenEvents) -> Account:
 
 
 def _lanes(
-    settings: Settings, accounts: Mapping[str, Account], ledger: Ledger, threads: Threads, telemetry: Telemetry
+    settings: Settings,
+    accounts: Mapping[str, Account],
+    ledger: Ledger,
+    threads: Threads,
+    telemetry: Telemetry,
+    watch: Callable[[], Awaitable[None]],
 ) -> dict[str, Lane]:
     owner, lanes = f"{worker_name()}-{random.randrange(16**6):06x}", {}
     for name in settings.destinations:
@@ -281,6 +289,7 @@ def _lanes(
             timeout=account.timeout or vendor.defaults.timeout,
             # No more than can leave, evenly spaced, while the claim is good to start a call.
             capacity=concurrency if rate == float("inf") else max(1, min(concurrency, ceil(rate * 1.5))),
+            watch=watch,
             random=random.random,
             wall=lambda: datetime.now(UTC),
         )

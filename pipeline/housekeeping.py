@@ -47,11 +47,14 @@ class Housekeeping:
     looped_at: float = field(default_factory=time.monotonic)
     _holds: Mapping[tuple[str, str, str, str], Hold] = field(default_factory=dict)
     _count_at: float = 0.0
+    _watching: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _asked_at: float = 0.0
+    """When what must not be called was last asked for, in monotonic time."""
 
     async def run(self, stopping: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._every(SWEEP_EVERY, self._sweep, stopping))
-            tasks.create_task(self._every(WATCH_EVERY, self._watch, stopping))
+            tasks.create_task(self._every(WATCH_EVERY, self.watch, stopping))
             tasks.create_task(self._every(SWEEP_EVERY, self._probe, stopping))
             tasks.create_task(self._every(SWEEP_EVERY, self.post, stopping))
             tasks.create_task(self._every(GAUGES_EVERY, self._gauges, stopping))
@@ -92,6 +95,16 @@ class Housekeeping:
 
     async def _look(self, method: Callable[[], T]) -> T:
         return await (self.looking or self.in_threads)(method)
+
+    async def watch(self) -> None:
+        """Reads anew what must not be called: once for all who ask meanwhile."""
+        asked = time.monotonic()
+        async with self._watching:
+            if self._asked_at < asked:
+                self._asked_at = time.monotonic()
+                await self._watch()
+                for account in self.accounts.values():
+                    account.seen = self._asked_at
 
     async def _watch(self) -> None:
         holds = [hold for hold in await self._look(self.ledger.holds) if self._concerns(hold)]

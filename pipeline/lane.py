@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from pipeline.calls import Caller, CallFailed
-from pipeline.ledger import MARGIN, SLACK, DataRefused, Grant, Ledger, LedgerUnavailable, Result, Settled
+from pipeline.ledger import HOLD_AFTER, MARGIN, SLACK, DataRefused, Grant, Ledger, LedgerUnavailable, Result, Settled
 from pipeline.model.blame import Answer, verdict
 from pipeline.model.facts import NOTHING, Facts
 from pipeline.model.outcome import (
@@ -44,6 +44,10 @@ CLAIM_EVERY = 0.02
 """Seconds between two claims: what becomes free in the meantime shares one transaction."""
 SETTLE_EVERY = 0.01
 """Seconds for which results wait for others to be settled with."""
+FRESH = 0.25
+"""Seconds for which it is good enough to have read that nothing is paused."""
+UNTIL_HELD = 0.5
+"""Seconds in which the ledger learns of failures that hold an account."""
 IN_HAND = 0.1
 """Seconds' worth of calls that are claimed beyond those under way, so that none waits for the next claim."""
 
@@ -67,11 +71,18 @@ class Account:
     tokens: Tokens | None = None
     obstacle: str | None = None
     """Why nobody may call it now, as last read from the ledger."""
+    seen: float = 0.0
+    """When the ledger was last asked for obstacles, in monotonic time."""
     paused_until: float = 0.0
     """As this process was told, in monotonic time: it need not wait for the ledger to learn of it."""
+    failures: int = 0
+    """Answers in a row, seen by this process, that were none."""
 
     def open(self) -> bool:
         return self.obstacle is None and time.monotonic() >= self.paused_until
+
+    def stop(self, seconds: float) -> None:
+        self.paused_until = max(self.paused_until, time.monotonic() + seconds)
 
     async def access(self) -> str | TokenUnavailable | None:
         return None if self.tokens is None else await self.tokens.token()
@@ -92,6 +103,8 @@ class Lane:
     owner: str
     timeout: float
     capacity: int
+    watch: Callable[[], Awaitable[None]]
+    """Reads anew what must not be called."""
     random: Callable[[], float]
     wall: Callable[[], Any]
     """The present time with a zone, for HTTP dates and freshness only."""
@@ -192,6 +205,8 @@ class Lane:
         except Exception as error:  # a secret is missing or no text, as while somebody replaces it
             self.telemetry.loop_failed("signing", error)
             return await self._held(grant, "unauthorized")
+        if time.monotonic() - max(claimed, self.account.seen) > FRESH / 2:
+            await self.watch()
         begun = time.monotonic()
         answered = await self.account.caller.send(signed, lambda: self._may_go(claimed))
         return self._answered(grant, call, answered, access, begun)
@@ -201,8 +216,11 @@ class Lane:
         return Result(grant, (), self.account.name, sent=False)
 
     def _may_go(self, claimed: float) -> bool:
-        """Asked right before the bytes go out: a claim is good for a while only, and void once somebody pauses."""
-        return not self.paused and self.account.open() and time.monotonic() - claimed < SLACK
+        """Asked right before the bytes go out: a claim is good for a while only, and void once somebody pauses; what
+        was read of that is good for a shorter while. A worker that was frozen knows neither."""
+        now, account = time.monotonic(), self.account
+        open_now = not self.paused and account.open() and now - max(claimed, account.seen) < FRESH
+        return open_now and now - claimed < SLACK
 
     def _answered(
         self, grant: Grant, call: Worded, answered: Response | CallFailed, access: str | None, begun: float
@@ -211,9 +229,10 @@ class Lane:
             case CallFailed(kind="too_late"):
                 return Result(grant, (), self.account.name, sent=False)
             case CallFailed(kind="not_sent"):
-                return self._result(grant, call, [Retry()] * len(call.situations), begun, sent=False)
+                failed = self._result(grant, call, [Retry()] * len(call.situations), begun, sent=False)
+                return self._judged(failed, access)
             case CallFailed(code=code):
-                return self._result(grant, call, [Unknown(code)] * len(call.situations), begun)
+                return self._judged(self._result(grant, call, [Unknown(code)] * len(call.situations), begun), access)
             case Response():
                 return self._judged(self._result(grant, call, self._read(call, answered), begun), access)
 
@@ -236,11 +255,19 @@ class Lane:
                 if access is not None:
                     account.tokens.invalidate(access)
                 return replace(result, renewable=True)
+            case Unauthorized():
+                account.stop(UNTIL_HELD)
             case Throttled(after=after):
                 account.paused_until = max(account.paused_until, (answer.at if answer else 0.0) + (after or 1.0))
-                return result
+            case Unknown() | Retry():
+                account.failures += 1
+                if account.failures >= HOLD_AFTER:
+                    account.stop(UNTIL_HELD)
+            case Accepted() | Unconfirmed():
+                account.failures = 0
             case _:
-                return result
+                pass
+        return result
 
     def _result(
         self, grant: Grant, call: Worded, outcomes: Sequence[Outcome], begun: float, sent: bool = True

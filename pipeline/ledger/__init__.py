@@ -1,5 +1,6 @@
 """The durable ledger: what should be at each vendor, what is, and what may be called when."""
 
+from pipeline.ledger.accounts import HOLD_AFTER
 from pipeline.ledger.audit import Act
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.revisions import Reading, Revision, RulesHold, RulesState
@@ -25,6 +26,7 @@ from pipeline.ledger.values import (
 )
 
 __all__ = [
+    "HOLD_AFTER",
     "MARGIN",
     "SLACK",
     "Act",

@@ -98,6 +98,8 @@ class Worker:
     telemetry: Telemetry
     ahead: float
     """Seconds by which its monotonic clock is ahead of the database's."""
+    now: Callable[[], float]
+    """The database's clock."""
     lanes: dict[str, Lane] = field(default_factory=dict)
     incarnation: int = 0
     stopped_until: float = 0.0
@@ -111,9 +113,12 @@ class Worker:
             account = Account(kind.name, vendor, kind.options, caller, pace, lambda: secrets)
             self.lanes[kind.name] = Lane(
                 kind.name, account, kind.options, str, self.ledger, cast(Any, _in_place), self.telemetry, self.name,
-                TIMEOUT, 8, lambda: 0.5, lambda: datetime.now(UTC),
+                TIMEOUT, 8, self._watched, lambda: 0.5, lambda: datetime.now(UTC),
             )  # fmt: skip
         return self.lanes[kind.name]
+
+    async def _watched(self) -> None:
+        self.watch()
 
     def watch(self) -> None:
         """Reads in the ledger whom nobody may call now."""
@@ -122,6 +127,7 @@ class Worker:
         paused = {hold.destination for hold in holds if hold.reason == "paused"}
         for name, lane in self.lanes.items():
             lane.account.obstacle = stopped.get(name)
+            lane.account.seen = self.now() + self.ahead
             lane.paused = name in paused
 
     def begin(self, kind: Kind, grant: Grant, monotonic: float) -> Flight:

@@ -139,7 +139,8 @@ class World:
         self.ledger.declare()
         self.memories = {kind.name: Memory(kind) for kind in kinds}
         self.weather: dict[str, Weather] = dict.fromkeys(self.kinds, "well")
-        self.workers = [Worker(name, self.ledger, self.telemetry, ahead) for name, ahead in (("a", 5.0), ("b", -977.0))]
+        ahead = {"a": 5.0, "b": -977.0}
+        self.workers = [Worker(name, self.ledger, self.telemetry, by, lambda: self.now) for name, by in ahead.items()]
         self.log = Log()
         self.events: list[tuple[float, int, Worker | None, int, Callable[[], None]]] = []
         self.order = itertools.count()

@@ -68,12 +68,16 @@ async def in_place(method: Callable[..., Any], /, *args: Any, **kwargs: Any) -> 
     return await found if asyncio.iscoroutine(found) else found
 
 
+async def nobody_paused() -> None:
+    """Nothing new is read in the ledger."""
+
+
 async def test_no_call_starts_in_a_pause_that_the_ledger_does_not_know_of_yet() -> None:
     ledger, vendor, telemetry = SlowLedger(), Vendor(after=1.0), Telemetry(b"key")
     credential = Credential({"api_key": "k", "api_secret": "s"})
     account = Account("a", VENDOR, {}, cast(Any, vendor), Pace(()), lambda: credential)
     lane = Lane(
-        "d", account, {}, str, cast(Ledger, ledger), in_place, telemetry, "worker", 5.0, 1, lambda: 0.5,
+        "d", account, {}, str, cast(Ledger, ledger), in_place, telemetry, "worker", 5.0, 1, nobody_paused, lambda: 0.5,
         lambda: datetime.now(UTC),
     )  # fmt: skip
     housekeeping = Housekeeping(
@@ -124,8 +128,8 @@ async def test_a_stop_lets_the_call_under_way_end_and_settles_it() -> None:
     credential = Credential({"api_key": "k", "api_secret": "s"})
     account = Account("a", VENDOR, {}, cast(Any, vendor), Pace(()), lambda: credential)
     lane = Lane(
-        "d", account, {}, str, cast(Ledger, ledger), in_place, Telemetry(b"key"), "worker", 5.0, 1, lambda: 0.5,
-        lambda: datetime.now(UTC),
+        "d", account, {}, str, cast(Ledger, ledger), in_place, Telemetry(b"key"), "worker", 5.0, 1, nobody_paused,
+        lambda: 0.5, lambda: datetime.now(UTC),
     )  # fmt: skip
     stopping = asyncio.Event()
     running = asyncio.create_task(lane.run(stopping))

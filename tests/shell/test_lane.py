@@ -140,3 +140,25 @@ async def test_a_stop_lets_the_call_under_way_end_and_settles_it() -> None:
         asyncio.get_running_loop().call_later(0.3, vendor.may_answer.set)
         await running
     assert [result.sent for result in ledger.settled] == [True]
+
+
+async def test_what_was_read_before_a_freeze_lets_nothing_leave() -> None:
+    """A pause is stored while the worker is frozen: once awake it looks again before anything leaves."""
+    ledger, vendor, looked = OneEntry(), Vendor(after=0.0), []
+    credential = Credential({"api_key": "k", "api_secret": "s"})
+    account = Account("a", VENDOR, {}, cast(Any, vendor), Pace(()), lambda: credential)
+
+    async def paused_meanwhile() -> None:
+        looked.append(time.monotonic())
+        account.obstacle, account.seen = "paused", time.monotonic()
+
+    lane = Lane(
+        "d", account, {}, str, cast(Ledger, ledger), in_place, Telemetry(b"key"), "worker", 5.0, 1, paused_meanwhile,
+        lambda: 0.5, lambda: datetime.now(UTC),
+    )  # fmt: skip
+    grant = ledger.claim().grants[0]
+    frozen = time.monotonic() - 1.0
+    await lane._bring(grant, frozen, frozen)
+    assert len(looked) == 1
+    assert vendor.calls == []
+    assert [result.sent for result in [lane._results.get_nowait()]] == [False]

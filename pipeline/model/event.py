@@ -18,6 +18,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from pipeline.model.debezium import unwrapped
 from pipeline.model.when import BadTime, microseconds, parse_instant
 from pipeline.model.wire import MAX_DEPTH, Record, TooDeep, levels
 
@@ -122,6 +123,8 @@ def _binary(headers: Mapping[str, str], content_type: str, record: Record) -> Do
 
 
 def _plain(parsed: Any, record: Record) -> DomainEvent:
+    if isinstance(parsed, dict) and "type" not in parsed and (change := unwrapped(parsed)) is not None:
+        return _build(*change, record)
     if not isinstance(parsed, dict) or not isinstance(parsed.get("type"), str) or not parsed["type"]:
         raise Undecodable("no_type", "expected a CloudEvent or a JSON object with a type")
     names = ("id", "source", "type", "time", "subject")

@@ -20,7 +20,7 @@ Names = Annotated[list[str], BeforeValidator(listed), Field(min_length=1)]
 
 
 class Shape(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
 
 
 S = TypeVar("S", bound=Shape)
@@ -30,21 +30,37 @@ class Entry(Shape):
     """Neutral fields of one layer; each a value or a template. Unset says nothing, null clears."""
 
     title: Any = None
+    """A text."""
     description: Any = None
+    """A text."""
     location: Any = None
+    """A text."""
     start: Any = None
+    """A date (all day), a local time in time_zone, or an instant with its offset."""
     end: Any = None
+    """As start; an all-day end is the day after the last."""
     time_zone: Any = None
+    """An IANA name such as Europe/Berlin."""
     end_time_zone: Any = None
+    """Only where the end has another."""
     all_day: Any = None
+    """true or false."""
     alerts: Any = None
+    """Durations before the start, such as [1d, 1h]."""
     links: Any = None
+    """A list of {name, url}."""
     participants: Any = None
+    """A list of {name, email, phone}."""
     busy: Any = None
+    """true or false."""
     status: Any = None
+    """confirmed, tentative or cancelled."""
     collection: Any = None
+    """The vendor's calendar or group that holds the entry."""
     recurrence: Any = None
+    """An RFC 5545 rule such as FREQ=WEEKLY;COUNT=10."""
     dates: Any = None
+    """The dates of an entry that has several: a list of maps with a start."""
 
     def said(self) -> dict[str, Any]:
         """The fields that the rule names, null included."""
@@ -53,54 +69,84 @@ class Entry(Shape):
 
 class Wait(Shape):
     wait: str
+    """A duration such as 30d."""
 
 
 class Send(Shape):
     """What a rule asks of an entry at some destinations. `own` holds the vendors' sections."""
 
     to: Names
+    """Destinations of the settings."""
     each: str | None = None
+    """A list of the event, such as data.segments: one entry of each item, which is `item` in the templates."""
     group: str | int | None = None
+    """Ties entries together. With cancel: true and no key, all of the group end."""
     complete: StrictBool = False
+    """This event names the whole group: entries of it that it does not name are cancelled."""
     key: str | int | None = None
+    """Names the entry at its destinations: the same key is the same entry. Without it each event is one of its own."""
     subscriber: str | int | None = None
+    """Whose calendar: your own id of the person."""
     identity: str | int | None = None
+    """Whose calendar: the vendor's id of the person, used as it is."""
     kind: Literal["subscription"] | None = None
+    """`subscription`: a person's subscription to a calendar, where the vendor has such a thing."""
     layer: str = "base"
+    """The part of the entry that is written; a layer of the settings."""
     if_unsent: Literal["create", "skip"] = "create"
+    """`skip`: changes what is there, but creates nothing."""
     if_unlinked: Wait | str | None = None
+    """`wait 30d` or `drop`: what to do while nobody knows the subscriber's calendar."""
     entry: Entry | None = None
+    """What the calendar shows."""
     own: dict[str, dict[str, Any]] = Field(default_factory=dict)
     deliver_at: str | None = None
+    """Not sent before."""
     expires_at: str | None = None
+    """Not created after."""
     cancel: StrictBool = False
+    """Ends the entry, with the vendor's cancelled status where it has one."""
     delete: StrictBool = False
+    """Ends the entry."""
 
 
 class LinkTo(Shape):
     """The directory learns a subscriber's identity at a destination."""
 
     destination: str
+    """Where."""
     subscriber: str | int | None = None
+    """Your own id of the person."""
     identity: str | int | None = None
+    """The vendor's id of the person; null unlinks."""
     ended: str | int | None = None
+    """The vendor's id that is no more."""
 
 
 class On(Shape):
     """Types of events, and the JSON Schema that their data must fit."""
 
     type: Names
+    """Types of events; * is anything, ? one character, [abc] one of these."""
     schema_: dict[str, Any] | str | None = Field(default=None, alias="schema")
+    """A JSON Schema that the data must fit, or a JSON file beside this one that holds it."""
 
 
 class Rule(Shape):
     name: str = Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")
+    """Appears in logs, metrics and dead letters."""
     from_: Names = Field(alias="from")
+    """Topics; /a pattern/ stands for several. Required: anybody can write a type."""
     on: Annotated[list[str | On], BeforeValidator(listed), Field(min_length=1)] | None = None
+    """Types of events; without it any."""
     when: str | bool | None = None
+    """One {{ … }} that yields true or false."""
     sequence: str | int | None = None
+    """A number or time of the event that orders it, where two topics write one layer."""
     send: Annotated[list[Send], BeforeValidator(listed)] = Field(default_factory=list)
+    """What is asked of entries."""
     link: Annotated[list[LinkTo], BeforeValidator(listed)] = Field(default_factory=list)
+    """What the directory learns of a subscriber."""
 
     def events(self) -> list[On]:
         """What it reads, each with its schema; any type unless said."""

@@ -74,7 +74,7 @@ def test_a_reload_under_load_loses_and_repeats_nothing_and_wrong_rules_change_no
     assembly.publish([("L", appointment("L", "b"))])
     until(lambda: "new b" in {entry["title"] for entry in assembly.sandbox.entries("ecal")}, 30, "the old rules go on")
     readings = state(assembly).readings
-    assert "rules.yaml:13: an unknown key" in str(readings[0].refused)
+    assert "rules.yaml:13:11: an unknown key" in str(readings[0].refused)
     assert (readings[0].revision, state(assembly).active.revision) == (2, 2)
     assert "goes on with revision 2" in assembly.calends("status").stdout
     assert "unknown key" in str(lines(assembly, "rules refused")[-1]["problem"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import os
 import random
@@ -20,7 +21,7 @@ from typing import Any, Protocol, TypeVar
 from pipeline import __version__, admin
 from pipeline.calls import Caller
 from pipeline.housekeeping import Housekeeping
-from pipeline.intake import Intake
+from pipeline.intake import Intake, before
 from pipeline.lane import Account, Lane
 from pipeline.ledger import Ledger, LedgerUnavailable
 from pipeline.meaning import vendor_keys
@@ -29,12 +30,15 @@ from pipeline.pacing import Pace
 from pipeline.rules.evaluate import RuleSet
 from pipeline.rules.schema import Rules
 from pipeline.settings import Settings, credential_of, windows_of
+from pipeline.starting import Missing
 from pipeline.stream import Consumer, Producer
 from pipeline.stream.configured import kafka_config
 from pipeline.telemetry import Telemetry
 from pipeline.tokens import TokenEvents, Tokens
 
 T = TypeVar("T")
+TO_MIGRATE = "tables_are_old.run_calends_migrate"
+"""What a worker says that is newer than the ledger's tables, until somebody has done so."""
 
 
 class Threads:
@@ -62,7 +66,7 @@ class Worker:
     rules: RuleSet
     ledger: Ledger
     telemetry: Telemetry
-    missing: str = "refuse"
+    missing: Missing = "refuse"
     own_rules: Rules = field(default_factory=Rules)
     """Those of the files, without what Calends brings along."""
     file: Path = Path("calends.yaml")
@@ -70,12 +74,13 @@ class Worker:
     threads: Threads = field(init=False)
     looking: Threads = field(init=False)
     """For what only looks at the ledger: a pause is read in time however busy the others are."""
-    accounts: dict[str, Account] = field(init=False)
-    lanes: dict[str, Lane] = field(init=False)
+    accounts: dict[str, Account] = field(default_factory=dict)
+    lanes: dict[str, Lane] = field(default_factory=dict)
     intake: Intake = field(init=False)
     housekeeping: Housekeeping = field(init=False)
     reloading: Reloading = field(init=False)
-    ready: bool = False
+    composed: bool = False
+    """Whether there are loops: before that it waits for the ledger."""
 
     def __post_init__(self) -> None:
         self.threads = Threads(1 if self.ledger.automatic else 6)
@@ -95,33 +100,42 @@ class Worker:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Raises what a loop cannot go on from, e.g. `LedgerLost`."""
-        await self._prepare_ledger(stopping)
-        if stopping.is_set():
-            return
-        await self._compose()
         started = time.monotonic()
         serving = asyncio.create_task(self._serve())
-        producing = asyncio.create_task(self.housekeeping.producer.start())
         try:
-            await self._loops(stopping, serving)
+            await self._prepare_ledger(stopping, serving)
+            if not stopping.is_set():
+                await self._compose()
+                await self._loops(stopping, serving)
         finally:
             self.telemetry.stopped(time.monotonic() - started)
-            producing.cancel()
             await self._close(serving)
 
-    async def _prepare_ledger(self, stopping: asyncio.Event) -> None:
-        """Waits for the ledger for as long as it is not there, and says so."""
+    async def _prepare_ledger(self, stopping: asyncio.Event, serving: asyncio.Task[None]) -> None:
+        """Waits for the ledger, and for its tables, for as long as they are not there, and says so."""
         while not stopping.is_set():
+            if serving.done():
+                serving.result()  # the port cannot be opened
             try:
-                if self.ledger.automatic:
-                    await self.threads(self.ledger.migrate)
-                await self.threads(self.ledger.declare)
-                self.rules = await self.reloading.begin()
+                lacks = await self._lacks()
             except LedgerUnavailable as error:
-                self.telemetry.waiting_for("ledger", str(error))
-                await asyncio.sleep(1.0)
-                continue
-            return
+                lacks = str(error)
+            if lacks is None:
+                return
+            self.telemetry.waiting_for("ledger", lacks)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await stopping.wait()
+
+    async def _lacks(self) -> str | None:
+        """What keeps the ledger from being used; None: nothing any more. A newer version's tables are fine."""
+        if self.ledger.automatic:
+            await self.threads(self.ledger.migrate)
+        elif await self.threads(self.ledger.behind):
+            return TO_MIGRATE
+        await self.threads(self.ledger.declare)
+        self.rules = await self.reloading.begin()
+        return None
 
     async def _compose(self) -> None:
         config = kafka_config(self.settings, self.rules)
@@ -155,6 +169,7 @@ class Worker:
             self.looking,
             self.pause,
         )
+        self.composed = True
         self.telemetry.started(__version__, "sqlite" if self.ledger.automatic else "postgresql", list(destinations))
 
     async def _install(self, rules: RuleSet) -> None:
@@ -183,7 +198,8 @@ class Worker:
         """All loops until `stopping`; then they have the grace period to end what is under way."""
         housekeeping_stop = asyncio.Event()
         intake = asyncio.create_task(self.intake.run(stopping), name="intake")
-        lanes = [asyncio.create_task(lane.run(stopping), name="lane") for lane in self.lanes.values()]
+        producing = asyncio.create_task(self.housekeeping.producer.start())
+        lanes = [asyncio.create_task(self._sending(lane, stopping), name="lane") for lane in self.lanes.values()]
         housekeeping = asyncio.create_task(self.housekeeping.run(housekeeping_stop), name="housekeeping")
         reloading = asyncio.create_task(self.reloading.run(stopping), name="reloading")
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.reloading.nudge)
@@ -198,6 +214,7 @@ class Worker:
         if failed is None:
             self.telemetry.stopping("signal")
             await asyncio.wait({intake, reloading, *lanes}, timeout=self.settings.grace_period)
+        producing.cancel()
         housekeeping_stop.set()
         await asyncio.wait({housekeeping}, timeout=0.5)
         for task in loops - {serving}:
@@ -206,18 +223,25 @@ class Worker:
         if failed is not None:
             raise failed.exception() or RuntimeError(failed.get_name())
 
+    async def _sending(self, lane: Lane, stopping: asyncio.Event) -> None:
+        """Only once it is known that the ledger is not an older copy: what it calls new may be at the vendor."""
+        if await before(stopping, self.intake.checked.wait()):
+            await lane.run(stopping)
+
     async def _close(self, serving: asyncio.Task[None]) -> None:
         serving.cancel()
         closing = [account.caller.close() for account in self.accounts.values()]
         closing += [account.tokens.close() for account in self.accounts.values() if account.tokens]
-        assert self.intake.consumer is not None
-        closing += [self.intake.consumer.stop(), self.housekeeping.producer.stop()]
+        if self.composed and self.intake.consumer is not None:
+            closing += [self.intake.consumer.stop(), self.housekeeping.producer.stop()]
         await asyncio.gather(serving, *closing, return_exceptions=True)
         self.threads.close()
         self.looking.close()
         self.ledger.close()
 
     def _not_live(self) -> str | None:
+        if not self.composed:
+            return None
         late = time.monotonic() - self.housekeeping.looped_at
         if late > 60.0:
             return f"housekeeping has not come round for {late:.0f} s"
@@ -227,6 +251,8 @@ class Worker:
         return None
 
     def _not_ready(self) -> str | None:
+        if not self.composed:
+            return "the ledger is not there yet, or waits for calends migrate"
         if not self.intake.ready:
             return "the consumer group has not been joined yet"
         if time.monotonic() - self.housekeeping.looped_at > 10.0:
@@ -234,7 +260,7 @@ class Worker:
         return None
 
     def _not_started(self) -> str | None:
-        return None if self.intake.ready else "the consumer group has not been joined yet"
+        return None if self.composed and self.intake.ready else self._not_ready()
 
 
 def _accounts(settings: Settings, telemetry: Telemetry) -> dict[str, Account]:

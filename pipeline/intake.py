@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.dead_letters import keep, of_record
 from pipeline.lane import InThreads
-from pipeline.ledger import DataRefused, Ledger, LedgerUnavailable, Message
+from pipeline.ledger import DataRefused, Ledger, LedgerUnavailable, LedgerWentBack, Message
 from pipeline.model.change import Change, Link, Roster
 from pipeline.model.event import DomainEvent, Undecodable, decode
 from pipeline.model.wire import Record
 from pipeline.rules.evaluate import RuleSet
+from pipeline.starting import Known, Missing, Start, behind, start
 from pipeline.stream import Consumer, StreamError
 from pipeline.telemetry import Telemetry
 
 Partition = tuple[str, int]
 
-
-class LedgerLost(Exception):
-    """Kafka knows of an earlier reading that the ledger does not: starting anew must be somebody's decision."""
+LOOK_BACK_EVERY = 1.0
+"""Seconds."""
 
 
 @dataclass(slots=True)
@@ -45,33 +45,54 @@ class Intake:
     dead_letter_topic: str
     wake: Callable[[Iterable[str]], None]
     """Tells the lanes of these destinations that there is work."""
-    missing: str = "refuse"
-    """What to do where the group has an offset and the ledger none: `refuse`, `committed` or `rebuild`."""
+    missing: Missing = "refuse"
+    """What to do where the ledger's offsets do not fit what Kafka knows."""
     consumer: Consumer | None = None
     ready: bool = False
+    checked: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once the ledger's offsets fit: before that nothing may be sent out of what may be an older copy."""
+    seen: dict[Partition, int] = field(default_factory=dict)
+    """What this worker knows to be in the ledger of the partitions that it reads."""
+    _looked_at: float = 0.0
 
     async def assigned(self, partitions: list[Partition]) -> dict[Partition, int]:
         """Where to seek to. Raises LedgerLost where that cannot be told."""
         assert self.consumer is not None
-        offsets = await self.in_threads(self.ledger.offsets, partitions)
-        unknown = [part for part in partitions if part not in offsets]
-        committed = await self.consumer.group_offsets(unknown) if unknown else {}
-        if committed and self.missing == "refuse":
-            raise LedgerLost(_explain(committed))
+        # In this order: who wrote to the ledger tells Kafka afterwards.
+        others = await self.in_threads(self.ledger.every_offset)
+        group = await self.consumer.group_offsets({*partitions, *others})
+        ledger = await self.in_threads(self.ledger.every_offset)
         bounds = await self.consumer.log_bounds(partitions)
-        outside = {part: at for part, at in offsets.items() if not bounds[part].begin <= at <= bounds[part].end}
-        if outside and self.missing == "refuse":
-            raise LedgerLost(_outside(outside))
-        starts = committed if self.missing == "committed" else {}
-        chosen = {
-            part: starts.get(part, bounds[part].begin) for part in partitions if part not in offsets or part in outside
+        self._ahead(group, ledger)
+        known = {
+            part: Known(ledger.get(part), group.get(part), bounds[part].begin, bounds[part].end) for part in partitions
         }
-        await self.in_threads(self.ledger.start_at, chosen)
-        return offsets | chosen
+        begin = start(known, self.missing)
+        await self.in_threads(self.ledger.start_at, begin.chosen)
+        await self._doubt(begin, group, ledger)
+        self.seen = {part: begin.seek[part] for part in partitions}
+        self.checked.set()
+        return dict(begin.seek)
+
+    def _ahead(self, group: dict[Partition, int], ledger: Mapping[Partition, int]) -> None:
+        """What this worker saw written counts like what the group was told: that may never have got there."""
+        for part, offset in self.seen.items():
+            if offset > max(ledger.get(part, 0), group.get(part, 0)):
+                group[part] = offset
+
+    async def _doubt(self, begin: Start, group: Mapping[Partition, int], ledger: Mapping[Partition, int]) -> None:
+        """Also where another worker's partitions tell it: its entries are everybody's."""
+        marked = await self.in_threads(self.ledger.catching_up)
+        ahead = {part: offset for part, offset in group.items() if part in ledger and offset > ledger[part]}
+        unmarked = [part for part, until in {**begin.unsure, **ahead}.items() if marked.get(part, 0) < until]
+        if unmarked:
+            self.telemetry.ledger_went_back(sorted(unmarked))
+            mine = {part: until for part, until in begin.unsure.items() if part in unmarked}
+            await self.in_threads(self.ledger.went_back, mine)
 
     async def run(self, stopping: asyncio.Event) -> None:
         assert self.consumer is not None
-        if not await _before(stopping, self.consumer.start()):
+        if not await before(stopping, self.consumer.start()):
             return
         while not stopping.is_set():
             try:
@@ -87,6 +108,24 @@ class Intake:
             self.ready = True
             if records:
                 await self._take(records, stopping)
+            else:
+                await self._look_back()
+
+    async def _look_back(self) -> None:
+        """Where nothing comes in, nothing else would tell that the ledger has become an older copy."""
+        if time.monotonic() < self._looked_at + LOOK_BACK_EVERY:
+            return
+        self._looked_at = time.monotonic()
+        try:
+            offsets = await self.in_threads(self.ledger.every_offset)
+        except LedgerUnavailable:
+            return
+        if any(behind(offsets, self.seen)):
+            self._again()
+
+    def _again(self) -> None:
+        assert self.consumer is not None
+        self.consumer.place_again()
 
     async def _take(self, records: Sequence[Record], stopping: asyncio.Event) -> None:
         started = time.monotonic()
@@ -95,6 +134,9 @@ class Intake:
             try:
                 await self._write(records, batch)
                 break
+            except LedgerWentBack:
+                self._again()
+                return
             except LedgerUnavailable as error:
                 self.telemetry.waiting_for("ledger", str(error))
                 await asyncio.sleep(1.0)
@@ -108,9 +150,16 @@ class Intake:
         """One transaction; a batch that the database refuses is halved down to the record that it refuses."""
         try:
             applied = await self.in_threads(
-                self.ledger.take, batch.changes, batch.links, batch.dead, batch.next_offsets, batch.rosters
+                self.ledger.take,
+                batch.changes,
+                batch.links,
+                batch.dead,
+                batch.next_offsets,
+                batch.rosters,
+                {part: self.seen[part] for part in batch.next_offsets if part in self.seen},
             )
-        except LedgerUnavailable:
+            self.seen |= batch.next_offsets
+        except (LedgerUnavailable, LedgerWentBack):
             raise
         except Exception as error:  # DataRefused, or what a vendor's own judgement trips over: one record's, not all's
             if not isinstance(error, DataRefused):
@@ -119,6 +168,7 @@ class Intake:
                 dead = of_record(self.dead_letter_topic, records[0], "ledger", "refused_by_ledger")
                 self.telemetry.record_dead("ledger", "refused_by_ledger", records[0].at)
                 await self.in_threads(self.ledger.take, [], [], [dead], batch.next_offsets)
+                self.seen |= batch.next_offsets
                 return
             middle = len(records) // 2
             for part in (records[:middle], records[middle:]):
@@ -178,7 +228,7 @@ class Intake:
             stale = 0
 
 
-async def _before(stopping: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+async def before(stopping: asyncio.Event, work: Coroutine[Any, Any, object]) -> bool:
     """Whether the work ended before `stopping`; it may wait for as long as Kafka is away."""
     working, stopped = asyncio.create_task(work), asyncio.create_task(stopping.wait())
     await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -189,19 +239,3 @@ async def _before(stopping: asyncio.Event, work: Coroutine[Any, Any, None]) -> b
         return False
     await working
     return True
-
-
-def _explain(committed: dict[Partition, int]) -> str:
-    shown = ", ".join(f"{topic}/{partition} at {offset}" for (topic, partition), offset in sorted(committed.items()))
-    return (
-        f"the consumer group has read {shown}, but the ledger has no offset for it: is this the right ledger? "
-        "Start with --from-committed to go on from there, or with --rebuild to read the topics from their beginning"
-    )
-
-
-def _outside(outside: dict[Partition, int]) -> str:
-    shown = ", ".join(f"{topic}/{partition} at {offset}" for (topic, partition), offset in sorted(outside.items()))
-    return (
-        f"the ledger's offsets lie outside the log: {shown}. Records have expired, or the topic was made anew. "
-        "Start with --rebuild to read from the beginning of what is there"
-    )

@@ -112,20 +112,28 @@ class Lane:
     """Set when something may have become ready."""
     paused: bool = False
     """By a person, as last read from the ledger."""
+    _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _calls: set[asyncio.Task[None]] = field(default_factory=set)
+    _unsent: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+    """Calls of which no byte has left, by the identity of their grants."""
     _rate: Rate = field(default_factory=lambda: Rate(time.monotonic()))
     _resume: float = 0.0
     """When it may claim again, in monotonic time."""
     _results: asyncio.Queue[Result] = field(default_factory=asyncio.Queue)
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Until `stopping`; then lets what is under way end and settles it. The caller bounds how long."""
+        """Until `stopping`; then gives back what has not left, lets what has end, and settles it. The caller bounds
+        how long."""
         settler = asyncio.create_task(self._settle_all())
+        self._stopping = stopping
         try:
             while not stopping.is_set():
                 if settler.done():
                     settler.result()  # raises: who cannot settle must not go on calling
                 await self._turn(stopping)
+            await asyncio.sleep(0)  # each call has begun, and can give back what it holds
+            for call in self._unsent.values():
+                call.cancel()
             if self._calls:
                 await asyncio.wait(self._calls)
             await self._results.join()
@@ -162,6 +170,7 @@ class Lane:
         for grant in claim.grants:
             call = asyncio.create_task(self._bring(grant, started, claimed + grant.wait))
             self._calls.add(call)
+            self._unsent[id(grant)] = call
             call.add_done_callback(self._called)
         return claim.wait is not None
 
@@ -183,12 +192,18 @@ class Lane:
         try:
             await _until(departs)
             result = await self._attempt(grant, claimed)
+        except asyncio.CancelledError:
+            if id(grant) not in self._unsent:
+                raise
+            result = Result(grant, (), self.account.name, sent=False)
         except LedgerUnavailable as error:
             self.telemetry.waiting_for("ledger", str(error))
             result = Result(grant, (), self.account.name, sent=False)
         except Exception as error:  # whether it left is not known: its lease will run out, which makes it Unknown
             self.telemetry.loop_failed("lane", error)
             return
+        finally:
+            self._unsent.pop(id(grant), None)
         self._results.put_nowait(result)
 
     async def _attempt(self, grant: Grant, claimed: float) -> Result:
@@ -208,6 +223,7 @@ class Lane:
         if time.monotonic() - max(claimed, self.account.seen) > FRESH / 2:
             await self.watch()
         begun = time.monotonic()
+        self._unsent.pop(id(grant), None)
         answered = await self.account.caller.send(signed, lambda: self._may_go(claimed))
         return self._answered(grant, call, answered, access, begun)
 
@@ -220,7 +236,7 @@ class Lane:
         was read of that is good for a shorter while. A worker that was frozen knows neither."""
         now, account = time.monotonic(), self.account
         open_now = not self.paused and account.open() and now - max(claimed, account.seen) < FRESH
-        return open_now and now - claimed < SLACK
+        return open_now and now - claimed < SLACK and not self._stopping.is_set()
 
     def _answered(
         self, grant: Grant, call: Worded, answered: Response | CallFailed, access: str | None, begun: float

@@ -227,10 +227,11 @@ def _todays(report: Report, ledger: Ledger) -> RuleSet:
         tell(report.problems)
         raise typer.Exit(CANNOT_GO_ON)
     rules = report.rule_set()
-    newest, known = ledger.rule_sets()
-    if rules.digest not in known:
-        give_up(f"these rules are not the workers' (revision {newest}): replay with the configuration that they run")
-    return rules.with_revision(known[rules.digest])
+    active = ledger.rules.active()
+    if active is None or active.digest != rules.digest:
+        theirs = "no worker has run yet" if active is None else f"revision {active.revision}"
+        give_up(f"these rules are not the workers' ({theirs}): replay with the configuration that they run")
+    return rules.with_revision(active.revision)
 
 
 def _each(

@@ -11,12 +11,11 @@ import typer
 import uvloop
 
 from pipeline.app import Worker, run_until_signal
-from pipeline.cli.ledger import OLD, ledger_at
+from pipeline.cli.ledger import ledger_at
 from pipeline.cli.options import CANNOT_GO_ON, HERE, USAGE, Config, give_up, tell, there
-from pipeline.intake import LedgerLost
-from pipeline.ledger import Ledger, LedgerUnavailable
 from pipeline.operate.check import check
 from pipeline.settings import Settings
+from pipeline.starting import LedgerLost, Missing
 from pipeline.stream import StreamError
 from pipeline.telemetry import Telemetry, configure_logging
 
@@ -38,9 +37,9 @@ def run(config: Config = HERE, from_committed: FromCommitted = False, rebuild: R
         raise typer.Exit(CANNOT_GO_ON)
     settings = report.settings
     configure_logging(settings.log_level)
-    ledger = _ledger(settings)
+    ledger = ledger_at(settings)
     telemetry = Telemetry(_hash_key(settings))
-    missing = "committed" if from_committed else "rebuild" if rebuild else "refuse"
+    missing: Missing = "committed" if from_committed else "rebuild" if rebuild else "refuse"
     worker = Worker(settings, report.rule_set(), ledger, telemetry, missing, report.rules, report.file)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -51,22 +50,6 @@ def run(config: Config = HERE, from_committed: FromCommitted = False, rebuild: R
         give_up(f"Kafka: {error}")
     except OSError as error:
         give_up(error.strerror or str(error))
-
-
-def _ledger(settings: Settings) -> Ledger:
-    """The ledger, whose tables are there. One that does not answer yet is waited for by the worker."""
-    ledger = ledger_at(settings)
-    if not ledger.automatic and _behind(ledger):
-        ledger.close()
-        give_up(OLD)
-    return ledger
-
-
-def _behind(ledger: Ledger) -> bool:
-    try:
-        return ledger.behind()
-    except LedgerUnavailable:
-        return False  # the worker waits for it
 
 
 def _hash_key(settings: Settings) -> bytes:

@@ -21,6 +21,7 @@ from pipeline.ledger import Hold, Ledger
 from pipeline.operate.check import Report
 from pipeline.operate.status import STATES, Standing, Status
 from pipeline.operate.status import status as read
+from pipeline.starting import FOR_GOOD
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for other programs; with --watch, a line each time.")]
 Watch = Annotated[bool, typer.Option("--watch", "-w", help="Show it again each second, until Ctrl-C.")]
@@ -83,7 +84,8 @@ def lines(seen: Status) -> Iterator[str]:
     for topic, n in seen.refused.items():
         yield f"{n} records for {topic} are refused by Kafka and kept: see the log for why"
     for part, until in seen.catching_up.items():
-        yield f"{part}: catching up to offset {until} after a restore; entries are looked for at the vendor first"
+        far = "for good" if until == FOR_GOOD else f"up to offset {until}"
+        yield f"{part}: the ledger went back, or began in the middle; {far} entries are looked for at the vendor first"
 
 
 def _rules(seen: Status) -> str:

@@ -65,6 +65,11 @@ class Batch:
             self.saved[change.destination] += 1
         self.rows[key] = after
 
+    def doubt(self, now: float) -> None:
+        """What has changed is looked for at the vendor first: a ledger that knew more may have sent it."""
+        for _, row in list(self.changed()):
+            self.rows[row.destination, row.key] = f.doubt(row, now, self.policies[row.destination])
+
     def regroup(self, newest: Rosters, now: float) -> None:
         """Ends the entries that their groups no longer name, and takes back such an end where it no longer holds."""
         for key, row in self.rows.items():

@@ -126,6 +126,12 @@ def put_off(connection: Connection, destination: str, error: str, limit: int) ->
     return [_facts(row) for row in connection.execute(query)]
 
 
+def unsettled_after(connection: Connection, last: Key, limit: int) -> list[Facts]:
+    """Rows that are not in step, in the order of their keys, after the last one."""
+    query = select(*_COLUMNS).where(tuple_(*last) < _KEY, UNSETTLED).order_by(*_KEY.clauses).limit(limit)
+    return [_facts(row) for row in connection.execute(query.with_for_update())]
+
+
 def counts(connection: Connection) -> dict[tuple[str, str], int]:
     """(destination, state) → rows that are not in step: out of an index that holds no other."""
     c = t.entries.c

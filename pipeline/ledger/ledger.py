@@ -6,6 +6,7 @@ Every transaction may be run again whole: each of its steps is idempotent.
 
 from __future__ import annotations
 
+import functools
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -62,6 +63,7 @@ Outcomes = Callable[[Facts, Answer | None], Message]
 """Words what has become of an entry, and of the events that it answers for."""
 ENDED = ("idle", "dead", "expired")
 
+LONGEST_WINDOW_KEPT_BACK = 3600.0
 REFUSED_WAIT = 300.0
 """Seconds after which a message that Kafka would not take is tried again."""
 
@@ -130,6 +132,35 @@ class Ledger:
         """The next offset of each partition that has been read before."""
         return self._transaction(lambda connection: offsets.read(connection, partitions))
 
+    def every_offset(self) -> dict[Partition, int]:
+        """The next offset of all partitions that have ever been read."""
+        return self._database.look(offsets.every)
+
+    def catching_up(self) -> dict[Partition, int]:
+        """Partition → the offset up to which entries are unsure, as a ledger that knew more has read that far."""
+        return self._database.look(offsets.catching_up)
+
+    def went_back(self, untils: Mapping[Partition, int]) -> None:
+        """This ledger is older than what was read and sent: whatever is not in step is looked for at the vendor before
+        anything is made, and so is what changes up to these offsets. May be run again, and by several."""
+        last: Key | None = ("", "")
+        while last is not None:
+            last = self._transaction(functools.partial(self._doubt_some, last))
+
+        def work(connection: Connection) -> None:
+            offsets.unsure(connection, untils)
+            quota.forgotten(connection, clock(connection), LONGEST_WINDOW_KEPT_BACK)
+
+        self._transaction(work)
+
+    def _doubt_some(self, last: Key, connection: Connection) -> Key | None:
+        now = clock(connection)
+        rows = entries.unsettled_after(connection, last, 500)
+        mine = [row for row in rows if row.destination in self.policies]
+        doubted = [f.doubt(row, now, self.policies[row.destination]) for row in mine]
+        entries.write(connection, doubted, entries.SETTLE)
+        return (rows[-1].destination, rows[-1].key) if rows else None
+
     def start_at(self, next_offsets: Mapping[Partition, int]) -> None:
         """Puts these next offsets in the place of whatever there was: somebody decided where to begin."""
         self._transaction(lambda connection: offsets.write(connection, next_offsets, onward=False))
@@ -141,15 +172,18 @@ class Ledger:
         dead: Sequence[Message],
         next_offsets: Mapping[Partition, int],
         rosters: Sequence[tuple[Roster, Raw]] = (),
+        seen: Mapping[Partition, int] | None = None,
     ) -> Applied:
         """One batch of intake: all changes, rosters, links and dead letters with the next offsets, or nothing.
 
-        Raises DataRefused where the database will never take it.
+        `seen`: what this worker knows to have been written of these partitions. Raises DataRefused where the database
+        will never take it, and LedgerWentBack where it has less than that.
         """
 
         def work(connection: Connection) -> Applied:
+            unsure = bool(next_offsets) and offsets.check(connection, next_offsets, seen or {})
             offsets.write(connection, next_offsets)
-            batch, changed = self._taken(connection, changes, links, rosters)
+            batch, changed = self._taken(connection, changes, links, rosters, unsure=unsure)
             outbox.post(connection, dead)
             ready = frozenset(row.destination for row in changed if row.state == "ready")
             return Applied(batch.applied, batch.stale, batch.saved, ready)
@@ -163,6 +197,7 @@ class Ledger:
         links: Sequence[Link],
         rosters: Sequence[tuple[Roster, Raw]],
         again: bool = False,
+        unsure: bool = False,
     ) -> tuple[Batch, list[Facts]]:
         now = clock(connection)
         identities, relinked = directory.link(connection, links, changes)
@@ -177,6 +212,8 @@ class Ledger:
         for change, raw in changes:
             batch.apply(change, raw, identities, now)
         batch.regroup(newest, now)
+        if unsure:
+            batch.doubt(now)
         return batch, self._keep(connection, batch, {}, entries.ALL, new)
 
     # dead letters --------------------------------------------------------------------------------------------------

@@ -4,18 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select, tuple_, update
 
 from pipeline.ledger import tables as t
 from pipeline.ledger.database import insert_into
-from pipeline.ledger.values import Partition
+from pipeline.ledger.values import LedgerWentBack, Partition
 
 
 def read(connection: Connection, partitions: Iterable[Partition]) -> dict[Partition, int]:
     """Of those that have been read before."""
     wanted = set(partitions)
-    rows = connection.execute(select(t.offsets))
-    return {(topic, partition): n for topic, partition, n in rows if (topic, partition) in wanted}
+    return {part: n for part, n in every(connection).items() if part in wanted}
+
+
+def every(connection: Connection) -> dict[Partition, int]:
+    c = t.offsets.c
+    rows = connection.execute(select(c.topic, c.partition, c.next_offset))
+    return {(topic, partition): n for topic, partition, n in rows}
+
+
+def check(connection: Connection, partitions: Iterable[Partition], seen: Mapping[Partition, int]) -> bool:
+    """Locks these partitions; whether any of them is still read for the second time, and entries are unsure.
+
+    Raises LedgerWentBack where the ledger has less than this worker has `seen` of it.
+    """
+    key = tuple_(t.offsets.c.topic, t.offsets.c.partition)
+    query = select(t.offsets).where(key.in_(sorted(partitions))).order_by(*key.clauses).with_for_update()
+    rows = {(row.topic, row.partition): row for row in connection.execute(query)}
+    if any(part not in rows or rows[part].next_offset < offset for part, offset in seen.items()):
+        raise LedgerWentBack
+    return any((row.unsure_until or 0) > row.next_offset for row in rows.values())
+
+
+def unsure(connection: Connection, untils: Mapping[Partition, int]) -> None:
+    """Up to these offsets what is read has been read before, by a ledger that knew more."""
+    for (topic, partition), until in sorted(untils.items()):
+        c = t.offsets.c
+        named = (c.topic == topic, c.partition == partition, func.coalesce(c.unsure_until, 0) < until)
+        connection.execute(update(t.offsets).where(*named).values(unsure_until=until))
+
+
+def catching_up(connection: Connection) -> dict[Partition, int]:
+    """Of those that are read for the second time: up to where."""
+    c = t.offsets.c
+    rows = connection.execute(select(c.topic, c.partition, c.unsure_until).where(c.unsure_until > c.next_offset))
+    return {(topic, partition): until for topic, partition, until in rows}
 
 
 def write(connection: Connection, next_offsets: Mapping[Partition, int], onward: bool = True) -> None:

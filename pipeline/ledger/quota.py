@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, delete, func, select, text
+from sqlalchemy import Connection, delete, func, select, text, update
 
 from pipeline.ledger import bulk
 from pipeline.ledger import tables as t
@@ -110,6 +110,15 @@ def give_back(connection: Connection, account: str, held: Iterable[tuple[Grant, 
     )
     # Only where it is still held by that claim: what another has taken since is not ours to free.
     bulk.update(connection, t.tokens, (*_TOKEN, "free_at"), ("free_at",), rows)
+
+
+def forgotten(connection: Connection, now: float, longest: float) -> None:
+    """Calls may have been made that this ledger does not know of: no token is free before its window has passed. Not
+    of windows that are longer than that: they would keep everything back for as long."""
+    for (name,) in connection.execute(select(t.tokens.c.quota_window).distinct()).all():
+        if _seconds(name) <= longest:
+            free = update(t.tokens).where(t.tokens.c.quota_window == name, t.tokens.c.free_at < now + _seconds(name))
+            connection.execute(free.values(free_at=now + _seconds(name)))
 
 
 def taken(connection: Connection, now: float) -> dict[str, list[Taken]]:

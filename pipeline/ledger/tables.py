@@ -29,6 +29,7 @@ offsets = Table(
     Column("topic", Name, nullable=False),
     Column("partition", Integer, nullable=False),
     Column("next_offset", BigInteger, nullable=False),
+    Column("unsure_until", BigInteger),
     PrimaryKeyConstraint("topic", "partition"),
 )
 

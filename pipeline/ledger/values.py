@@ -29,6 +29,10 @@ class LedgerUnavailable(Exception):
     """The database cannot be reached, or refuses for now; the transaction left nothing behind."""
 
 
+class LedgerWentBack(Exception):
+    """The ledger has less than this worker saw written to it: an older copy took its place."""
+
+
 class DataRefused(Exception):
     """The database will not take this data, however often it is tried; the transaction left nothing behind."""
 

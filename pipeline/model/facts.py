@@ -371,6 +371,14 @@ def expire(facts: Facts, now: float, policy: Policy) -> Facts:
     return place(replace(unleased(unsure), expiries=facts.expiries + 1), now, policy)
 
 
+def doubt(facts: Facts, now: float, policy: Policy) -> Facts:
+    """Nothing certain is known of what the vendor holds: the ledger is an older copy, or began in the middle."""
+    if facts.observed_hash == UNSURE and facts.lease_until is None:
+        return facts
+    unsure = lost(unleased(facts), now, facts.identity, facts.sent, UNSURE, policy)
+    return place(replace(unsure, epoch=facts.epoch + 1), now, policy)
+
+
 def unleased(f: Facts) -> Facts:
     f = replace(f, lease_owner=None, lease_until=None, sent=None)
     return replace(f, observed=None, observed_identity=None) if f.observed_hash == NOTHING else f

@@ -90,7 +90,7 @@ def status(settings: Settings, ledger: Ledger, digest: str | None) -> Status:
         ),
         outbox=ledger.outbox_waiting(),
         refused=ledger.outbox_refused(),
-        catching_up={},
+        catching_up={f"{topic}/{part}": until for (topic, part), until in ledger.catching_up().items()},
     )
 
 

@@ -143,6 +143,10 @@ class Consumer:
             await self._watch()
         return records
 
+    def place_again(self) -> None:
+        """The next batch begins where the ledger is."""
+        self._placed = -1
+
     def assigned(self) -> list[Partition]:
         return sorted((part.topic, part.partition) for part in self._client.assignment()) if self._client else []
 

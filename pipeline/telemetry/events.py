@@ -106,6 +106,15 @@ class Telemetry:
         self._metrics.partitions.set(len(partitions))
         self._log.info("partitions assigned", partitions=[f"{topic}/{number}" for topic, number in partitions])
 
+    def ledger_went_back(self, partitions: Sequence[tuple[str, int]]) -> None:
+        """Kafka's group, or this worker, knows of more than the ledger does."""
+        self._metrics.waits.labels("ledger_went_back").inc()
+        self._log.warning(
+            "ledger went back",
+            partitions=[f"{topic}/{number}" for topic, number in partitions],
+            advice="records are read again, and entries looked for at the vendor before anything is made",
+        )
+
     def outbox_sent(self, topic: str, n: int) -> None:
         self._metrics.sent.labels(topic).inc(n)
         self._log.debug("outbox sent", topic=topic, n=n)

@@ -48,16 +48,6 @@ def test_migrating_twice_does_nothing_more(tmp_path: Path) -> None:
     assert calends("migrate", "-c", str(file)) == (0, "the ledger's tables were up to date\n")
 
 
-def test_run_says_when_the_tables_are_missing(
-    tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("X_KEY", "x")
-    file = configured(tmp_path, postgres_url)
-
-    told = "calends: the ledger's tables are missing or old: run calends migrate\n"
-    assert calends("run", "-c", str(file)) == (3, told)
-
-
 def test_a_ledger_that_cannot_be_used_is_told_without_its_password(tmp_path: Path) -> None:
     code, output = calends("migrate", "-c", str(configured(tmp_path, "nosuch://me:hidden@host/x")))
 

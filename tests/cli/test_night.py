@@ -104,9 +104,9 @@ def test_status_tells_every_hold_with_since_when_and_what_lifts_it(night: Night)
 
 def test_status_tells_whether_these_rules_are_those_that_run(night: Night) -> None:
     assert "no rules have been run yet" in night.calends("status")[1]
-    assert night.ledger.revision("others") == 1
+    assert night.ledger.rules.activate("others") == 1
     assert "those of this configuration have not been run" in night.calends("status")[1]
-    assert night.ledger.revision(night.digest) == 2
+    assert night.ledger.rules.activate(night.digest) == 2
     assert night.json("status")["these_rules"] == 2
     assert "rules revision 2\n" in night.calends("status")[1]
 

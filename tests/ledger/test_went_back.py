@@ -1,0 +1,86 @@
+"""An older copy took the ledger's place: what it calls new may be at the vendor already."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from pipeline.ledger import Ledger, LedgerWentBack
+from pipeline.model.facts import UNSURE, Facts
+from pipeline.model.outcome import Absent, Accepted
+from tests.ledger.conftest import Open
+from tests.ledger.test_holds import claimed, end
+from tests.ledger.test_ledger import change, take
+
+PART = ("topic", 0)
+ROOMY = ((1000, 0.2),)
+
+
+def row(ledger: Ledger, key: str) -> Facts:
+    return ledger.entry(key)[0]
+
+
+def read(ledger: Ledger, first: int, key: str, seen: int | None = None) -> None:
+    ledger.take([change(key, first)], [], [], {PART: first + 1}, seen={} if seen is None else {PART: seen})
+
+
+def test_whatever_is_not_in_step_is_looked_for_first(opened: Open) -> None:
+    ledger = opened(windows=ROOMY)
+    read(ledger, 1, "sent")
+    end(ledger, claimed(ledger), Accepted("v"))
+    read(ledger, 2, "new")
+    read(ledger, 3, "under way")
+    ledger.went_back({PART: 10})
+    assert [row(ledger, key).observed_hash == UNSURE for key in ("sent", "new", "under way")] == [False, True, True]
+    assert claimed(ledger) == [], "not before a call of the ledger that was lost can no longer act"
+
+
+def test_what_changes_until_the_log_has_been_read_again_is_looked_for_first(opened: Open) -> None:
+    ledger = opened(windows=ROOMY)
+    read(ledger, 1, "sent")
+    end(ledger, claimed(ledger), Accepted("v"))
+    ledger.went_back({PART: 6})
+    assert ledger.catching_up() == {PART: 6}
+    read(ledger, 4, "made since the copy")
+    read(ledger, 5, "sent")
+    assert row(ledger, "made since the copy").observed_hash == UNSURE
+    assert row(ledger, "sent").observed_hash == UNSURE
+    read(ledger, 6, "after")
+    assert row(ledger, "after").observed_hash != UNSURE
+    assert ledger.catching_up() == {}
+
+
+def test_who_is_looked_for_and_not_there_is_made(opened: Open) -> None:
+    ledger = opened(windows=ROOMY)
+    read(ledger, 1, "k")
+    ledger.went_back({PART: 2})
+    time.sleep(0.45)  # the settle time of the tests' destination, and the window
+    ledger.sweep()
+    end(ledger, claimed(ledger), Absent())
+    assert (row(ledger, "k").state, row(ledger, "k").never_created) == ("ready", True)
+
+
+def test_no_token_is_free_of_calls_that_nobody_remembers(opened: Open) -> None:
+    ledger = opened(windows=((5, 60.0),))
+    ledger.went_back({})
+    take(ledger, change("k"))
+    assert claimed(ledger) == []
+
+
+def test_a_worker_that_has_written_more_than_the_ledger_holds_writes_nothing(opened: Open) -> None:
+    ledger = opened()
+    read(ledger, 1, "k")
+    with pytest.raises(LedgerWentBack):
+        read(ledger, 9, "later", seen=9)
+    with pytest.raises(LedgerWentBack):
+        ledger.take([], [], [], {("other", 0): 5}, seen={("other", 0): 4})
+    assert (ledger.entry("later"), ledger.offsets([PART])) == ([], {PART: 2})
+    read(ledger, 2, "next", seen=2)
+
+
+def test_a_ledger_that_is_ahead_of_a_worker_is_fine(opened: Open) -> None:
+    ledger = opened()
+    read(ledger, 7, "k")
+    read(ledger, 3, "late", seen=3)
+    assert ledger.offsets([PART]) == {PART: 8}

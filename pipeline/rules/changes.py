@@ -52,17 +52,18 @@ class Sender:
     version: Version
     destinations: Mapping[str, DestinationView]
 
-    def changes(self, send: CompiledSend, scope: Scope, at: str) -> tuple[list[Change], list[Naming]]:
-        """The changes of every item, and what they say of their group. Raises Failed."""
+    def add(self, send: CompiledSend, scope: Scope, found: list[Change], namings: list[Naming]) -> None:
+        """Adds the changes of every item, and what they say of their group. Raises Failed."""
+        begun, at = len(found), send.at
         group = None if send.group is None else given(send.group, scope, at, "group", slots.key)
-        found: list[Change] = []
         if send.each is None and not send.ends_group:
             self._change(send, scope, group, at, found)
-            return found, [] if group is None else [self._naming(send, name, group, found) for name in send.send.to]
-        for inner, where in () if send.ends_group else self._scopes(send, scope, at):
-            self._change(send, inner, group, where, found)
-            not_too_many(len(found))
-        return found, [] if group is None else [self._naming(send, name, group, found) for name in send.send.to]
+        elif not send.ends_group:
+            for inner, where in self._scopes(send, scope, at):
+                self._change(send, inner, group, where, found)
+                not_too_many(len(found))
+        if group is not None:
+            namings += [self._naming(send, name, group, found[begun:]) for name in send.send.to]
 
     def _scopes(self, send: CompiledSend, scope: Scope, at: str) -> Iterator[tuple[Scope, str]]:
         items = at_slot(f"{at}.each", slots.rendered, send.each, scope)

@@ -99,11 +99,14 @@ class _Found:
 
     def add(self, changes: Sequence[Change]) -> None:
         """All of them, or none: raises Failed where one layer of an entry would be changed twice."""
-        named = {(change.destination, change.key, change.layer): change for change in changes}
-        if len(named) < len(changes) or not self.changes.keys().isdisjoint(named):
-            raise Failed("send", "duplicate", "the event changes one layer of an entry twice")
-        not_too_many(len(self.changes) + len(named))
-        self.changes |= named
+        not_too_many(len(self.changes) + len(changes))
+        known = dict(self.changes) if len(changes) > 1 else self.changes
+        for change in changes:
+            name = (change.destination, change.key, change.layer)
+            if name in known:
+                raise Failed("send", "duplicate", "the event changes one layer of an entry twice")
+            known[name] = change
+        self.changes = known
 
     def evaluation(self, event: DomainEvent) -> Evaluation:
         rosters = tuple(_rosters(self.namings, event)) if self.namings and self.groups_known else ()
@@ -173,12 +176,10 @@ class RuleSet:
         found.matched.append(Match(rule.name, why))
         version = found.version if rule.sequence is None else self._version(rule, event, scope)
         sender = Sender(rule.name, event, version, self.destinations)
-        links = [link_of(link, scope, sender.version, n) for n, link in enumerate(rule.links)]
+        links = [link_of(link, scope, version, n) for n, link in enumerate(rule.links)] if rule.links else ()
         changes, namings = list[Change](), list[Naming]()
         for send in rule.sends:
-            sent, named = sender.changes(send, scope, send.at)
-            changes += sent
-            namings += named
+            sender.add(send, scope, changes, namings)
         found.add(changes)
         found.links += links
         found.namings += namings

@@ -71,6 +71,11 @@ class Nursery:
                         child.ended.set_result(code)
                 case _:
                     self._ready.set_result(None)
+        if not self._ready.done():
+            self._ready.set_exception(RuntimeError(f"the nursery ended: {self._last_words()}"))
+
+    def _last_words(self) -> str:
+        return Path(self._log.name).read_text()[-300:]
 
     async def spawn(self, argv: Sequence[str], env: Mapping[str, str], log: Path, clock: float = 0.0) -> Child:
         """`clock`: seconds by which its wall clock is fast."""

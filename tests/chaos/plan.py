@@ -17,7 +17,7 @@ LEASE = 11.0
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that goes wrong, `at` seconds after the start, for `seconds`."""
+    """One thing that goes wrong, `at` seconds after the vendors were first called, for `seconds`."""
 
     kind: str
     at: float

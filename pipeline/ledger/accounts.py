@@ -153,7 +153,8 @@ def _judged(held: dict[str, Any], quota: Quota, result: Result, counts: bool, no
             if (held["paused_until"] or 0.0) <= now:
                 held["paused_since"] = now
             held["paused_until"] = max(held["paused_until"] or 0.0, at + (after or 1.0))
-        case Unauthorized() if not result.renewable:
+        # What was answered before a probe found it well, and is only settled now, says nothing of it.
+        case Unauthorized() if not result.renewable and at > (held["good_since"] or 0.0):
             _hold(held, quota, "unauthorized", now)
         case Unknown() | Retry() | Rejected() | Split():
             held["failures"] += counts

@@ -254,6 +254,16 @@ def test_unauthorized_spends_no_attempt_and_holds_at_once(opened: Open) -> None:
     assert ledger.obstacles()["a"][0] == "unauthorized"
 
 
+def test_a_refusal_that_is_settled_after_a_probe_found_the_account_well_holds_nothing(opened: Open) -> None:
+    ledger = opened(windows=((50, 1.0),))
+    take(ledger, change("k"))
+    late = result(claim(ledger).grants[0], Unauthorized())
+    time.sleep(0.05)
+    ledger.lift("a")
+    ledger.settle([late])
+    assert ledger.obstacles() == {}
+
+
 def test_failures_in_a_row_hold_the_account_until_a_probe_lifts_it(opened: Open) -> None:
     ledger = opened(windows=((50, 1.0),))
     take(ledger, *(change(f"k{number}") for number in range(6)))

@@ -119,7 +119,7 @@ def quiet(stage: Stage, ends: dict[tuple[str, int], int]) -> bool:
 
 
 def _offsets(read: Read) -> dict[tuple[str, int], int]:
-    return {(topic, number): at for topic, number, at in read("select * from offsets")}
+    return {(topic, number): at for topic, number, at in read("select topic, partition, next_offset from offsets")}
 
 
 def _looked(stage: Stage) -> tuple[list[Letter], InLedger, dict[str, AtVendor]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -40,6 +40,8 @@ class Change:
     kind: Kind
     version: Version
     rule: str
+    _: KW_ONLY
+    # By name: one field more must never take the place of another, as a group once did of the content.
     layer: str = BASE
     content: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """Neutral content of this layer; a None clears the field that a lower layer set."""

@@ -158,7 +158,7 @@ class Reapplying:
         raw = self._raw(at)
         if raw is None:
             return
-        blank = Change(row.destination, row.key, "upsert", at, self.rule, slot)
+        blank = Change(row.destination, row.key, "upsert", at, self.rule, layer=slot)
         if slot == BASE:
             yield replace(blank, kind="delete"), raw
         elif slot != END:
@@ -200,7 +200,6 @@ def _written_again(row: Facts, at: Version) -> Change:
         "upsert",
         at,
         layer["rule"],
-        BASE,
         group=layer.get("group"),
         content=layer["content"],
         subscriber=layer["subscriber"],

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.model.change import Version, merge
+from pipeline.model.change import Change, Version, merge
 from pipeline.model.wire import Coordinates
 
 LAYERS = ("base", "payment", "note")
@@ -53,3 +54,12 @@ def test_null_clears_and_a_vendor_section_merges() -> None:
 def test_a_version_orders_by_event_then_place_then_revision() -> None:
     at = Coordinates("t", 0, 5)
     assert Version.of(1, at, 1) < Version.of(1, at, 2) < Version.of(1, Coordinates("t", 0, 6), 1) < Version.of(2, at, 1)
+
+
+def test_what_a_change_says_is_said_by_name() -> None:
+    """A field that came between two others took the place of the content, and nobody noticed."""
+    version = Version.of(1, Coordinates("t", 0, 1), 1)
+    spoken: Any = ("d", "k", "upsert", version, "rule")
+    assert Change(*spoken, layer="note").layer == "note"
+    with pytest.raises(TypeError):
+        Change(*spoken, "note")

@@ -27,7 +27,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from pipeline.model import blame
 from pipeline.model import facts as f
-from pipeline.model.change import BASE, Change, Kind, Version, merge
+from pipeline.model.change import BASE, Version
 from pipeline.model.outcome import (
     Absent,
     Accepted,
@@ -43,9 +43,9 @@ from pipeline.model.outcome import (
 from pipeline.vendors.calreply import VENDOR as CALREPLY
 from pipeline.vendors.contract import Situation, Step, Vendor
 from pipeline.vendors.ecal import VENDOR as ECAL
+from tests.model.said import KEY, NOTE, Said, change_of, newest, said_of
 
 SLACK, TIMEOUT, LEASE, SETTLE = 2.0, 10.0, 20.0, 30.0
-KEY, NOTE = "k", "note"
 PEOPLE = ("ann", "bob")
 EXTRAS: tuple[Mapping[str, Any], ...] = (
     {},
@@ -171,7 +171,7 @@ class Convergence(RuleBasedStateMachine):
         self.good: float | None = None
         self.serial = 0
         self.refused = False
-        self.published: list[Change] = []
+        self.published: list[Said] = []
         self.events: list[tuple[float, int, Callable[[], None]]] = []
         self.order = itertools.count()
 
@@ -189,10 +189,10 @@ class Convergence(RuleBasedStateMachine):
     )
     def a_change_arrives(self, newer: int, what: str, person: str, extra: Mapping[str, Any]) -> None:
         """In any order; a version that came before is the same change once more."""
-        order = max((change.version.offset for change in self.published), default=10) + newer
+        order = max((said.version.offset for said in self.published), default=10) + newer
         version = Version(order * 10 + (BASE, NOTE, "cancel", "delete").index(what), "t", 0, order, 1)
-        known = next((change for change in self.published if change.version == version), None)
-        self.publish(known or _change(version, what, person, extra))
+        known = next((said for said in self.published if said.version == version), None)
+        self.publish(known or said_of(version, what, person, extra))
 
     @rule(
         fate=st.sampled_from(FATES),
@@ -230,7 +230,7 @@ class Convergence(RuleBasedStateMachine):
                 spent = self.row.attempts >= self.policy.max_attempts
                 assert spent or self.refused, "an entry died that nobody refused"
                 self.refused = False
-                self.publish(_change(Version(1000 + self.serial, "t", 0, 0, 1), BASE, "ann", {}))
+                self.publish(said_of(Version(1000 + self.serial, "t", 0, 0, 1), BASE, "ann", {}))
             elif self.row.state == "ready":
                 self.claim("answered", (0.0, 0.1, 0.1, 0.0))
             elif self.row.wake_at is not None:
@@ -248,9 +248,9 @@ class Convergence(RuleBasedStateMachine):
 
     # how it happens ------------------------------------------------------------------------------------------------
 
-    def publish(self, change: Change) -> None:
-        self.published.append(change)
-        after = f.apply(self.row, change, {}, self.now, self.policy)
+    def publish(self, said: Said) -> None:
+        self.published.append(said)
+        after = f.apply(self.row, change_of(said), {}, self.now, self.policy)
         if after is not None:
             self.serial += after.desired_hash != self.row.desired_hash
             self.row = after
@@ -345,29 +345,6 @@ class Convergence(RuleBasedStateMachine):
         self.now = max(self.now, until)
 
 
-def _change(version: Version, what: str, person: str, extra: Mapping[str, Any]) -> Change:
-    if what in ("cancel", "delete"):
-        kind: Kind = "cancel" if what == "cancel" else "delete"
-        return Change("d", KEY, kind, version, "rule")
-    if what == NOTE:
-        return Change("d", KEY, "upsert", version, "rule", NOTE, {"location": f"room {version.order}"})
-    content = {"title": f"v{version.order}", "location": "Online", "start": "2027-03-01T09:00:00", **extra}
-    return Change("d", KEY, "upsert", version, "rule", BASE, content, identity=person)
-
-
-def newest(published: list[Change]) -> list[tuple[str | None, dict[str, Any]]]:
-    """What should stand at the end, told from the changes alone."""
-
-    def last(*kinds: str) -> Change | None:
-        of_kind = [change for change in published if (change.layer if change.kind == "upsert" else "end") in kinds]
-        return max(of_kind, key=lambda change: change.version, default=None)
-
-    base, note, end = last(BASE), last(NOTE), last("end")
-    if base is None or (end is not None and end.version > base.version):
-        return []
-    return [(base.identity, dict(merge([change.content for change in (base, note) if change is not None])))]
-
-
 class Ecal(Convergence):
     vendor = ECAL
 
@@ -382,3 +359,16 @@ TestEcal = Ecal.TestCase
 TestEcal.settings = EFFORT
 TestRoktLike = RoktLike.TestCase
 TestRoktLike.settings = EFFORT
+
+
+def test_what_is_dead_lives_again_once_something_else_is_wanted() -> None:
+    """A change must say what its event says: where it lost its content on the way, the newer one wanted the same, and
+    what had died stayed so."""
+    world = Ecal()
+    world.a_first_change("ann", {})
+    for other_accepted in (False, False, True):
+        world.a_worker_calls("refused", (0.0, 0.0, None, 0.0), Rejected("invalid"), other_accepted)
+        world.what_is_under_way_happens()
+    assert world.row.state == "dead"
+    world.all_is_well_again()
+    assert [item.content["title"] for item in world.calendar.items] == [f"v{world.published[-1].version.order}"]

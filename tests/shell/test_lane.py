@@ -15,7 +15,7 @@ from pipeline.calls import CallFailed
 from pipeline.housekeeping import Housekeeping
 from pipeline.lane import Account, Lane
 from pipeline.ledger import Claim, Grant, Hold, Ledger, Result, Settled
-from pipeline.model.change import BASE, Change, Version
+from pipeline.model.change import Change, Version
 from pipeline.model.facts import Facts, Policy, apply, claim
 from pipeline.model.wire import Credential, Request, Response
 from pipeline.pacing import Pace
@@ -34,7 +34,7 @@ class SlowLedger:
 
     def claim(self, *_: object) -> Claim:
         self.granted += 1
-        change = Change("d", "k", "upsert", Version(1, "t", 0, 0, 1), "rule", BASE, ENTRY, identity="ann")
+        change = Change("d", "k", "upsert", Version(1, "t", 0, 0, 1), "rule", content=ENTRY, identity="ann")
         policy = Policy("d", "a")
         row = apply(Facts("d", "k"), change, {}, 0.0, policy)
         assert row is not None

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from pipeline.model import blame
 from pipeline.model import facts as f
-from pipeline.model.change import BASE, Change, Version
+from pipeline.model.change import Change, Version
 from pipeline.model.entry import FIELDS
 from pipeline.model.outcome import Accepted, Exists, Outcome, Rejected, Unauthorized, Unknown
 from pipeline.model.wire import Credential, Request, Response
@@ -378,7 +378,7 @@ class Row:
         self.order += 1
         version = Version(self.order, "t", 0, self.order, 1)
         kind: Any = "delete" if content is None else "upsert"
-        change = Change("d", KEY, kind, version, "rule", BASE, content or {}, identity=person)
+        change = Change("d", KEY, kind, version, "rule", content=content or {}, identity=person)
         self.facts = f.apply(self.facts, change, {}, self.now, self.policy) or self.facts
 
     def turn(self, fate: str = "heard", share: float = 0.0) -> bool:

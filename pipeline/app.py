@@ -302,7 +302,7 @@ def _lanes(
         account_name, account = settings.account_of(name)
         vendor = settings.vendor_of(name)
         concurrency = account.concurrency or vendor.defaults.concurrency
-        rate = min((w.calls / w.seconds for w in windows_of(account, vendor)), default=float("inf"))
+        interval = max((w.seconds / w.calls for w in windows_of(account, vendor)), default=0.0)
         lanes[name] = Lane(
             destination=name,
             account=accounts[account_name],
@@ -314,7 +314,8 @@ def _lanes(
             owner=owner,
             timeout=account.timeout or vendor.defaults.timeout,
             # No more than can leave, evenly spaced, while the claim is good to start a call.
-            capacity=concurrency if rate == float("inf") else max(1, min(concurrency, ceil(rate * 1.5))),
+            capacity=min(concurrency, ceil(1.5 / interval)) if interval else concurrency,
+            interval=interval,
             watch=watch,
             random=random.random,
             wall=lambda: datetime.now(UTC),

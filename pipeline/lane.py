@@ -39,7 +39,8 @@ T = TypeVar("T")
 IDLE_WAIT = 0.25
 """Seconds after which a lane looks again for what other workers or housekeeping made ready."""
 TOKEN_WAIT = 0.05
-"""Seconds after which it looks again for a token: another worker's call may have given one back."""
+"""Seconds after which it looks again for a token, or a quarter of what lies between two calls, whichever is longer:
+another worker's call may have given one back."""
 CLAIM_EVERY = 0.02
 """Seconds between two claims: what becomes free in the meantime shares one transaction."""
 SETTLE_EVERY = 0.01
@@ -103,6 +104,8 @@ class Lane:
     owner: str
     timeout: float
     capacity: int
+    interval: float
+    """Seconds between two calls that the quota allows in the long run; 0: any number."""
     watch: Callable[[], Awaitable[None]]
     """Reads anew what must not be called."""
     random: Callable[[], float]
@@ -164,7 +167,9 @@ class Lane:
         lease = SLACK + self.timeout + MARGIN
         claim = await self.in_threads(self.ledger.claim, self.destination, self.owner, room, lease)
         claimed = time.monotonic()
-        self._resume = claimed + (CLAIM_EVERY if claim.wait is None else min(claim.wait, TOKEN_WAIT))
+        self._resume = claimed + (
+            CLAIM_EVERY if claim.wait is None else min(claim.wait, max(TOKEN_WAIT, self.interval / 4))
+        )
         if claim.grants:
             self.telemetry.claim(len(claim.grants), claimed - started)
         for grant in claim.grants:

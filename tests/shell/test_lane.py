@@ -77,8 +77,8 @@ async def test_no_call_starts_in_a_pause_that_the_ledger_does_not_know_of_yet() 
     credential = Credential({"api_key": "k", "api_secret": "s"})
     account = Account("a", VENDOR, {}, cast(Any, vendor), Pace(()), lambda: credential)
     lane = Lane(
-        "d", account, {}, str, cast(Ledger, ledger), in_place, telemetry, "worker", 5.0, 1, nobody_paused, lambda: 0.5,
-        lambda: datetime.now(UTC),
+        "d", account, {}, str, cast(Ledger, ledger), in_place, telemetry, "worker", 5.0, 1, 0.0, nobody_paused,
+        lambda: 0.5, lambda: datetime.now(UTC),
     )  # fmt: skip
     housekeeping = Housekeeping(
         cast(Ledger, ledger), in_place, telemetry, {"a": account}, {"d": "a"}, cast(Any, None), lambda names: None
@@ -128,7 +128,7 @@ async def test_a_stop_lets_the_call_under_way_end_and_settles_it() -> None:
     credential = Credential({"api_key": "k", "api_secret": "s"})
     account = Account("a", VENDOR, {}, cast(Any, vendor), Pace(()), lambda: credential)
     lane = Lane(
-        "d", account, {}, str, cast(Ledger, ledger), in_place, Telemetry(b"key"), "worker", 5.0, 1, nobody_paused,
+        "d", account, {}, str, cast(Ledger, ledger), in_place, Telemetry(b"key"), "worker", 5.0, 1, 0.0, nobody_paused,
         lambda: 0.5, lambda: datetime.now(UTC),
     )  # fmt: skip
     stopping = asyncio.Event()
@@ -153,8 +153,8 @@ async def test_what_was_read_before_a_freeze_lets_nothing_leave() -> None:
         account.obstacle, account.seen = "paused", time.monotonic()
 
     lane = Lane(
-        "d", account, {}, str, cast(Ledger, ledger), in_place, Telemetry(b"key"), "worker", 5.0, 1, paused_meanwhile,
-        lambda: 0.5, lambda: datetime.now(UTC),
+        "d", account, {}, str, cast(Ledger, ledger), in_place, Telemetry(b"key"), "worker", 5.0, 1, 0.0,
+        paused_meanwhile, lambda: 0.5, lambda: datetime.now(UTC),
     )  # fmt: skip
     grant = ledger.claim().grants[0]
     frozen = time.monotonic() - 1.0

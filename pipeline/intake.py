@@ -15,7 +15,7 @@ from pipeline.model.change import Change, Link, Roster
 from pipeline.model.event import DomainEvent, Undecodable, decode
 from pipeline.model.wire import Record
 from pipeline.rules.evaluate import RuleSet
-from pipeline.starting import Known, Missing, Start, behind, start
+from pipeline.starting import Known, Missing, behind, start
 from pipeline.stream import Consumer, StreamError
 from pipeline.telemetry import Telemetry
 
@@ -62,33 +62,35 @@ class Intake:
         others = await self.in_threads(self.ledger.every_offset)
         group = await self.consumer.group_offsets({*partitions, *others})
         ledger = await self.in_threads(self.ledger.every_offset)
-        bounds = await self.consumer.log_bounds(partitions)
-        self._ahead(group, ledger)
+        ahead = self._ahead(group, ledger)
+        bounds = await self.consumer.log_bounds({*partitions, *ahead})
         known = {
             part: Known(ledger.get(part), group.get(part), bounds[part].begin, bounds[part].end) for part in partitions
         }
         begin = start(known, self.missing)
         await self.in_threads(self.ledger.start_at, begin.chosen)
-        await self._doubt(begin, group, ledger)
+        await self._doubt({part: bounds[part].end for part in ahead} | dict(begin.unsure))
         self.seen = {part: begin.seek[part] for part in partitions}
         self.checked.set()
         return dict(begin.seek)
 
-    def _ahead(self, group: dict[Partition, int], ledger: Mapping[Partition, int]) -> None:
-        """What this worker saw written counts like what the group was told: that may never have got there."""
+    def _ahead(self, group: dict[Partition, int], ledger: Mapping[Partition, int]) -> list[Partition]:
+        """Partitions, of whichever worker, of which more has been read than the ledger has. What this worker saw
+        written counts like what the group was told: that may never have got there."""
+        assert self.consumer is not None
         for part, offset in self.seen.items():
             if offset > max(ledger.get(part, 0), group.get(part, 0)):
                 group[part] = offset
+        topics = self.consumer.topics()
+        return [part for part in ledger if part[0] in topics and group.get(part, 0) > ledger[part]]
 
-    async def _doubt(self, begin: Start, group: Mapping[Partition, int], ledger: Mapping[Partition, int]) -> None:
+    async def _doubt(self, unsure: Mapping[Partition, int]) -> None:
         """Also where another worker's partitions tell it: its entries are everybody's."""
         marked = await self.in_threads(self.ledger.catching_up)
-        ahead = {part: offset for part, offset in group.items() if part in ledger and offset > ledger[part]}
-        unmarked = [part for part, until in {**begin.unsure, **ahead}.items() if marked.get(part, 0) < until]
+        unmarked = {part: until for part, until in unsure.items() if marked.get(part, 0) < until}
         if unmarked:
             self.telemetry.ledger_went_back(sorted(unmarked))
-            mine = {part: until for part, until in begin.unsure.items() if part in unmarked}
-            await self.in_threads(self.ledger.went_back, mine)
+            await self.in_threads(self.ledger.went_back, unmarked)
 
     async def run(self, stopping: asyncio.Event) -> None:
         assert self.consumer is not None

@@ -73,7 +73,7 @@ def start(known: Mapping[Partition, Known], missing: Missing) -> Start:
         elif one.ledger is None:
             chosen[part] = one.begin
         elif one.group is not None and one.group > one.ledger:
-            unsure[part] = max(one.end, one.group)
+            unsure[part] = one.end  # a group beyond the end: Kafka has lost records, that nobody will read again
         seek[part] = chosen.get(part, one.ledger or 0)
     return Start(seek, chosen, unsure)
 

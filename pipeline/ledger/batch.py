@@ -14,7 +14,7 @@ from pipeline.ledger.values import Raw, Result, Settled
 from pipeline.model import facts as f
 from pipeline.model.blame import Answer, settle
 from pipeline.model.change import Change
-from pipeline.model.facts import Facts, Policy
+from pipeline.model.facts import UNSURE, Facts, Policy
 from pipeline.model.groups import hold
 
 
@@ -68,6 +68,8 @@ class Batch:
     def doubt(self, now: float) -> None:
         """What has changed is looked for at the vendor first: a ledger that knew more may have sent it."""
         for _, row in list(self.changed()):
+            if row.observed_hash == UNSURE and row.lease_until is None:
+                continue
             self.rows[row.destination, row.key] = f.doubt(row, now, self.policies[row.destination])
 
     def regroup(self, newest: Rosters, now: float) -> None:

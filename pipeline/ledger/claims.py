@@ -9,7 +9,7 @@ from math import ceil
 
 from sqlalchemy import Connection
 
-from pipeline.ledger import accounts, budget, entries, holds, quota
+from pipeline.ledger import accounts, budget, entries, holds, offsets, quota
 from pipeline.ledger.values import AHEAD, Budget, Claim, Grant, Quota
 from pipeline.model import facts as f
 from pipeline.model.facts import Facts, Policy
@@ -42,7 +42,7 @@ def claim(
     if wait is not None:
         return Claim((), wait)
     stopped = holds.stops(connection, policy.destination)
-    if stopped.paused:
+    if stopped.paused or offsets.behind(connection):
         return Claim(())
     tokens, wait = quota.free_tokens(connection, mine, terms.limit, now, terms.lease, AHEAD)
     if not tokens:

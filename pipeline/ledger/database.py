@@ -11,12 +11,13 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 
-from pipeline.ledger.values import DataRefused, LedgerUnavailable
+from pipeline.ledger.values import DataRefused, LedgerUnavailable, LedgerWentBack
 
 T = TypeVar("T")
 
 _NOW_SQLITE = text("select (julianday('now') - 2440587.5) * 86400.0")
 _NOW_POSTGRESQL = text("select extract(epoch from clock_timestamp())")
+_FLUSHED = "select (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint"
 _NOW_BRIEFLY = text(
     "select extract(epoch from clock_timestamp()) from set_config('idle_in_transaction_session_timeout', '10s', true)"
 )
@@ -39,12 +40,20 @@ class Overtaken(Exception):
 
 
 class Database:
-    """A database by its SQLAlchemy URL; `postgresql://` means psycopg."""
+    """A database by its SQLAlchemy URL; `postgresql://` means psycopg.
+
+    `replaced`: at a new connection it had written less of its log than was seen before. So it is an older copy, and
+    only who says that he knows may write.
+    """
 
     def __init__(self, url: str) -> None:
         self.engine = _engine(url)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._writing = threading.Lock()
+        self.replaced = False
+        self._flushed: int | None = None
+        if self.engine.dialect.name == "postgresql":
+            event.listen(self.engine, "connect", self._connected)
 
     def look(self, work: Callable[[Connection], T]) -> T:
         """Runs `work`, which writes nothing, beside whoever writes. Raises LedgerUnavailable."""
@@ -58,18 +67,15 @@ class Database:
                 time.sleep(0.02 * 2**attempt)
         raise AssertionError("unreachable")
 
-    def transaction(self, work: Callable[[Connection], T]) -> T:
+    def transaction(self, work: Callable[[Connection], T], knowing: bool = False) -> T:
         """Runs `work` in one transaction, again where another was in its way.
 
-        Raises LedgerUnavailable and DataRefused; either way nothing is left behind.
+        Raises LedgerUnavailable, DataRefused, and LedgerWentBack unless this one is `knowing`; either way nothing is
+        left behind.
         """
         for attempt in range(5):
             try:
-                if not self.is_sqlite:
-                    with self.engine.begin() as connection:
-                        return work(connection)
-                with self._writing, self.engine.begin() as connection:
-                    return work(connection)
+                return self._once(work, knowing)
             except Overtaken:
                 if attempt == 4:
                     raise LedgerUnavailable("overtaken") from None
@@ -84,6 +90,33 @@ class Database:
                     raise LedgerUnavailable(_code(error)) from None
                 time.sleep(0.02 * 2**attempt)
         raise AssertionError("unreachable")
+
+    def _once(self, work: Callable[[Connection], T], knowing: bool) -> T:
+        if self.is_sqlite:
+            with self._writing, self.engine.begin() as connection:
+                return work(connection)
+        with self.engine.begin() as connection:
+            if self.replaced and not knowing:
+                raise LedgerWentBack
+            return work(connection)
+
+    def keep_up(self, connection: Connection) -> None:
+        """Remembers how much of its log the database has written."""
+        if self._flushed is not None:
+            self._flushed = max(self._flushed, connection.exec_driver_sql(_FLUSHED).scalar_one())
+
+    def _connected(self, connection: Any, _record: Any) -> None:
+        """A database that does not tell how much it has written is taken for what it was."""
+        before = self._flushed
+        try:
+            (flushed,) = connection.execute(_FLUSHED).fetchone()
+        except self.engine.dialect.loaded_dbapi.Error:
+            self._flushed = None
+            return
+        finally:
+            connection.rollback()
+        self.replaced = self.replaced or (before is not None and flushed < before)
+        self._flushed = flushed if before is None or flushed < before else max(flushed, self._flushed or 0)
 
 
 def insert_into(connection: Connection, table: Any) -> Any:

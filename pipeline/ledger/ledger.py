@@ -7,10 +7,12 @@ Every transaction may be run again whole: each of its steps is idempotent.
 from __future__ import annotations
 
 import functools
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, select
 
@@ -42,6 +44,7 @@ from pipeline.ledger.values import (
     Claim,
     Grant,
     Hold,
+    LedgerWentBack,
     Message,
     Partition,
     Posted,
@@ -57,6 +60,9 @@ from pipeline.model import facts as f
 from pipeline.model.blame import Answer
 from pipeline.model.change import Change, Link, Roster
 from pipeline.model.facts import Facts, Policy
+
+T = TypeVar("T")
+Transaction = Callable[[Callable[[Connection], Any]], Any]
 
 DeadLetters = Callable[[Facts], Sequence[Message]]
 Outcomes = Callable[[Facts, Answer | None], Message]
@@ -91,8 +97,22 @@ class Ledger:
         self._dead_letters = dead_letters
         self._outcomes = outcomes
         self._database = Database(url)
-        self._transaction = self._database.transaction
+        self._read: dict[Partition, int] = {}
+        """What this process has written of what was read."""
+        self._mending = threading.Lock()
         self.rules = RuleBook(self._transaction)
+
+    def _transaction(self, work: Callable[[Connection], T]) -> T:
+        try:
+            return self._database.transaction(work)
+        except LedgerWentBack:
+            if not self._database.replaced:
+                raise
+        with self._mending:
+            if self._database.replaced:
+                self._doubt(dict(self._read), functools.partial(self._database.transaction, knowing=True))
+                self._database.replaced = False
+        return self._database.transaction(work)
 
     # set-up --------------------------------------------------------------------------------------------------------
 
@@ -142,21 +162,22 @@ class Ledger:
 
     def went_back(self, untils: Mapping[Partition, int]) -> None:
         """This ledger is older than what was read and sent: whatever is not in step is looked for at the vendor before
-        anything is made, and so is what changes up to these offsets. May be run again, and by several."""
+        anything is made, and so is what changes up to these offsets; until then nothing is claimed. May be run again,
+        and by several."""
+        self._doubt(untils, self._transaction)
+
+    def _doubt(self, untils: Mapping[Partition, int], transaction: Transaction) -> None:
+        transaction(lambda connection: offsets.unsure(connection, untils))
         last: Key | None = ("", "")
         while last is not None:
-            last = self._transaction(functools.partial(self._doubt_some, last))
-
-        def work(connection: Connection) -> None:
-            offsets.unsure(connection, untils)
-            quota.forgotten(connection, clock(connection), LONGEST_WINDOW_KEPT_BACK)
-
-        self._transaction(work)
+            last = transaction(functools.partial(self._doubt_some, last))
+        transaction(lambda connection: quota.forgotten(connection, clock(connection), LONGEST_WINDOW_KEPT_BACK))
 
     def _doubt_some(self, last: Key, connection: Connection) -> Key | None:
         now = clock(connection)
         rows = entries.unsettled_after(connection, last, 500)
-        mine = [row for row in rows if row.destination in self.policies]
+        # What had expired in the copy has not been made since.
+        mine = [row for row in rows if row.destination in self.policies and row.state != "expired"]
         doubted = [f.doubt(row, now, self.policies[row.destination]) for row in mine]
         entries.write(connection, doubted, entries.SETTLE)
         return (rows[-1].destination, rows[-1].key) if rows else None
@@ -164,6 +185,7 @@ class Ledger:
     def start_at(self, next_offsets: Mapping[Partition, int]) -> None:
         """Puts these next offsets in the place of whatever there was: somebody decided where to begin."""
         self._transaction(lambda connection: offsets.write(connection, next_offsets, onward=False))
+        self._read.update(next_offsets)
 
     def take(
         self,
@@ -188,7 +210,9 @@ class Ledger:
             ready = frozenset(row.destination for row in changed if row.state == "ready")
             return Applied(batch.applied, batch.stale, batch.saved, ready)
 
-        return self._transaction(work)
+        applied = self._transaction(work)
+        self._read.update(next_offsets)
+        return applied
 
     def _taken(
         self,
@@ -345,6 +369,7 @@ class Ledger:
         """All that is not called now, with its reason: accounts, destinations and rules. Waits for no writer."""
 
         def work(connection: Connection) -> list[Hold]:
+            self._database.keep_up(connection)
             return [*accounts.holds(connection, clock(connection)), *holds.known(connection)]
 
         return self._database.look(work)

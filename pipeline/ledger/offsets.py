@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, select, tuple_, update
 from pipeline.ledger import tables as t
 from pipeline.ledger.database import insert_into
 from pipeline.ledger.values import LedgerWentBack, Partition
+from pipeline.starting import FOR_GOOD
 
 
 def read(connection: Connection, partitions: Iterable[Partition]) -> dict[Partition, int]:
@@ -49,6 +50,13 @@ def catching_up(connection: Connection) -> dict[Partition, int]:
     c = t.offsets.c
     rows = connection.execute(select(c.topic, c.partition, c.unsure_until).where(c.unsure_until > c.next_offset))
     return {(topic, partition): until for topic, partition, until in rows}
+
+
+def behind(connection: Connection) -> bool:
+    """Whether anything is still read for the second time: what is wanted by now may be older than what was sent."""
+    c = t.offsets.c
+    query = select(1).where(c.unsure_until > c.next_offset, c.unsure_until < FOR_GOOD).limit(1)
+    return connection.execute(query).first() is not None
 
 
 def write(connection: Connection, next_offsets: Mapping[Partition, int], onward: bool = True) -> None:

@@ -19,6 +19,8 @@ UNSURE = "?"
 """The hash of an entry of which an answer was lost."""
 KEEP = 90 * 86_400.0
 """Seconds for which what has ended is remembered, unless somebody says otherwise."""
+LOST_CLAIMS = 1000
+"""More claims than one entry can have had that an older copy of the ledger does not know of."""
 END = "!end"
 """The layer that holds the newest cancel or delete."""
 GROUP = "!group"
@@ -372,11 +374,10 @@ def expire(facts: Facts, now: float, policy: Policy) -> Facts:
 
 
 def doubt(facts: Facts, now: float, policy: Policy) -> Facts:
-    """Nothing certain is known of what the vendor holds: the ledger is an older copy, or began in the middle."""
-    if facts.observed_hash == UNSURE and facts.lease_until is None:
-        return facts
+    """Nothing certain is known of what the vendor holds: the ledger is an older copy, or began in the middle. Also of
+    what is being looked for: calls that the copy does not know of may have found it, or made it."""
     unsure = lost(unleased(facts), now, facts.identity, facts.sent, UNSURE, policy)
-    return place(replace(unsure, epoch=facts.epoch + 1), now, policy)
+    return place(replace(unsure, epoch=facts.epoch + LOST_CLAIMS), now, policy)
 
 
 def unleased(f: Facts) -> Facts:

@@ -150,6 +150,10 @@ class Consumer:
     def assigned(self) -> list[Partition]:
         return sorted((part.topic, part.partition) for part in self._client.assignment()) if self._client else []
 
+    def topics(self) -> frozenset[str]:
+        """Those that the group reads, whichever member does."""
+        return frozenset(self._client.subscription()) if self._client else frozenset()
+
     def healthy(self) -> bool:
         """False when nothing is polled any more, or there is something to fetch and nothing comes."""
         now = self._monotonic()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from pipeline.ledger import Ledger, LedgerWentBack
 from pipeline.model.facts import UNSURE, Facts
-from pipeline.model.outcome import Absent, Accepted
+from pipeline.model.outcome import Absent, Accepted, Unknown
+from pipeline.starting import FOR_GOOD
 from tests.ledger.conftest import Open
 from tests.ledger.test_holds import claimed, end
 from tests.ledger.test_ledger import change, take
@@ -84,3 +87,77 @@ def test_a_ledger_that_is_ahead_of_a_worker_is_fine(opened: Open) -> None:
     read(ledger, 7, "k")
     read(ledger, 3, "late", seen=3)
     assert ledger.offsets([PART]) == {PART: 8}
+
+
+def test_nobody_claims_until_the_log_has_been_read_to_where_it_ended(opened: Open) -> None:
+    ledger, other = opened(windows=ROOMY), opened(windows=ROOMY)
+    read(ledger, 1, "k")
+    ledger.went_back({PART: 6})
+    time.sleep(0.45)
+    ledger.sweep()
+    assert (row(ledger, "k").state, claimed(ledger), claimed(other)) == ("ready", [], [])
+    read(ledger, 5, "last")
+    assert [grant.entries[0].key for grant in claimed(other)] == ["k"]
+
+
+def test_what_begins_in_the_middle_of_a_log_is_claimed(opened: Open) -> None:
+    ledger = opened(windows=ROOMY)
+    ledger.start_at({PART: 5})
+    ledger.went_back({PART: FOR_GOOD})
+    time.sleep(0.25)
+    read(ledger, 5, "k")
+    time.sleep(0.25)
+    ledger.sweep()
+    assert [grant.entries[0].observed_hash for grant in claimed(ledger)] == [UNSURE]
+
+
+def test_what_the_copy_was_looking_for_is_looked_for_anew(opened: Open) -> None:
+    """It had not been there; a call that the copy does not know of may have made it."""
+    ledger = opened(windows=ROOMY)
+    read(ledger, 1, "k")
+    end(ledger, claimed(ledger), Unknown("reset"))
+    time.sleep(0.25)
+    ledger.sweep()
+    ledger.went_back({PART: 2})
+    assert (row(ledger, "k").state, row(ledger, "k").absent) == ("held", False)
+
+
+def test_an_answer_to_a_call_that_the_copy_does_not_know_of_settles_nothing(opened: Open) -> None:
+    ledger = opened(windows=ROOMY)
+    read(ledger, 1, "k")
+    (grant,) = claimed(ledger)
+    ledger.went_back({PART: 2})
+    assert row(ledger, "k").epoch > grant.entries[0].epoch + 1
+    end(ledger, [grant], Accepted("v"))
+    assert row(ledger, "k").observed_hash == UNSURE
+
+
+def test_what_had_expired_in_the_copy_is_not_looked_for(opened: Open) -> None:
+    ledger = opened(windows=ROOMY)
+    over, raw = change("k", 1)
+    ledger.take([(replace(over, expires_at=datetime(2020, 1, 1, tzinfo=UTC)), raw)], [], [], {PART: 2})
+    ledger.went_back({PART: 3})
+    assert (row(ledger, "k").state, row(ledger, "k").never_created) == ("expired", True)
+
+
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+def test_a_database_that_has_written_less_than_it_had_is_doubted_before_anything_else(opened: Open) -> None:
+    """As after a failover to a standby that had not got everything: its connections are new, and its log is shorter."""
+    ledger = opened(windows=ROOMY)
+    read(ledger, 1, "sent")
+    end(ledger, claimed(ledger), Accepted("v"))
+    read(ledger, 2, "new")
+    ledger.holds()
+    assert ledger._database._flushed is not None
+    reconnected(ledger)
+    assert row(ledger, "new").observed_hash != UNSURE, "the same database, connected to again"
+    ledger._database._flushed += 1 << 40
+    reconnected(ledger)
+    assert claimed(ledger) == []
+    assert [row(ledger, key).observed_hash == UNSURE for key in ("sent", "new")] == [False, True]
+    assert not ledger._database.replaced
+
+
+def reconnected(ledger: Ledger) -> None:
+    ledger._database.engine.dispose()
+    ledger.sweep()

@@ -320,6 +320,7 @@ def test_there_is_a_next_step_in_every_situation(
         ({"observed_identity": "s2"}, Rejected("unsupported", "replace"), Step.DELETE),
         ({"unsure": True, "vendor_id": None}, Step.FIND, Step.FIND),
         ({"unsure": True, "vendor_id": None, "wanted": None}, Step.FIND, Step.DELETE),
+        ({"unsure": True, "vendor_id": None, "observed_identity": "s2"}, Step.FIND, Step.DELETE),
         ({"unsure": True}, Rejected("unsupported", "write"), Step.WRITE),
         ({"unsure": True, "absent": True}, Step.CREATE, Step.CREATE),
         ({"unsure": True, "absent": True, "wanted": None}, Rejected("unsupported", "delete"), Step.DELETE),

@@ -1,7 +1,7 @@
 """The next step towards what is wanted, also after a lost answer.
 
 A PUT by `external_id` creates what is not there and updates what is, so it is repeated whole. (The ledger waits for
-`settle_time` first: see `defaults`.)
+`settle_time` first: see `defaults`.) Only what no call is known of is looked for: it may be too late to create it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,13 @@ from pipeline.vendors.contract import Situation, Step, next_step
 
 
 def plan(situation: Situation) -> Step:
-    return next_step(situation, _replaced)
+    match situation:
+        case Situation(wanted=None):
+            return Step.DELETE
+        case Situation(unsure=True, absent=False, observed=None, vendor_id=None, candidates=()):
+            return Step.FIND
+        case _:
+            return next_step(situation, _replaced)
 
 
 def _replaced(situation: Situation) -> bool:

@@ -120,7 +120,7 @@ def _deleted(events: Sequence[Event]) -> Outcome:
 
 
 def _found(response: Response) -> Outcome:
-    """One event as it is. No plan asks for it: the cases read the sample answer of GET /v1/event."""
+    """One event as it is: the sample answer of GET /v1/event."""
     found = object_of(response.body)
     if response.status != 200 or "id" not in found:
         return Retry()

@@ -30,13 +30,17 @@ def plan(situation: Situation) -> Step | Rejected:
 
 def _event(situation: Situation) -> Step:
     match situation:
-        case Situation(wanted=None, unsure=True) if is_rokt(situation.options):
-            # By the caller's own id, so there is nothing to look for.
+        case Situation(unsure=True, absent=False) if is_rokt(situation.options) and _goes(situation):
+            # By the caller's own id, in whose calendar it may be: there is nothing to look for.
             return Step.DELETE
         case Situation(unsure=True, absent=False, vendor_id=None):
             return Step.FIND
         case _:
             return next_step(situation, _replaced)
+
+
+def _goes(situation: Situation) -> bool:
+    return situation.wanted is None or situation.observed_identity not in (None, situation.identity)
 
 
 def _replaced(situation: Situation) -> bool:

@@ -27,6 +27,7 @@ from pipeline.ledger import Ledger, LedgerUnavailable
 from pipeline.meaning import vendor_keys
 from pipeline.operate.reloading import Reloading
 from pipeline.pacing import Pace
+from pipeline.registry import Registry
 from pipeline.rules.evaluate import RuleSet
 from pipeline.rules.schema import Rules
 from pipeline.settings import Settings, credential_of, windows_of
@@ -60,7 +61,10 @@ class Threads:
 
 @dataclass(slots=True)
 class Worker:
-    """One process's part: its loops over one ledger. `run` ends when `stopping` is set or a loop cannot go on."""
+    """One process's part: its loops over one ledger. `run` ends when `stopping` is set or a loop cannot go on.
+
+    Raises RegistryMissing where the settings name a schema registry and its libraries are not installed.
+    """
 
     settings: Settings
     rules: RuleSet
@@ -76,6 +80,7 @@ class Worker:
     """For what only looks at the ledger: a pause is read in time however busy the others are."""
     accounts: dict[str, Account] = field(default_factory=dict)
     lanes: dict[str, Lane] = field(default_factory=dict)
+    registry: Registry | None = field(init=False)
     intake: Intake = field(init=False)
     housekeeping: Housekeeping = field(init=False)
     reloading: Reloading = field(init=False)
@@ -85,13 +90,15 @@ class Worker:
     def __post_init__(self) -> None:
         self.threads = Threads(1 if self.ledger.automatic else 6)
         self.looking = Threads(2)
+        config = kafka_config(self.settings, self.rules)
+        self.registry = None if config.registry is None else Registry(config.registry)
         self.reloading = Reloading(
             self.file,
             self.settings,
             self.ledger.rules,
             self.threads,
             self.telemetry,
-            kafka_config(self.settings, self.rules),
+            config,
             self._install,
             worker_name(),
             self.own_rules,
@@ -149,6 +156,7 @@ class Worker:
             self.settings.kafka.dead_letter_topic,
             self.wake,
             self.missing,
+            self.registry,
         )
         self.intake.consumer = Consumer(config, self.intake.assigned, self.telemetry)
         destinations = {name: self.settings.account_of(name)[0] for name in self.settings.destinations}
@@ -246,7 +254,7 @@ class Worker:
         if late > 60.0:
             return f"housekeeping has not come round for {late:.0f} s"
         consumer = self.intake.consumer
-        if self.intake.ready and consumer is not None and not consumer.healthy():
+        if self.intake.ready and consumer is not None and not self.intake.waiting and not consumer.healthy():
             return "nothing is read from Kafka although there is something to read"
         return None
 

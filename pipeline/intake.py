@@ -14,6 +14,7 @@ from pipeline.ledger import DataRefused, Ledger, LedgerUnavailable, LedgerWentBa
 from pipeline.model.change import Change, Link, Roster
 from pipeline.model.event import DomainEvent, Undecodable, decode
 from pipeline.model.wire import Record
+from pipeline.registry import Registry, RegistryAway
 from pipeline.rules.evaluate import RuleSet
 from pipeline.starting import Known, Missing, behind, start
 from pipeline.stream import Consumer, StreamError
@@ -47,8 +48,12 @@ class Intake:
     """Tells the lanes of these destinations that there is work."""
     missing: Missing = "refuse"
     """What to do where the ledger's offsets do not fit what Kafka knows."""
+    registry: Registry | None = None
+    """What opens framed records; None: each is a dead letter."""
     consumer: Consumer | None = None
     ready: bool = False
+    waiting: bool = False
+    """Whether a batch waits for something that is away: that nothing is polled meanwhile is right."""
     checked: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once the ledger's offsets fit: before that nothing may be sent out of what may be an older copy."""
     seen: dict[Partition, int] = field(default_factory=dict)
@@ -97,6 +102,7 @@ class Intake:
         if not await before(stopping, self.consumer.start()):
             return
         while not stopping.is_set():
+            self.waiting = False
             try:
                 records = await self.consumer.batch(max_records=500, timeout_ms=200)
             except LedgerUnavailable as error:
@@ -131,6 +137,9 @@ class Intake:
 
     async def _take(self, records: Sequence[Record], stopping: asyncio.Event) -> None:
         started = time.monotonic()
+        records = await self._opened(records, stopping)
+        if stopping.is_set():
+            return
         batch = self.read(records)
         while not stopping.is_set():
             try:
@@ -140,13 +149,33 @@ class Intake:
                 self._again()
                 return
             except LedgerUnavailable as error:
-                self.telemetry.waiting_for("ledger", str(error))
-                await asyncio.sleep(1.0)
+                await self._wait_for("ledger", str(error))
         else:
             return
         self.telemetry.intake_batch(len(records), time.monotonic() - started)
         assert self.consumer is not None
         await self.consumer.commit(batch.next_offsets)
+
+    async def _opened(self, records: Sequence[Record], stopping: asyncio.Event) -> Sequence[Record]:
+        """Waits for a registry that is away: it is no record's fault. Until `stopping`; then they come again."""
+        opened = records
+
+        async def opening(registry: Registry) -> None:
+            nonlocal opened
+            opened = await registry.opened(records)
+
+        while self.registry is not None and not stopping.is_set():
+            try:
+                await before(stopping, opening(self.registry))
+                break
+            except RegistryAway as error:
+                await self._wait_for("schema_registry", str(error))
+        return opened
+
+    async def _wait_for(self, part: str, reason: str) -> None:
+        self.waiting = True
+        self.telemetry.waiting_for(part, reason)
+        await asyncio.sleep(1.0)
 
     async def _write(self, records: Sequence[Record], batch: Batch) -> None:
         """One transaction; a batch that the database refuses is halved down to the record that it refuses."""

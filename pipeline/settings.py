@@ -70,6 +70,21 @@ class SecretRef(Strict):
             return None
 
 
+class SchemaRegistry(Strict):
+    """Where the schemas of framed records are."""
+
+    url: str = Field(pattern=r"^https?://[^\s@,]+$")
+    username: str | None = None
+    password: SecretRef | None = None
+    ssl_cafile: Path | None = None
+
+    @model_validator(mode="after")
+    def _both(self) -> SchemaRegistry:
+        if (self.username is None) != (self.password is None):
+            raise ValueError("expected both of `username` and `password`, or neither")
+        return self
+
+
 class Kafka(Strict):
     bootstrap_servers: str = Field(default="localhost:9092", pattern=r"^[^\s,:]+:\d{1,5}(,[^\s,:]+:\d{1,5})*$")
     group_id: str = "calends"
@@ -90,6 +105,8 @@ class Kafka(Strict):
     ssl_cafile: Path | None = None
     ssl_certfile: Path | None = None
     ssl_keyfile: Path | None = None
+    schema_registry: SchemaRegistry | None = None
+    """For records that begin with the magic byte 0 and a schema's id; none: they are dead letters."""
 
     @model_validator(mode="after")
     def _complete(self) -> Kafka:

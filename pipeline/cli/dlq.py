@@ -110,6 +110,7 @@ def replay(
         rules = _todays(report, box.ledger)
         letters = _all(box, wanted)
         _missing(wanted, letters)
+        letters = _opened(box, letters)
         came = _each(letters, lambda one: replayed(one, rules, box.ledger, dry_run), box, "replay", wanted, dry_run)
     _tell(came, "would be " if dry_run else "", as_json)
     raise typer.Exit(PROBLEMS if any(became.startswith("fails") for became in came.values()) else 0)
@@ -199,6 +200,13 @@ def _all(box: Box, wanted: Wanted) -> list[Letter]:
         )
     except StreamError as error:
         give_up(f"Kafka does not answer, or refuses ({error.code}): the dead letters are in its topic {box.topic}")
+
+
+def _opened(box: Box, letters: Sequence[Letter]) -> list[Letter]:
+    try:
+        return asyncio.run(box.opened(letters))
+    except StreamError as error:
+        give_up(f"the schemas of framed records cannot be read ({error}): nothing was replayed")
 
 
 async def _gathered(box: Box, wanted: Wanted) -> list[Letter]:

@@ -13,6 +13,7 @@ from pipeline.cli.ledger import settings_at
 from pipeline.cli.options import HERE, PROBLEMS, USAGE, Config, give_up, tell
 from pipeline.cli.samples import Event, sample
 from pipeline.model.event import Undecodable, decode
+from pipeline.model.framed import Parsed
 from pipeline.operate.sketch import sketch
 from pipeline.rules.adapt import DestinationView
 from pipeline.rules.check import check_rules
@@ -45,7 +46,9 @@ def rule(event: Event, config: Config = HERE, to: To = None, topic: From = None,
     except Undecodable as error:
         give_up(f"{event}: {error.explanation} ({error.reason_code})", USAGE)
     view = _view(views_of(settings), to)
-    text = sketch(decoded, json.loads(record.value or b"null"), topic or record.at.topic, view)
+    framed = record.content
+    given = framed.value if isinstance(framed, Parsed) else json.loads(record.value or b"null")
+    text = sketch(decoded, given, topic or record.at.topic, view)
     if output is None:
         typer.echo(text, nl=False)
     elif output.exists():

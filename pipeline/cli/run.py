@@ -14,6 +14,7 @@ from pipeline.app import Worker, run_until_signal
 from pipeline.cli.ledger import ledger_at
 from pipeline.cli.options import CANNOT_GO_ON, HERE, USAGE, Config, give_up, tell, there
 from pipeline.operate.check import check
+from pipeline.registry import RegistryMissing
 from pipeline.settings import Settings
 from pipeline.starting import LedgerLost, Missing
 from pipeline.stream import StreamError
@@ -40,7 +41,10 @@ def run(config: Config = HERE, from_committed: FromCommitted = False, rebuild: R
     ledger = ledger_at(settings)
     telemetry = Telemetry(_hash_key(settings))
     missing: Missing = "committed" if from_committed else "rebuild" if rebuild else "refuse"
-    worker = Worker(settings, report.rule_set(), ledger, telemetry, missing, report.rules, report.file)
+    try:
+        worker = Worker(settings, report.rule_set(), ledger, telemetry, missing, report.rules, report.file)
+    except RegistryMissing as error:
+        give_up(str(error))
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(run_until_signal(worker))

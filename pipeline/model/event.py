@@ -1,4 +1,5 @@
-"""Kafka record → domain event: CloudEvents 1.0 in structured and binary mode, plain JSON with a `type`, tombstones.
+"""Kafka record → domain event: CloudEvents 1.0 in structured and binary mode, plain JSON with a `type`, tombstones;
+and what a schema registry's framing holds, once the shell has had it read.
 
 What a database would refuse is refused here (`\\u0000`, lone surrogates), and so is a future time: it would
 freeze its entry.
@@ -19,6 +20,7 @@ from urllib.parse import unquote
 import msgspec
 
 from pipeline.model.debezium import unwrapped
+from pipeline.model.framed import Parsed, Unreadable, is_framed
 from pipeline.model.when import BadTime, microseconds, parse_instant
 from pipeline.model.wire import MAX_DEPTH, Record, TooDeep, levels
 
@@ -71,13 +73,30 @@ def decode(record: Record) -> DomainEvent:
     headers = _headers(record)
     content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type == "application/cloudevents+json":
-        return _structured(_json(record.value), record)
+        return _structured(_content(record), record)
     if "ce_specversion" in headers:
         return _binary(headers, content_type, record)
-    parsed = _json(record.value)
+    parsed = _content(record)
     if isinstance(parsed, dict) and "specversion" in parsed:
         return _structured(parsed, record)
     return _plain(parsed, record)
+
+
+def _content(record: Record) -> Any:
+    """The JSON value of a record, whoever wrote it down."""
+    if not is_framed(record.value):
+        return json_value(record.value or b"")
+    match record.content:
+        case None:
+            raise Undecodable(
+                "set_kafka.schema_registry",
+                "the value is framed by a schema registry: set kafka.schema_registry.url",
+            )
+        case Unreadable(code, explanation):
+            raise Undecodable(code, explanation)
+        case Parsed(value):
+            _inspect(value)
+            return value
 
 
 def event_order(event: DomainEvent) -> int:
@@ -114,23 +133,28 @@ def _structured(parsed: Any, record: Record) -> DomainEvent:
 
 def _binary(headers: Mapping[str, str], content_type: str, record: Record) -> DomainEvent:
     attributes: dict[str, Any] = {n[3:]: unquote(v) for n, v in headers.items() if n.startswith("ce_")}
-    if not _is_json(content_type or None):
+    if not (is_framed(record.value) or _is_json(content_type or None)):
         raise Undecodable("content_type", "the data of a CloudEvent in binary mode must be JSON")
     for value in attributes.values():
         _storable(value)
     attributes.setdefault("datacontenttype", content_type or "application/json")
-    return _event(attributes, _json(record.value or b""), record)
+    return _event(attributes, _content(record), record)
 
 
 def _plain(parsed: Any, record: Record) -> DomainEvent:
-    if isinstance(parsed, dict) and "type" not in parsed and (change := unwrapped(parsed)) is not None:
-        return _build(*change, record)
+    if isinstance(parsed, dict) and "type" not in parsed:
+        if (change := unwrapped(parsed)) is not None:
+            return _build(*change, record)
+        if isinstance(record.content, Parsed) and record.content.name:
+            return _build({**_named(parsed), "type": record.content.name}, parsed.get("data", parsed), record)
     if not isinstance(parsed, dict) or not isinstance(parsed.get("type"), str) or not parsed["type"]:
         raise Undecodable("no_type", "expected a CloudEvent or a JSON object with a type")
+    return _build(_named(parsed), parsed.get("data", parsed), record)
+
+
+def _named(parsed: Mapping[str, Any]) -> dict[str, Any]:
     names = ("id", "source", "type", "time", "subject")
-    attributes = {name: parsed[name] for name in names if parsed.get(name) is not None}
-    data = parsed.get("data", parsed)
-    return _build(attributes, data, record)
+    return {name: parsed[name] for name in names if parsed.get(name) is not None}
 
 
 def _event(attributes: Mapping[str, Any], data: Any, record: Record) -> DomainEvent:
@@ -193,7 +217,7 @@ def _base64(value: Any, content_type: Any) -> Any:
         raw = base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError, TypeError):
         raise Undecodable("base64", "data_base64 is not base64") from None
-    return _json(raw)
+    return json_value(raw)
 
 
 def _text(raw: bytes, what: str) -> str:
@@ -210,8 +234,8 @@ def _storable(text: str) -> None:
         raise Undecodable("characters", "a text holds U+0000 or a lone surrogate")
 
 
-def _json(raw: bytes) -> Any:
-    """The JSON value of a text. What cannot hold anything odd is read by the faster of two readers."""
+def json_value(raw: bytes) -> Any:
+    """The JSON value of a text; raises `Undecodable`. The faster of two readers reads what cannot hold anything odd."""
     if _is_ordinary(raw):
         try:
             return _read_json(raw)

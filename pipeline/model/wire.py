@@ -12,6 +12,8 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from pipeline.model.framed import Parsed, Unreadable
+
 Headers = tuple[tuple[str, str], ...]
 
 MAX_DEPTH = 64
@@ -41,6 +43,8 @@ class Record:
     value: bytes | None = field(repr=False)
     headers: tuple[tuple[str, bytes], ...] = field(repr=False)
     timestamp: datetime
+    content: Parsed | Unreadable | None = field(default=None, repr=False, compare=False)
+    """What a schema registry made of a framed value; None: nobody asked it."""
 
 
 @dataclass(frozen=True, slots=True)

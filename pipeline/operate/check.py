@@ -185,11 +185,23 @@ class _Desk:
             path = getattr(kafka, name)
             if path is not None and not path.is_file():
                 yield self.problem(("kafka", name), f"kafka.{name}: no such file", str(path), "a file")
+        yield from self._registry(secrets)
         try:
             re.compile(kafka.pattern or "")
         except UNREADABLE as error:
             found = str(kafka.pattern)[:60]
             yield self.problem(("kafka", "pattern"), "kafka.pattern is not right", found, str(error))
+
+    def _registry(self, secrets: bool) -> Iterator[Problem]:
+        registry, place = self.settings.kafka.schema_registry, ("kafka", "schema_registry")
+        if registry is None:
+            return
+        if registry.password and secrets:
+            yield from self._secret((*place, "password"), "password", registry.password)
+        path = registry.ssl_cafile
+        if path is not None and not path.is_file():
+            message = "kafka.schema_registry.ssl_cafile: no such file"
+            yield self.problem((*place, "ssl_cafile"), message, str(path), "a file")
 
     def accounts(self, secrets: bool) -> Iterator[Problem]:
         """Every account, also those that destinations carry themselves."""

@@ -6,8 +6,8 @@ Each letter is marked in the transaction that does its work, so that a replay ma
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from pipeline.dead_letters import Letter, NoLetter, keep, read
 from pipeline.ledger import Ledger, Replayed
@@ -16,6 +16,7 @@ from pipeline.model.event import Undecodable, decode
 from pipeline.model.wire import Record
 from pipeline.rules.evaluate import Evaluation, RuleSet
 from pipeline.stream import KafkaConfig
+from pipeline.stream.ranges import Opening
 from pipeline.stream.reading import read as read_topic
 
 
@@ -75,6 +76,11 @@ class Box:
             letters, strangers = _letters(part.records)
             meant = (one for one in letters if wanted.takes(one) and (one.at.partition, one.at.offset) not in ended)
             yield Found(tuple(meant), seen, part.total, strangers)
+
+    async def opened(self, letters: Sequence[Letter]) -> list[Letter]:
+        """The letters, framed records among them opened. Raises StreamError."""
+        records = await Opening.of(self.kafka).opened([one.record for one in letters])
+        return [replace(one, record=record) for one, record in zip(letters, records, strict=True)]
 
 
 def _letters(records: Iterable[Record]) -> tuple[list[Letter], int]:

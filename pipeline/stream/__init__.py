@@ -27,6 +27,7 @@ from aiokafka.errors import (
 )
 
 from pipeline.model.wire import Coordinates, Record
+from pipeline.registry import RegistryConfig
 from pipeline.stream import header_names
 
 Partition = tuple[str, int]
@@ -76,6 +77,8 @@ class KafkaConfig:
     ssl_certfile: str | None = None
     ssl_keyfile: str | None = None
     client_id: str = "calends"
+    registry: RegistryConfig | None = None
+    """What knows the schemas of framed records."""
 
 
 @dataclass(frozen=True, slots=True)

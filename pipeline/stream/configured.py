@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from pipeline.registry import RegistryConfig
 from pipeline.rules.evaluate import RuleSet
-from pipeline.settings import Settings
+from pipeline.settings import SchemaRegistry, Settings
 from pipeline.stream import KafkaConfig
 
 
@@ -29,7 +30,15 @@ def kafka_config(settings: Settings, rules: RuleSet | None) -> KafkaConfig:
         ssl_certfile=str(kafka.ssl_certfile) if kafka.ssl_certfile else None,
         ssl_keyfile=str(kafka.ssl_keyfile) if kafka.ssl_keyfile else None,
         client_id=kafka.client_id,
+        registry=_registry_config(kafka.schema_registry),
     )
+
+
+def _registry_config(registry: SchemaRegistry | None) -> RegistryConfig | None:
+    if registry is None:
+        return None
+    password = registry.password.read if registry.password else None
+    return RegistryConfig(registry.url, registry.username, password, registry.ssl_cafile)
 
 
 def _exactly(topic: str) -> str:

@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from pipeline.model.wire import Coordinates, Record
+from pipeline.registry import Registry, RegistryAway, RegistryMissing
 from pipeline.stream import (
     Bounds,
     KafkaConfig,
@@ -70,8 +71,9 @@ def matching(names: Sequence[str], there: Collection[str]) -> list[str]:
     return sorted(found)
 
 
-async def read(config: KafkaConfig, bounds: Mapping[Partition, Bounds]) -> AsyncIterator[list[Record]]:
-    """All records of these ranges, in order within each partition. Raises StreamError."""
+async def read(config: KafkaConfig, bounds: Mapping[Partition, Bounds]) -> AsyncIterator[Sequence[Record]]:
+    """All records of these ranges, in order within each partition, framed ones opened. Raises StreamError."""
+    opening = Opening.of(config)
     left = {TopicPartition(*part): bound.end for part, bound in bounds.items()}
     async with _client(config) as client:
         client.assign(list(left))
@@ -83,13 +85,35 @@ async def read(config: KafkaConfig, bounds: Mapping[Partition, Bounds]) -> Async
             for part, messages in polled.items():
                 records = [record_of(message) for message in messages if message.offset < left.get(part, 0)]
                 if records:
-                    yield records
+                    yield await opening.opened(records)
             moved = time.monotonic() if polled else moved
             for part in [part for part, end in left.items() if await asked(client.position(part)) >= end]:
                 del left[part]
                 client.pause(part)
             if time.monotonic() - moved > STALLED_AFTER:
                 raise StreamError("stalled")
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Opens framed records for a command: it does not wait for a registry that is away."""
+
+    registry: Registry | None
+
+    @classmethod
+    def of(cls, config: KafkaConfig) -> Opening:
+        """Raises StreamError where the registry's libraries are not installed."""
+        try:
+            return cls(None if config.registry is None else Registry(config.registry))
+        except RegistryMissing as error:
+            raise StreamError(str(error)) from None
+
+    async def opened(self, records: Sequence[Record]) -> Sequence[Record]:
+        """Raises StreamError."""
+        try:
+            return records if self.registry is None else await self.registry.opened(records)
+        except RegistryAway as error:
+            raise StreamError(f"schema_registry.{error}") from None
 
 
 async def record_at(config: KafkaConfig, at: Coordinates) -> Record | None:

@@ -28,7 +28,7 @@ _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://\S+")
 _CODE = re.compile(r"[A-Za-z0-9_.:-]{1,60}")
 _QUERY = re.compile(r"\?[^\s=]+=\S+")
 # Their lines can carry signed URLs, and tell nothing that an event of ours does not.
-SILENT = ("httpx", "httpcore", "aiohttp", "uvicorn.access")
+SILENT = ("httpx", "httpcore", "httpx2", "httpcore2", "aiohttp", "uvicorn.access")
 QUIET = ("aiokafka", "sqlalchemy", "alembic")
 # A Kafka that is away: our own `waiting` says so, once for each attempt. A wrong name, certificate or password is told.
 _AWAY = ("KafkaConnectionError", "NodeNotReadyError", "RequestTimedOutError", "KafkaTimeoutError",

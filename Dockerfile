@@ -10,7 +10,7 @@ RUN python -m venv /opt/tools \
  && /opt/tools/bin/pip install --no-cache-dir --require-hashes --no-deps -r /tmp/uv.lock \
  && /opt/tools/bin/uv pip install --python /opt/tools/bin/python --require-hashes --no-deps -r requirements.lock \
  && python -m venv --without-pip /opt/calends \
- && /opt/tools/bin/uv pip compile --quiet --extra demo --no-annotate --no-header --generate-hashes \
+ && /opt/tools/bin/uv pip compile --quiet --extra demo --extra registry --no-annotate --no-header --generate-hashes \
       --constraint requirements.lock pyproject.toml --output-file /tmp/run.lock \
  && /opt/tools/bin/uv pip install --python /opt/calends/bin/python --require-hashes --no-deps -r /tmp/run.lock
 COPY pipeline ./pipeline

@@ -12,8 +12,12 @@ import pytest
 from pipeline.cli import COMMANDS, chosen
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-SLOW = ("aiohttp", "aiokafka", "alembic", "httpx", "prometheus_client", "sqlalchemy", "starlette", "structlog")
+SLOW = (
+    "aiohttp", "aiokafka", "alembic", "confluent_kafka", "fastavro", "httpx", "httpx2", "prometheus_client",
+    "sqlalchemy", "starlette", "structlog",
+)  # fmt: skip
 SETTINGS = """
+kafka: {{schema_registry: {{url: "http://127.0.0.1:1"}}}}
 ledger: {{url: "sqlite:///{folder}/ledger.db"}}
 destinations: {{ecal: {{vendor: ecal, credential: {{api_key: {{env: X}}, api_secret: {{env: X}}}}}}}}
 rules: [{{name: r, from: t, send: {{to: ecal, key: k, cancel: true}}}}]
@@ -49,6 +53,14 @@ def test_check_imports_no_library_of_the_shell() -> None:
 
     assert "pipeline.operate.check" in modules
     assert [name for name in SLOW if name in modules] == []
+
+
+def test_the_worker_imports_no_client_of_a_schema_registry_before_it_needs_one(tmp_path: Path) -> None:
+    (tmp_path / "calends.yaml").write_text(SETTINGS.format(folder=tmp_path))
+    modules = imported_by("run", "-c", str(tmp_path))  # ends at once: no secret is set
+
+    assert "pipeline.app" in modules
+    assert [name for name in ("confluent_kafka", "fastavro", "httpx2") if name in modules] == []
 
 
 def test_an_open_ledger_that_is_up_to_date_imports_no_alembic(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ REASONS = {
     "too_large", "key_too_large", "headers_too_large", "attribute_too_long", "not_an_object", "two_data",
     "content_type", "no_type", "missing_attribute", "specversion", "attribute_type", "time", "future_time", "base64",
     "encoding",
-    "characters", "json", "too_deep", "number",
+    "characters", "json", "too_deep", "number", "set_kafka.schema_registry",
 }  # fmt: skip
 RULE_REASONS = {"missing", "type", "format", "key", "duplicate", "limit", "template", "schema"}
 RULES = """

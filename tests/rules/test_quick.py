@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.model.event import DomainEvent, Undecodable, _inspect, _is_ordinary, _json, _no_constant
+from pipeline.model.event import DomainEvent, Undecodable, _inspect, _is_ordinary, _no_constant, json_value
 from pipeline.model.wire import Coordinates, Record
 from pipeline.rules.filters import MAX_TEXT, OURS
 from pipeline.rules.language import FILTERS
@@ -91,7 +91,7 @@ def test_both_readers_of_json_agree(value: Any, odd: bytes, at: int) -> None:
 
 def read(raw: bytes) -> Any:
     try:
-        return repr(_json(raw))
+        return repr(json_value(raw))
     except Undecodable as error:
         return error.reason_code
 

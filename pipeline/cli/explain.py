@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -17,6 +18,8 @@ from pipeline.model.event import Undecodable
 from pipeline.operate.check import check
 from pipeline.operate.explain import Explained, Explainer, RuleStory
 from pipeline.operate.page import page
+
+TOPIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 Topic = Annotated[str | None, typer.Option(help="Where the event was published. Default: each rule's first topic.")]
 Identity = Annotated[str | None, typer.Option(help="The subscriber at the vendor, as the directory would give it.")]
@@ -33,6 +36,8 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Show which rules match an event and why, each change, and each vendor's exact request. Sends nothing."""
+    if topic is not None and not TOPIC_NAME.fullmatch(topic):
+        give_up(f"--topic {ascii(topic)}: expected the name of a topic, of letters, digits, '.', '_' and '-'", USAGE)
     report = check(there(config), secrets=False, tests=False)
     if report.problems or report.settings is None:
         tell(report.problems)

@@ -97,7 +97,7 @@ def test_what_it_cannot_say_is_an_error_of_the_rule(outside: Path, tmp_path: Pat
     settings = TEXTS["calends.yaml"].replace("all_day: true}", "all_day: true, location: Rome}")
     (tmp_path / "calends.yaml").write_text(settings)
     told = calends("check", str(tmp_path)).stderr
-    assert "calends.yaml:12: team cannot say location" in told
+    assert "calends.yaml:12:84: team cannot say location" in told
 
 
 def test_it_is_told_of_like_any_other(outside: Path) -> None:

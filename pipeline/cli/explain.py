@@ -37,7 +37,7 @@ def explain(
 ) -> None:
     """Show which rules match an event and why, each change, and each vendor's exact request. Sends nothing."""
     if topic is not None and not TOPIC_NAME.fullmatch(topic):
-        give_up(f"--topic {ascii(topic)}: expected the name of a topic, of letters, digits, '.', '_' and '-'", USAGE)
+        give_up(f"--topic {topic!a}: expected the name of a topic, of letters, digits, '.', '_' and '-'", USAGE)
     report = check(there(config), secrets=False, tests=False)
     if report.problems or report.settings is None:
         tell(report.problems)

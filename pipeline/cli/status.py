@@ -84,8 +84,10 @@ def lines(seen: Status) -> Iterator[str]:
     for topic, n in seen.refused.items():
         yield f"{n} records for {topic} are refused by Kafka and kept: see the log for why"
     for part, until in seen.catching_up.items():
-        far = "for good" if until == FOR_GOOD else f"up to offset {until}"
-        yield f"{part}: the ledger went back, or began in the middle; {far} entries are looked for at the vendor first"
+        if until == FOR_GOOD:
+            yield f"{part}: read from the middle on; for good entries are looked for at the vendor first"
+        else:
+            yield f"{part}: the ledger went back; nothing is sent until this is read again up to offset {until}"
 
 
 def _rules(seen: Status) -> str:

@@ -100,6 +100,8 @@ class Ledger:
         self._read: dict[Partition, int] = {}
         """What this process has written of what was read."""
         self._mending = threading.Lock()
+        self.noticed: Callable[[], None] = lambda: None
+        """Called, in a thread, once this process has found an older copy in the ledger's place at a new connection."""
         self.rules = RuleBook(self._transaction)
 
     def _transaction(self, work: Callable[[Connection], T]) -> T:
@@ -112,6 +114,7 @@ class Ledger:
             if self._database.replaced:
                 self._doubt(dict(self._read), functools.partial(self._database.transaction, knowing=True))
                 self._database.replaced = False
+                self.noticed()
         return self._database.transaction(work)
 
     # set-up --------------------------------------------------------------------------------------------------------

@@ -107,7 +107,7 @@ class Telemetry:
         self._log.info("partitions assigned", partitions=[f"{topic}/{number}" for topic, number in partitions])
 
     def ledger_went_back(self, partitions: Sequence[tuple[str, int]]) -> None:
-        """Kafka's group, or this worker, knows of more than the ledger does."""
+        """Kafka's group, or this worker, knows of more than the ledger does. No partitions: the database tells."""
         self._metrics.waits.labels("ledger_went_back").inc()
         self._log.warning(
             "ledger went back",

@@ -23,7 +23,7 @@ from typing import Any
 import psutil
 
 from tests.chaos.ground import Ground, ground
-from tests.chaos.plan import Plan, failover, full_disk, plan, restore
+from tests.chaos.plan import Plan, drawn, failover, full_disk, restore
 from tests.chaos.play import play
 from tests.chaos.promises import TITLES, Verdict, judge
 
@@ -71,7 +71,7 @@ def _plan(seed: int, options: argparse.Namespace) -> Plan:
         case "disk":
             return full_disk(seed)
         case _:
-            return plan(seed)
+            return drawn(seed)
 
 
 async def _rounds(plans: Sequence[Plan], path: Path | None, done: dict[str, dict[str, Any]], keep: bool) -> None:

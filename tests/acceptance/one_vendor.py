@@ -12,9 +12,10 @@ from tests.flow.assembly import APPTOTO, ECAL, Assembly, Sandbox
 Window = tuple[int, float]
 """Calls, seconds."""
 
-SECRETS = {"ecal": ECAL, "apptoto": APPTOTO}
-CALENDARS = {"ecal": {}, "apptoto": {"calendars": ["Acme"]}}
-DEFAULTS = {"ecal": {}, "apptoto": {"collection": "Acme"}}
+PRO, GROUP = "add_to_calendar_pro", "803a96ac-aaaa-2222-bbbb-6fb191041543"
+SECRETS = {"ecal": ECAL, "apptoto": APPTOTO, PRO: {"api_key": "test-key"}}
+CALENDARS: Mapping[str, Mapping[str, Any]] = {"ecal": {}, "apptoto": {"calendars": ["Acme"]}, PRO: {"groups": [GROUP]}}
+DEFAULTS = {"ecal": {}, "apptoto": {"collection": "Acme"}, PRO: {"collection": GROUP}}
 
 RULES = """
 rules:
@@ -98,7 +99,7 @@ def held(metrics: str) -> Mapping[str, str]:
     """Destination → reason of what is held, as the worker's metrics say."""
     found = {}
     for line in metrics.splitlines():
-        if line.startswith("calends_held{") and line.endswith(" 1.0"):
+        if line.startswith("calends_hold_start_seconds{"):
             labels = dict(part.split("=", 1) for part in line[line.index("{") + 1 : line.index("}")].split(","))
             found[labels["destination"].strip('"')] = labels["reason"].strip('"')
     return found

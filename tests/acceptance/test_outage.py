@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from tests.acceptance.one_vendor import arrivals, attempts, begin, held, worst_window
+from tests.acceptance.one_vendor import PRO, arrivals, attempts, begin, held, worst_window
 from tests.acceptance.test_acceptance import say
 from tests.flow.assembly import Assembly, appointment, until
 
@@ -45,6 +46,20 @@ def test_an_outage_costs_nothing_but_time(assembly: Assembly, fault: Mapping[str
     assert first - back <= 5.0
     assert attempts(assembly) == 0
     assert worst_window(times, 1.0) <= 100
+    assert assembly.dead_letters(0, seconds=3) == []
+
+
+def test_an_exhausted_budget_waits_for_its_next_period(assembly: Assembly) -> None:
+    begin(assembly, PRO, [(100, 1.0)], budget={"credits": 50, "per": "30s"})
+    assembly.worker()
+    assembly.ready(0)
+    assembly.publish((f"k{n}", appointment(f"k{n}", "t")) for n in range(120))
+    until(lambda: held(assembly.metrics(0)).get(PRO) == "budget", 60, "the hold says which")
+    until(lambda: assembly.sandbox.counters(PRO)["items"] == 120, 120, "all, in three periods")
+    periods = Counter(int(at / 30) for at in arrivals(assembly, PRO))
+    say(calls_in_each_period=dict(periods), attempts=attempts(assembly))
+    assert attempts(assembly) == 0
+    assert max(periods.values()) <= 50
     assert assembly.dead_letters(0, seconds=3) == []
 
 

@@ -147,7 +147,14 @@ def _broker(
     log = folder / f"broker-{node}.log"
     config = f"-Dlog4j2.configurationFile={folder}/log4j2.xml"
     scram = [f"SCRAM-SHA-{bits}=[name={USERNAME},password={PASSWORD}]" for bits in (256, 512)] if sasl else []
-    form = ["format", "-t", cluster, "-c", str(properties), *(word for s in scram for word in ("--add-scram", s))]
+    # With a space between, one name in 64 begins with what an option begins with.
+    form = [
+        "format",
+        f"--cluster-id={cluster}",
+        "-c",
+        str(properties),
+        *(word for s in scram for word in ("--add-scram", s)),
+    ]
     if docker_answers():
         libs = "/opt/kafka/libs/*"
         both = f'java {config} -cp "{libs}" kafka.tools.StorageTool "$@" --ignore-formatted && ' + (

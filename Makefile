@@ -53,7 +53,7 @@ test: setup services ## every test, on a real Kafka and a real PostgreSQL
 	@$(BIN)/python -m compileall -q pipeline
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
-acceptance: setup services ## the promises at size, with figures: a quarter of an hour
+acceptance: setup services ## the promises at size, with figures: an hour, on a machine that does nothing else
 	@$(BIN)/python -m pytest -s tests/acceptance $(ARGS)
 
 SEED   ?= 1

@@ -111,7 +111,7 @@ def _select_sqlite(table: Table, names: Names, match: Names, count: int) -> str:
 
 
 def _casts(table: Table, names: Names) -> str:
-    return ", ".join(f"%s::{_type(table.c[name].type)}[]" for name in names)
+    return ", ".join(f"%b::{_type(table.c[name].type)}[]" for name in names)
 
 
 def _type(declared: TypeEngine[Any]) -> str:

@@ -173,7 +173,7 @@ class Lane:
         if claim.grants:
             self.telemetry.claim(len(claim.grants), claimed - started)
         for grant in claim.grants:
-            call = asyncio.create_task(self._bring(grant, started, claimed + grant.wait))
+            call = asyncio.create_task(self._bring(grant, started, claim.at + grant.wait))
             self._calls.add(call)
             self._unsent[id(grant)] = call
             call.add_done_callback(self._called)

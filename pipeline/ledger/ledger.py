@@ -293,8 +293,8 @@ class Ledger:
 
         def work(connection: Connection) -> Claim:
             credit = self.budgets.get(policy.account)
-            now = clock(connection, brief=True)
-            return claims.claim(connection, policy, mine, credit, terms, now)
+            now, at = clock(connection, brief=True), time.monotonic()
+            return replace(claims.claim(connection, policy, mine, credit, terms, now), at=at)
 
         return self._transaction(work)
 

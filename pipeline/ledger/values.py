@@ -148,6 +148,8 @@ class Claim:
     grants: tuple[Grant, ...]
     wait: float | None = None
     """Seconds until there is a token or a pause ends, where that is what is missing."""
+    at: float = 0.0
+    """The worker's monotonic time right after the claim's clock was read: from then on its grants wait."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,18 +11,18 @@ import signal
 import socket
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import ceil
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from pipeline import __version__, admin
+from pipeline.account import Account
 from pipeline.calls import Caller
 from pipeline.housekeeping import Housekeeping
 from pipeline.intake import Intake, before
-from pipeline.lane import Account, Lane
+from pipeline.lane import Lane
 from pipeline.ledger import Ledger, LedgerUnavailable
 from pipeline.meaning import vendor_keys
 from pipeline.operate.reloading import Reloading
@@ -35,25 +35,12 @@ from pipeline.starting import Missing
 from pipeline.stream import Consumer, Producer
 from pipeline.stream.configured import kafka_config
 from pipeline.telemetry import Telemetry
+from pipeline.threads import Threads
 from pipeline.tokens import TokenEvents, Tokens
 
 T = TypeVar("T")
 TO_MIGRATE = "tables_are_old.run_calends_migrate"
 """What a worker says that is newer than the ledger's tables, until somebody has done so."""
-
-
-class Threads:
-    """Runs the ledger's methods: one thread for SQLite's one writer, several for PostgreSQL."""
-
-    def __init__(self, count: int) -> None:
-        self._pool = ThreadPoolExecutor(count, "ledger")
-
-    async def __call__(self, method: Any, /, *args: Any, **kwargs: Any) -> Any:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, functools.partial(method, *args, **kwargs))
-
-    def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 # the worker --------------------------------------------------------------------------------------------------------

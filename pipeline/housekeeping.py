@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from pipeline.lane import Account, InThreads, probe
+from pipeline.account import Account, probe
 from pipeline.ledger import Hold, Ledger, LedgerUnavailable, Message, Posted
 from pipeline.ledger.draining import drained_in
 from pipeline.sealing import Seal, SealBroken
 from pipeline.stream import Producer, StreamError
 from pipeline.telemetry import GaugeRow, Telemetry
+from pipeline.threads import InThreads
 
 T = TypeVar("T")
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.dead_letters import keep, of_record
-from pipeline.lane import InThreads
 from pipeline.ledger import DataRefused, Ledger, LedgerUnavailable, LedgerWentBack, Message
 from pipeline.model.change import Change, Link, Roster
 from pipeline.model.event import DomainEvent, Undecodable, decode
@@ -19,6 +18,7 @@ from pipeline.rules.evaluate import RuleSet
 from pipeline.starting import Known, Missing, behind, start
 from pipeline.stream import Consumer, StreamError
 from pipeline.telemetry import Telemetry
+from pipeline.threads import InThreads
 
 Partition = tuple[str, int]
 

@@ -9,9 +9,10 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import Any
 
-from pipeline.calls import Caller, CallFailed
+from pipeline.account import Account
+from pipeline.calls import CallFailed
 from pipeline.ledger import HOLD_AFTER, MARGIN, SLACK, DataRefused, Grant, Ledger, LedgerUnavailable, Result, Settled
 from pipeline.model.blame import Answer, verdict
 from pipeline.model.facts import NOTHING, Facts
@@ -26,21 +27,21 @@ from pipeline.model.outcome import (
     Unknown,
     label,
 )
-from pipeline.model.wire import Credential, Request, Response
-from pipeline.pacing import Pace
+from pipeline.model.wire import Response
+from pipeline.pacing import Rate, until
 from pipeline.telemetry import Telemetry
-from pipeline.tokens import Tokens, TokenUnavailable
-from pipeline.vendors.contract import Situation, Vendor
+from pipeline.threads import InThreads
+from pipeline.tokens import TokenUnavailable
+from pipeline.vendors.contract import Situation
 from pipeline.wording import Worded, worded
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 IDLE_WAIT = 0.25
 """Seconds after which a lane looks again for what other workers or housekeeping made ready."""
 TOKEN_WAIT = 0.05
 """Seconds after which it looks again for a token, or a quarter of what lies between two calls, whichever is longer:
 another worker's call may have given one back."""
+LONGEST_WAIT = 1.0
+"""Seconds after which it looks again in any case."""
 CLAIM_EVERY = 0.02
 """Seconds between two claims: what becomes free in the meantime shares one transaction."""
 SETTLE_EVERY = 0.01
@@ -51,45 +52,6 @@ UNTIL_HELD = 0.5
 """Seconds in which the ledger learns of failures that hold an account."""
 IN_HAND = 0.1
 """Seconds' worth of calls that are claimed beyond those under way, so that none waits for the next claim."""
-
-
-class InThreads(Protocol):
-    """Runs one of the ledger's methods in a thread."""
-
-    def __call__(self, method: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]: ...
-
-
-@dataclass(slots=True)
-class Account:
-    """What the lanes of one account share in this process."""
-
-    name: str
-    vendor: Vendor
-    options: Mapping[str, Any]
-    caller: Caller
-    pace: Pace
-    credential: Callable[[], Credential] = field(repr=False)
-    tokens: Tokens | None = None
-    obstacle: str | None = None
-    """Why nobody may call it now, as last read from the ledger."""
-    seen: float = 0.0
-    """When the ledger was last asked for obstacles, in monotonic time."""
-    paused_until: float = 0.0
-    """As this process was told, in monotonic time: it need not wait for the ledger to learn of it."""
-    failures: int = 0
-    """Answers in a row, seen by this process, that were none."""
-
-    def open(self) -> bool:
-        return self.obstacle is None and time.monotonic() >= self.paused_until
-
-    def stop(self, seconds: float) -> None:
-        self.paused_until = max(self.paused_until, time.monotonic() + seconds)
-
-    async def access(self) -> str | TokenUnavailable | None:
-        return None if self.tokens is None else await self.tokens.token()
-
-    def signed(self, request: Request, access: str | None) -> Request:
-        return self.vendor.sign(request, self.credential(), access)
 
 
 @dataclass(slots=True)
@@ -156,10 +118,10 @@ class Lane:
                 more = await self._claim(room)
             except LedgerUnavailable as error:
                 self.telemetry.waiting_for("ledger", str(error))
-                self._resume = now + 1.0
+                self._resume = now + LONGEST_WAIT
         if not more:
-            await self._pause(IDLE_WAIT, stopping)
-        await _until(self._resume)
+            await _any_of(IDLE_WAIT, self.work, stopping)
+        await _any_of(self._resume - time.monotonic(), stopping)
 
     async def _claim(self, room: int) -> bool:
         """Starts calls for what it got; whether there is more, which only waits for tokens or room."""
@@ -167,9 +129,7 @@ class Lane:
         lease = SLACK + self.timeout + MARGIN
         claim = await self.in_threads(self.ledger.claim, self.destination, self.owner, room, lease)
         claimed = time.monotonic()
-        self._resume = claimed + (
-            CLAIM_EVERY if claim.wait is None else min(claim.wait, max(TOKEN_WAIT, self.interval / 4))
-        )
+        self._resume = claimed + self._rest(claim.wait)
         if claim.grants:
             self.telemetry.claim(len(claim.grants), claimed - started)
         for grant in claim.grants:
@@ -184,18 +144,16 @@ class Lane:
         self._rate.add()
         self.work.set()
 
-    async def _pause(self, seconds: float, stopping: asyncio.Event) -> None:
-        waits = [asyncio.ensure_future(self.work.wait()), asyncio.ensure_future(stopping.wait())]
-        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
+    def _rest(self, wait: float | None) -> float:
+        """Seconds until the next claim, where this one said to `wait` for a token or to come again as work does."""
+        return CLAIM_EVERY if wait is None else min(wait, max(TOKEN_WAIT, self.interval / 4), LONGEST_WAIT)
 
     # one call ------------------------------------------------------------------------------------------------------
 
     async def _bring(self, grant: Grant, claimed: float, departs: float) -> None:
         """One grant, from the claim to its result. It leaves once its tokens are free."""
         try:
-            await _until(departs)
+            await until(departs)
             result = await self._attempt(grant, claimed)
         except asyncio.CancelledError:
             if id(grant) not in self._unsent:
@@ -271,19 +229,21 @@ class Lane:
     def _judged(self, result: Result, access: str | None) -> Result:
         """What the answer says of the account, at once in this process; the others read it in the ledger."""
         account, answer = self.account, verdict(result.answers)
-        match answer and answer.outcome:
+        if answer is None:
+            return result
+        match answer.outcome:
             case Unauthorized() if account.tokens is not None:
                 if access is not None:
                     account.tokens.invalidate(access)
                 return replace(result, renewable=True)
             case Unauthorized():
-                account.stop(UNTIL_HELD)
+                account.stop(answer.at + UNTIL_HELD)
             case Throttled(after=after):
-                account.paused_until = max(account.paused_until, (answer.at if answer else 0.0) + (after or 1.0))
+                account.stop(answer.at + (after or 1.0))
             case Unknown() | Retry():
                 account.failures += 1
                 if account.failures >= HOLD_AFTER:
-                    account.stop(UNTIL_HELD)
+                    account.stop(answer.at + UNTIL_HELD)
             case Accepted() | Unconfirmed():
                 account.failures = 0
             case _:
@@ -371,43 +331,11 @@ class Lane:
             self.telemetry.entry_dead(self.destination, self.account.vendor.name, reason, key_hash)
 
 
-@dataclass(slots=True)
-class Rate:
-    """Calls a second, of late."""
-
-    since: float
-    done: int = 0
-    value: float = 0.0
-
-    def add(self) -> None:
-        self.done += 1
-
-    def at(self, now: float) -> float:
-        elapsed = now - self.since
-        if elapsed >= CLAIM_EVERY:
-            weight = min(1.0, elapsed / 0.2)
-            self.value += weight * (self.done / elapsed - self.value)
-            self.since, self.done = now, 0
-        return self.value
-
-
-async def _until(moment: float) -> None:
-    """Never early: a loop's timer may be, by a millisecond."""
-    rest = moment - time.monotonic()
-    if rest > 0:
-        await asyncio.sleep(rest + 0.001)
-        await _until(moment)
-
-
-async def probe(account: Account) -> bool:
-    """Whether the vendor answers and takes the credential. The caller has the token of the quota for it."""
-    access = await account.access()
-    if isinstance(access, TokenUnavailable):
-        return False
-    request = account.signed(account.vendor.probe(account.options), access)
-    answered = await account.caller.send(request)
-    if not isinstance(answered, Response):
-        return False
-    if answered.status == 401 and account.tokens is not None and access is not None:
-        account.tokens.invalidate(access)
-    return answered.status not in (401, 403, 429) and answered.status < 500
+async def _any_of(seconds: float, *events: asyncio.Event) -> None:
+    """Until one of them is set, or so long."""
+    if seconds <= 0:
+        return
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()

@@ -1,6 +1,13 @@
-"""Spreads the calls that the ledger granted over the quota's window. It grants nothing itself."""
+"""When calls leave that the ledger has granted: not before their moment, spread a little, and how many did of late.
+
+It grants nothing itself.
+"""
 
 from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
 
 from aiolimiter import AsyncLimiter
 
@@ -13,9 +20,14 @@ WIDEST = 0.5
 CATCHING_UP = 0.75
 """Of the even distance: who is never faster than the quota's mean never makes up for a moment of being late."""
 
+MOMENT = 0.02
+"""Seconds: over less a rate says nothing."""
+OF_LATE = 0.2
+"""Seconds after which what was before no longer counts."""
+
 
 class Pace:
-    """Departures of one account in this process, evenly spaced by its tightest window."""
+    """Departures of one account in this process: by its tightest window, at most half a second apart."""
 
     def __init__(self, windows: tuple[Window, ...]) -> None:
         # One call each `interval` seconds. `AsyncLimiter(calls, seconds)` lets nearly twice `calls` into one window.
@@ -26,3 +38,31 @@ class Pace:
     async def turn(self) -> None:
         if self._limiter is not None:
             await self._limiter.acquire()
+
+
+@dataclass(slots=True)
+class Rate:
+    """Calls a second, of late."""
+
+    since: float
+    done: int = 0
+    value: float = 0.0
+
+    def add(self) -> None:
+        self.done += 1
+
+    def at(self, now: float) -> float:
+        elapsed = now - self.since
+        if elapsed >= MOMENT:
+            weight = min(1.0, elapsed / OF_LATE)
+            self.value += weight * (self.done / elapsed - self.value)
+            self.since, self.done = now, 0
+        return self.value
+
+
+async def until(moment: float) -> None:
+    """Never early: a loop's timer may be, by a millisecond."""
+    rest = moment - time.monotonic()
+    if rest > 0:
+        await asyncio.sleep(rest + 0.001)
+        await until(moment)

@@ -19,8 +19,8 @@ from itertools import chain
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
 
+from pipeline.account import Account
 from pipeline.calls import CallFailed
-from pipeline.lane import Account
 from pipeline.ledger import MARGIN, SLACK, Act, Grant, Ledger, LedgerUnavailable, Stopped
 from pipeline.model.wire import Credential, Request, Response, Token, json_or_text
 from pipeline.operate.shown import MASK, Shown, shown

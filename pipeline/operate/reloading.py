@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.lane import InThreads
 from pipeline.ledger import LedgerUnavailable, Revision
 from pipeline.ledger.revisions import RuleBook
 from pipeline.operate.check import check
@@ -27,6 +26,7 @@ from pipeline.settings import Settings
 from pipeline.stream import KafkaConfig, StreamError
 from pipeline.stream.ranges import Span
 from pipeline.telemetry import Telemetry
+from pipeline.threads import InThreads
 from pipeline.vendors import vendors
 
 POLL = 1.0

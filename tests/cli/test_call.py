@@ -22,9 +22,9 @@ from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
 import pipeline.vendors
+from pipeline.account import Account as LaneAccount
 from pipeline.calls import CallFailed
 from pipeline.cli import app
-from pipeline.lane import Account as LaneAccount
 from pipeline.ledger import Act, Ledger, Quota
 from pipeline.model.wire import Credential, Request, Response
 from pipeline.operate.call import FRESH, Answered, ByHand, Refused

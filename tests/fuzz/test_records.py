@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.app import Threads
 from pipeline.intake import Intake
 from pipeline.ledger import Ledger, Message, Posted
 from pipeline.meaning import ledger_of
@@ -22,6 +21,7 @@ from pipeline.model.entry import Content
 from pipeline.model.event import Undecodable, decode
 from pipeline.model.wire import Coordinates, Record
 from pipeline.operate.check import check
+from pipeline.threads import Threads
 from tests.fuzz.planted import Watched, assert_shows_nothing, tries, watched
 from tests.fuzz.records import GOOD, HEADERS, RECORDS, TOPIC, record, written
 from tests.services import fresh_database

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
+from pipeline.account import Account
 from pipeline.calls import Caller, CallFailed
-from pipeline.lane import Account, Lane
+from pipeline.lane import Lane
 from pipeline.ledger import Grant, Ledger, Result
 from pipeline.model.outcome import Outcome
 from pipeline.model.wire import Credential, Request, Response

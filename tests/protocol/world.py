@@ -17,8 +17,9 @@ from typing import Any, Literal
 import pytest
 from sqlalchemy import event
 
+from pipeline import account as accounts
 from pipeline import lane as lanes
-from pipeline import wording
+from pipeline import pacing, wording
 from pipeline.ledger import MARGIN, SLACK, Budget, Claim, Grant, Ledger, Message, Posted, Quota, Result
 from pipeline.ledger import tables as t
 from pipeline.model.change import BASE, Change, Link
@@ -182,7 +183,8 @@ class World:
     def _as(self, worker: Worker) -> Iterator[None]:
         """The worker's own monotonic clock, as its lane reads it."""
         with self.patch.context() as patch:
-            patch.setattr(lanes, "time", _Monotonic(self, worker))
+            for module in (accounts, lanes, pacing):
+                patch.setattr(module, "time", _Monotonic(self, worker))
             yield
 
     # the database --------------------------------------------------------------------------------------------------

@@ -9,10 +9,10 @@ from typing import Any, cast
 
 import pytest
 
-from pipeline.app import Threads
 from pipeline.intake import Intake, Partition
 from pipeline.ledger import Ledger
 from pipeline.stream import Bounds
+from pipeline.threads import Threads
 from tests.fuzz.planted import watched
 
 MINE, THEIRS, DROPPED = ("t", 0), ("t", 1), ("no rule reads it", 0)

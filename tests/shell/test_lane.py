@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import zip_longest
 from typing import Any, cast
 
+from pipeline.account import Account
 from pipeline.calls import CallFailed
 from pipeline.housekeeping import Housekeeping
-from pipeline.lane import Account, Lane
+from pipeline.lane import Lane
 from pipeline.ledger import Claim, Grant, Hold, Ledger, Result, Settled
 from pipeline.model.change import Change, Version
 from pipeline.model.facts import Facts, Policy, apply, claim
@@ -72,16 +73,33 @@ async def nobody_paused() -> None:
     """Nothing new is read in the ledger."""
 
 
-async def test_no_call_starts_in_a_pause_that_the_ledger_does_not_know_of_yet() -> None:
-    ledger, vendor, telemetry = SlowLedger(), Vendor(after=1.0), Telemetry(b"key")
+def account_of(vendor: object) -> Account:
     credential = Credential({"api_key": "k", "api_secret": "s"})
-    account = Account("a", VENDOR, {}, cast(Any, vendor), Pace(()), lambda: credential)
-    lane = Lane(
-        "d", account, {}, str, cast(Ledger, ledger), in_place, telemetry, "worker", 5.0, 1, 0.0, nobody_paused,
+    return Account("a", VENDOR, {}, cast(Any, vendor), Pace(()), lambda: credential)
+
+
+def lane_of(
+    account: Account, ledger: object, interval: float = 0.0, watch: Callable[[], Awaitable[None]] = nobody_paused
+) -> Lane:
+    telemetry = Telemetry(b"key")
+    return Lane(
+        "d", account, {}, str, cast(Ledger, ledger), in_place, telemetry, "worker", 5.0, 1, interval, watch,
         lambda: 0.5, lambda: datetime.now(UTC),
     )  # fmt: skip
+
+
+async def test_no_call_starts_in_a_pause_that_the_ledger_does_not_know_of_yet() -> None:
+    ledger, vendor = SlowLedger(), Vendor(after=1.0)
+    account = account_of(vendor)
+    lane = lane_of(account, ledger)
     housekeeping = Housekeeping(
-        cast(Ledger, ledger), in_place, telemetry, {"a": account}, {"d": "a"}, cast(Any, None), lambda names: None
+        cast(Ledger, ledger),
+        in_place,
+        Telemetry(b"key"),
+        {"a": account},
+        {"d": "a"},
+        cast(Any, None),
+        lambda names: None,
     )
     stopping = asyncio.Event()
     running = asyncio.create_task(lane.run(stopping))
@@ -125,12 +143,8 @@ class OneEntry(SlowLedger):
 
 async def test_a_stop_lets_the_call_under_way_end_and_settles_it() -> None:
     ledger, vendor = OneEntry(), LateVendor()
-    credential = Credential({"api_key": "k", "api_secret": "s"})
-    account = Account("a", VENDOR, {}, cast(Any, vendor), Pace(()), lambda: credential)
-    lane = Lane(
-        "d", account, {}, str, cast(Ledger, ledger), in_place, Telemetry(b"key"), "worker", 5.0, 1, 0.0, nobody_paused,
-        lambda: 0.5, lambda: datetime.now(UTC),
-    )  # fmt: skip
+    account = account_of(vendor)
+    lane = lane_of(account, ledger)
     stopping = asyncio.Event()
     running = asyncio.create_task(lane.run(stopping))
     async with asyncio.timeout(10):
@@ -145,20 +159,33 @@ async def test_a_stop_lets_the_call_under_way_end_and_settles_it() -> None:
 async def test_what_was_read_before_a_freeze_lets_nothing_leave() -> None:
     """A pause is stored while the worker is frozen: once awake it looks again before anything leaves."""
     ledger, vendor, looked = OneEntry(), Vendor(after=0.0), []
-    credential = Credential({"api_key": "k", "api_secret": "s"})
-    account = Account("a", VENDOR, {}, cast(Any, vendor), Pace(()), lambda: credential)
+    account = account_of(vendor)
 
     async def paused_meanwhile() -> None:
         looked.append(time.monotonic())
         account.obstacle, account.seen = "paused", time.monotonic()
 
-    lane = Lane(
-        "d", account, {}, str, cast(Ledger, ledger), in_place, Telemetry(b"key"), "worker", 5.0, 1, 0.0,
-        paused_meanwhile, lambda: 0.5, lambda: datetime.now(UTC),
-    )  # fmt: skip
+    lane = lane_of(account, ledger, watch=paused_meanwhile)
     grant = ledger.claim().grants[0]
     frozen = time.monotonic() - 1.0
     await lane._bring(grant, frozen, frozen)
     assert len(looked) == 1
     assert vendor.calls == []
     assert [result.sent for result in [lane._results.get_nowait()]] == [False]
+
+
+class NoToken:
+    """Asks to be left alone for long."""
+
+    def claim(self, *_: object) -> Claim:
+        return Claim((), wait=3600.0)
+
+
+async def test_a_lane_that_waits_for_a_token_stops_all_the_same() -> None:
+    """With a few calls a day, the next token is an hour away."""
+    stopping = asyncio.Event()
+    running = asyncio.create_task(lane_of(account_of(Vendor(after=0.0)), NoToken(), interval=86_400.0).run(stopping))
+    await asyncio.sleep(0.05)
+    stopping.set()
+    async with asyncio.timeout(5):
+        await running

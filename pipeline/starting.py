@@ -10,11 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Partition = tuple[str, int]
+from pipeline.ledger import FOR_GOOD, Partition
+
 Missing = Literal["refuse", "committed", "rebuild"]
 """What to do where the ledger's offset is missing or lies outside the log."""
-FOR_GOOD = 2**63 - 1
-"""Up to where entries are unsure whose beginnings nobody can read any more."""
 
 
 class LedgerLost(Exception):

@@ -17,11 +17,10 @@ from rich.text import Text
 from pipeline.cli.ledger import at_night, opened
 from pipeline.cli.options import HERE, Config
 from pipeline.cli.words import moment, span, table
-from pipeline.ledger import Hold, Ledger
+from pipeline.ledger import FOR_GOOD, Hold, Ledger
 from pipeline.operate.check import Report
 from pipeline.operate.status import STATES, Standing, Status
 from pipeline.operate.status import status as read
-from pipeline.starting import FOR_GOOD
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for other programs; with --watch, a line each time.")]
 Watch = Annotated[bool, typer.Option("--watch", "-w", help="Show it again each second, until Ctrl-C.")]

@@ -5,6 +5,7 @@ from pipeline.ledger.audit import Act
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.revisions import Reading, Revision, RulesHold, RulesState
 from pipeline.ledger.values import (
+    FOR_GOOD,
     MARGIN,
     SLACK,
     Applied,
@@ -17,6 +18,7 @@ from pipeline.ledger.values import (
     LedgerUnavailable,
     LedgerWentBack,
     Message,
+    Partition,
     Posted,
     Quota,
     Replayed,
@@ -27,6 +29,7 @@ from pipeline.ledger.values import (
 )
 
 __all__ = [
+    "FOR_GOOD",
     "HOLD_AFTER",
     "MARGIN",
     "SLACK",
@@ -42,6 +45,7 @@ __all__ = [
     "LedgerUnavailable",
     "LedgerWentBack",
     "Message",
+    "Partition",
     "Posted",
     "Quota",
     "Reading",

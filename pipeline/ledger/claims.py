@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from itertools import chain
 from math import ceil
@@ -44,35 +44,53 @@ def claim(
     stopped = holds.stops(connection, policy.destination)
     if stopped.paused or offsets.behind(connection):
         return Claim(())
+    working = entries.with_work(connection, (policy.destination, *terms.rivals)) if terms.rivals else None
+    if working is not None and policy.destination not in working:
+        return Claim(())
     tokens, wait = quota.free_tokens(connection, mine, terms.limit, now, terms.lease, AHEAD)
     if not tokens:
         return Claim((), wait)
-    tokens = tokens[: ceil(len(tokens) / (1 + entries.rivals(connection, terms.rivals)))]
+    tokens = tokens[: ceil(len(tokens) / len(working or (policy.destination,)))]
     look = _look(len(tokens), policy, stopped)
     rows = entries.ready(connection, policy.destination, look)
     placed = [f.place(row, now, policy) for row in rows]
     ended = [row for row in placed if row.state != "ready"]
-    until = now + terms.lease
     ready, put_off = [row for row in placed if row.state == "ready"], list[Facts]()
     if stopped.rules:
         ready, put_off = holds.sift(connection, ready, stopped, now, policy)
-    leased = (f.claim(row, terms.owner, until, now, policy) for row in ready)
-    calls = formed(leased, len(tokens), policy)
-    costs = [sum(policy.cost(row) for row in call) if credit else 0.0 for call in calls]
-    paid = budget.spend(connection, credit, costs, now) if credit and any(costs) else [True] * len(calls)
-    granted = [(call, cost) for call, cost, pays in zip(calls, costs, paid, strict=True) if pays]
-    leased_rows = chain.from_iterable(call for call, _ in granted)
-    unpaid = list(_unpaid(calls, paid, credit, policy, now))
-    if credit and unpaid:
-        budget.out(connection, credit, now)
-    entries.write(connection, [*ended, *put_off, *unpaid, *leased_rows], entries.CLAIM)
-    period = None if credit is None else budget.began(credit, now)
+    leased = (f.claim(row, terms.owner, now + terms.lease, now, policy) for row in ready)
+    paid = _paid(connection, formed(leased, len(tokens), policy), policy, credit, now)
+    leased_rows = chain.from_iterable(call for call, _ in paid.calls)
+    entries.write(connection, [*ended, *put_off, *paid.unpaid, *leased_rows], entries.CLAIM)
     grants = tuple(
-        Grant(tuple(call), held, wait, cost, period)
-        for (call, cost), (held, wait) in zip(granted, tokens, strict=False)
+        Grant(tuple(call), held, wait, cost, paid.period)
+        for (call, cost), (held, wait) in zip(paid.calls, tokens, strict=False)
     )
     quota.take_tokens(connection, policy.account, grants)
     return Claim(grants, _again(len(rows) == look, bool(grants), bool(rows)))
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """Calls with what each costs, in the budget's period that began at `period`; and who waits for the next one."""
+
+    calls: list[tuple[Call, float]]
+    unpaid: list[Facts]
+    period: float | None
+
+
+def _paid(connection: Connection, calls: list[Call], policy: Policy, credit: Budget | None, now: float) -> Paid:
+    if credit is None:
+        return Paid([(call, 0.0) for call in calls], [], None)
+    costs = [sum(policy.cost(row) for row in call) for call in calls]
+    pays = budget.spend(connection, credit, costs, now) if any(costs) else [True] * len(calls)
+    until = budget.ends(credit, now)
+    poor = chain.from_iterable(call for call, can in zip(calls, pays, strict=True) if not can)
+    unpaid = [f.postpone(row, until, BUDGET, now, policy) for row in poor]
+    if unpaid:
+        budget.out(connection, credit, now)
+    granted = [(call, cost) for call, cost, can in zip(calls, costs, pays, strict=True) if can]
+    return Paid(granted, unpaid, budget.began(credit, now))
 
 
 def _look(calls: int, policy: Policy, stopped: holds.Stops) -> int:
@@ -104,11 +122,3 @@ def formed(leased: Iterable[Facts], most: int, policy: Policy) -> list[Call]:
             calls.append(call)
         call.append(row)
     return calls
-
-
-def _unpaid(calls: list[Call], paid: list[bool], credit: Budget | None, policy: Policy, now: float) -> Iterator[Facts]:
-    """Entries of calls that the budget could not pay for: they wait for its next period."""
-    if credit is not None:
-        until = budget.ends(credit, now)
-        for row in chain.from_iterable(call for call, pays in zip(calls, paid, strict=True) if not pays):
-            yield f.postpone(row, until, BUDGET, now, policy)

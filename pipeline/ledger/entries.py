@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, literal, select, text, tuple_, update
+from sqlalchemy import Connection, delete, func, literal, select, text, tuple_, union_all, update
 
 from pipeline.ledger import bulk
 from pipeline.ledger import tables as t
+from pipeline.ledger.values import Backlog
 from pipeline.model.entry import canonical
 from pipeline.model.facts import Facts
 
@@ -69,12 +70,14 @@ def ready(connection: Connection, destination: str, limit: int) -> list[Facts]:
     return [_facts(row) for row in connection.execute(query)]
 
 
-def rivals(connection: Connection, destinations: Sequence[str]) -> int:
-    """How many of these destinations have something ready."""
-    first = (
-        select(1).where(t.entries.c.destination == name, text("state = 'ready'")).limit(1) for name in destinations
-    )
-    return sum(connection.execute(query).first() is not None for query in first)
+def with_work(connection: Connection, destinations: Sequence[str]) -> set[str]:
+    """Those of these destinations that have something ready."""
+    c = t.entries.c
+    first = [
+        select(c.destination).where(c.destination == name, text("state = 'ready'")).limit(1).subquery()
+        for name in destinations
+    ]
+    return set(connection.execute(union_all(*(select(one.c.destination) for one in first))).scalars())
 
 
 def due(connection: Connection, destinations: Sequence[str], now: float, limit: int) -> list[Facts]:
@@ -132,24 +135,27 @@ def unsettled_after(connection: Connection, last: Key, limit: int) -> list[Facts
     return [_facts(row) for row in connection.execute(query.with_for_update())]
 
 
-def counts(connection: Connection) -> dict[tuple[str, str], int]:
-    """(destination, state) → rows that are not in step: out of an index that holds no other."""
+def backlog(connection: Connection, now: float) -> Backlog:
+    """What is not in step: out of an index that holds no other."""
     c = t.entries.c
     query = select(c.destination, c.state, func.count()).where(UNSETTLED).group_by(c.destination, c.state)
-    return {(destination, state): n for destination, state, n in connection.execute(query)}
+    return {
+        (destination, state): (n, _oldest_age(connection, destination, now) if state == "ready" else None)
+        for destination, state, n in connection.execute(query).all()
+    }
+
+
+def _oldest_age(connection: Connection, destination: str, now: float) -> float | None:
+    """Seconds since the oldest event among the entries that are ready."""
+    ready = (t.entries.c.destination == destination, text("state = 'ready'"), UNSETTLED)
+    oldest = connection.execute(select(func.min(t.entries.c.event_time)).where(*ready)).scalar()
+    return None if oldest is None else max(0.0, now - oldest)
 
 
 def totals(connection: Connection) -> dict[str, int]:
     """Destination → all its rows: a look at each of them."""
     query = select(t.entries.c.destination, func.count()).group_by(t.entries.c.destination)
     return dict(connection.execute(query).all())
-
-
-def oldest_ready(connection: Connection, destination: str) -> float | None:
-    """The time of the oldest event among those that are ready."""
-    ready = (t.entries.c.destination == destination, text("state = 'ready'"), UNSETTLED)
-    found: float | None = connection.execute(select(func.min(t.entries.c.event_time)).where(*ready)).scalar()
-    return found
 
 
 def of_key(connection: Connection, key: str) -> list[Facts]:

@@ -9,34 +9,32 @@ from __future__ import annotations
 import functools
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from pipeline.ledger import (
     accounts,
+    ageing,
     audit,
     budget,
     claims,
-    directory,
+    doubting,
     entries,
-    groups,
     holds,
     letters,
     offsets,
     outbox,
     quota,
-    subscriptions,
+    settling,
+    taking,
     versions,
 )
-from pipeline.ledger import tables as t
-from pipeline.ledger.batch import Batch
-from pipeline.ledger.database import Database, Overtaken, clock
-from pipeline.ledger.entries import Key
+from pipeline.ledger.database import Database, clock
 from pipeline.ledger.revisions import RuleBook
+from pipeline.ledger.taking import Asked
 from pipeline.ledger.values import (
     Applied,
     Backlog,
@@ -56,22 +54,12 @@ from pipeline.ledger.values import (
     Stopped,
     Taken,
 )
-from pipeline.model import facts as f
+from pipeline.ledger.writing import Words
 from pipeline.model.blame import Answer
 from pipeline.model.change import Change, Link, Roster
 from pipeline.model.facts import Facts, Policy
 
 T = TypeVar("T")
-Transaction = Callable[[Callable[[Connection], Any]], Any]
-
-DeadLetters = Callable[[Facts], Sequence[Message]]
-Outcomes = Callable[[Facts, Answer | None], Message]
-"""Words what has become of an entry, and of the events that it answers for."""
-ENDED = ("idle", "dead", "expired")
-
-LONGEST_WINDOW_KEPT_BACK = 3600.0
-REFUSED_WAIT = 300.0
-"""Seconds after which a message that Kafka would not take is tried again."""
 
 
 class Ledger:
@@ -87,15 +75,14 @@ class Ledger:
         url: str,
         policies: Mapping[str, Policy],
         quotas: Mapping[str, Quota],
-        dead_letters: DeadLetters,
-        outcomes: Outcomes | None = None,
+        dead_letters: Callable[[Facts], Sequence[Message]],
+        outcomes: Callable[[Facts, Answer | None], Message] | None = None,
         budgets: Mapping[str, Budget] | None = None,
     ) -> None:
         self.policies = policies
         self.quotas = quotas
         self.budgets = budgets or {}
-        self._dead_letters = dead_letters
-        self._outcomes = outcomes
+        self._words = Words(dead_letters, outcomes)
         self._database = Database(url)
         self._read: dict[Partition, int] = {}
         """What this process has written of what was read."""
@@ -112,7 +99,8 @@ class Ledger:
                 raise
         with self._mending:
             if self._database.replaced:
-                self._doubt(dict(self._read), functools.partial(self._database.transaction, knowing=True))
+                knowing = functools.partial(self._database.transaction, knowing=True)
+                doubting.doubt(knowing, self.policies, dict(self._read))
                 self._database.replaced = False
                 self.noticed()
         return self._database.transaction(work)
@@ -151,10 +139,6 @@ class Ledger:
 
     # intake --------------------------------------------------------------------------------------------------------
 
-    def offsets(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
-        """The next offset of each partition that has been read before."""
-        return self._transaction(lambda connection: offsets.read(connection, partitions))
-
     def every_offset(self) -> dict[Partition, int]:
         """The next offset of all partitions that have ever been read."""
         return self._database.look(offsets.every)
@@ -167,23 +151,7 @@ class Ledger:
         """This ledger is older than what was read and sent: whatever is not in step is looked for at the vendor before
         anything is made, and so is what changes up to these offsets; until then nothing is claimed. May be run again,
         and by several."""
-        self._doubt(untils, self._transaction)
-
-    def _doubt(self, untils: Mapping[Partition, int], transaction: Transaction) -> None:
-        transaction(lambda connection: offsets.unsure(connection, untils))
-        last: Key | None = ("", "")
-        while last is not None:
-            last = transaction(functools.partial(self._doubt_some, last))
-        transaction(lambda connection: quota.forgotten(connection, clock(connection), LONGEST_WINDOW_KEPT_BACK))
-
-    def _doubt_some(self, last: Key, connection: Connection) -> Key | None:
-        now = clock(connection)
-        rows = entries.unsettled_after(connection, last, 500)
-        # What had expired in the copy has not been made since.
-        mine = [row for row in rows if row.destination in self.policies and row.state != "expired"]
-        doubted = [f.doubt(row, now, self.policies[row.destination]) for row in mine]
-        entries.write(connection, doubted, entries.SETTLE)
-        return (rows[-1].destination, rows[-1].key) if rows else None
+        doubting.doubt(self._transaction, self.policies, untils)
 
     def start_at(self, next_offsets: Mapping[Partition, int]) -> None:
         """Puts these next offsets in the place of whatever there was: somebody decided where to begin."""
@@ -208,7 +176,9 @@ class Ledger:
         def work(connection: Connection) -> Applied:
             unsure = bool(next_offsets) and offsets.check(connection, next_offsets, seen or {})
             offsets.write(connection, next_offsets)
-            batch, changed = self._taken(connection, changes, links, rosters, unsure=unsure)
+            asked = Asked(changes, links, rosters)
+            now = clock(connection)
+            batch, changed = taking.take(connection, self.policies, self._words, asked, now, unsure=unsure)
             outbox.post(connection, dead)
             ready = frozenset(row.destination for row in changed if row.state == "ready")
             return Applied(batch.applied, batch.stale, batch.saved, ready)
@@ -216,32 +186,6 @@ class Ledger:
         applied = self._transaction(work)
         self._read.update(next_offsets)
         return applied
-
-    def _taken(
-        self,
-        connection: Connection,
-        changes: Sequence[tuple[Change, Raw]],
-        links: Sequence[Link],
-        rosters: Sequence[tuple[Roster, Raw]],
-        again: bool = False,
-        unsure: bool = False,
-    ) -> tuple[Batch, list[Facts]]:
-        now = clock(connection)
-        identities, relinked = directory.link(connection, links, changes)
-        newest = groups.renew(connection, groups.of(changes, rosters), rosters, now)
-        keys = sorted({(change.destination, change.key) for change, _ in changes})
-        known = {(roster.destination, roster.group) for roster, _ in rosters}
-        over = groups.members(connection, known) if known else []
-        rows = entries.locked(connection, sorted({*keys, *over}) if over else keys, sorted(relinked))
-        new = {key: Facts(*key) for key in keys if key not in rows}
-        batch = Batch(rows | new, self.policies, again)
-        batch.relink(identities, relinked, now)
-        for change, raw in changes:
-            batch.apply(change, raw, identities, now)
-        batch.regroup(newest, now)
-        if unsure:
-            batch.doubt(now)
-        return batch, self._keep(connection, batch, {}, entries.ALL, new)
 
     # dead letters --------------------------------------------------------------------------------------------------
 
@@ -257,10 +201,11 @@ class Ledger:
         stale or would die again. The lanes send it, inside the quota."""
 
         def work(connection: Connection) -> Replayed:
-            def taken(connection: Connection) -> tuple[Batch, list[Facts]]:
-                return self._taken(connection, changes, links, rosters, again=True)
-
-            return letters.replay(connection, place, taken, bool(links or rosters), clock(connection), dry)
+            now, asked = clock(connection), Asked(changes, links, rosters)
+            taken = functools.partial(
+                taking.take, policies=self.policies, words=self._words, asked=asked, now=now, again=True
+            )
+            return letters.replay(connection, place, taken, bool(links or rosters), now, dry)
 
         try:
             return self._transaction(work)
@@ -301,66 +246,16 @@ class Ledger:
     def settle(self, results: Sequence[Result], monotonic: Callable[[], float] = time.monotonic) -> list[Settled]:
         """Many results in one transaction. An answer's `at`, the worker's monotonic time, becomes the database's."""
 
+        terms = settling.Terms(self.policies, self.quotas, self.budgets, self._words)
+
         def work(connection: Connection) -> list[Settled]:
             before = monotonic()
             now = clock(connection, brief=True)
-            dated = [_dated(result, now - monotonic(), now - before) for result in results]
-            people = {person for result in dated for person in subscriptions.learners(result)}
-            known = directory.lock(connection, people)
-            keys = sorted({(row.destination, row.key) for result in dated for row in result.grant.entries})
-            rows = entries.locked(connection, keys, sorted(people))
-            first = {id(result) for result in dated if _is_first(result, rows)}
-            batch = Batch(rows, self.policies)
-            settled = batch.settle(dated, accounts.good_since(connection), now)
-            links = [link for one in settled for link in subscriptions.learnt(one, now)]
-            written = directory.write(connection, links, known)
-            batch.relink({name: identity for name, (identity, _) in written.items()}, set(written), now)
-            columns = entries.ALL if written else entries.SETTLE
-            self._keep(connection, batch, {one.name: one.answer for one in settled}, columns)
-            for account in sorted({result.account for result in dated}):
-                mine = [result for result in dated if result.account == account]
-                quota.give_back(connection, account, [(r.grant, accounts.answered(r)) for r in mine], now)
-                if account in self.budgets:
-                    budget.refund(connection, self.budgets[account], [r for r in mine if id(r) in first], now)
-            holds.judge(connection, settled, now)
-            for account in sorted({result.account for result in dated}):
-                mine = [result for result in dated if result.account == account]
-                accounts.judge(connection, self.quotas[account], mine, first, now)
-            return settled
+            late = monotonic()
+            dated = [settling.dated(result, now - late, now - before) for result in results]
+            return settling.settle(connection, terms, dated, now)
 
         return self._transaction(work) if results else []
-
-    def _keep(
-        self,
-        connection: Connection,
-        batch: Batch,
-        answers: Mapping[Key, Answer | None],
-        columns: tuple[str, ...],
-        new: Collection[Key] = (),
-    ) -> list[Facts]:
-        """Writes what has changed, and posts what it has to say to others."""
-        messages: list[Message] = []
-        changed = [
-            self._published(before, after, answers.get((after.destination, after.key)), messages)
-            for before, after in batch.changed()
-        ]
-        outbox.post(connection, messages)
-        entries.write(connection, [row for row in changed if (row.destination, row.key) not in new], columns)
-        if not entries.add(connection, [row for row in changed if (row.destination, row.key) in new]):
-            raise Overtaken
-        return changed
-
-    def _published(self, before: Facts, after: Facts, answer: Answer | None, messages: list[Message]) -> Facts:
-        """Adds what an entry's end has to say to others: its dead letters, and the outcome of its events. Of what is at
-        the vendor as wanted, no record is kept."""
-        if after.state == "idle" and after.raws:
-            after = replace(after, raws={})
-        if entries.died(before, after):
-            messages += self._dead_letters(after)
-        if self._outcomes is None or not after.events or after.state not in ENDED:
-            return after
-        messages.append(self._outcomes(after, answer))
-        return replace(after, events=None)
 
     # holds and pauses ----------------------------------------------------------------------------------------------
 
@@ -369,7 +264,10 @@ class Ledger:
         return self._transaction(lambda connection: accounts.obstacles(connection, clock(connection)))
 
     def holds(self) -> list[Hold]:
-        """All that is not called now, with its reason: accounts, destinations and rules. Waits for no writer."""
+        """All that is not called now, with its reason: accounts, destinations and rules. Waits for no writer.
+
+        Asked several times a second, it also remembers how much of its log the database has written.
+        """
 
         def work(connection: Connection) -> list[Hold]:
             self._database.keep_up(connection)
@@ -440,41 +338,14 @@ class Ledger:
 
     def sweep(self, limit: int = 500) -> tuple[int, Mapping[str, int]]:
         """Wakes rows whose time has come: how many, and destination → leases that had run out."""
-
-        def work(connection: Connection) -> tuple[int, Mapping[str, int]]:
-            now = clock(connection)
-            rows = entries.due(connection, sorted(self.policies), now, limit)
-            messages: list[Message] = []
-            woken = [
-                self._published(row, f.expire(row, now, self.policies[row.destination]), None, messages) for row in rows
-            ]
-            outbox.post(connection, messages)
-            entries.write(connection, woken, entries.SETTLE)
-            return len(rows), Counter(row.destination for row in rows if row.lease_until is not None)
-
-        return self._transaction(work)
+        return self._transaction(
+            lambda connection: ageing.sweep(connection, self.policies, self._words, clock(connection), limit)
+        )
 
     def prune(self, limit: int = 500) -> Mapping[str, int]:
         """Deletes rows of entries that ended long enough ago, of groups that have none any more, and as old a history
         of what people did; at most so many of each. Table → rows."""
-        keep = max((policy.keep for policy in self.policies.values()), default=f.KEEP)
-
-        def work(connection: Connection) -> Mapping[str, int]:
-            now = clock(connection)
-            rows = entries.ended(connection, sorted(self.policies), now, limit)
-            judged = [f.judged_anew(row, self.policies[row.destination]) for row in rows]
-            gone = [row for row in judged if row.prune_at is not None and row.prune_at <= now]
-            entries.forget(connection, [(row.destination, row.key) for row in gone])
-            entries.write(
-                connection, [row for row in judged if row.prune_at is None or row.prune_at > now], ("prune_at",)
-            )
-            return {
-                "entries": len(gone),
-                "groups": groups.forget(connection, now - keep, limit),
-                "audit": audit.forget(connection, now - keep, limit),
-            }
-
-        return self._transaction(work)
+        return self._transaction(lambda connection: ageing.prune(connection, self.policies, clock(connection), limit))
 
     def outbox(self, send: Callable[[Sequence[Message]], Posted], limit: int = 200) -> int:
         """Hands the oldest messages to `send`, and forgets those that Kafka has. What Kafka refuses stands aside for
@@ -482,22 +353,14 @@ class Ledger:
 
         One worker at a time; a crash between Kafka and here sends some again.
         """
-        if self._database.is_sqlite:  # one process only: no reason to keep its one writer waiting for Kafka
-            messages = self._transaction(lambda connection: outbox.oldest(connection, limit, clock(connection)))
-            posted = send(messages) if messages else Posted()
-            if messages:
-                self._transaction(lambda connection: _close(connection, posted))
-            return len(posted.sent) + len(posted.refused)
-
-        def work(connection: Connection) -> int:
-            if not connection.execute(outbox.POSTING).scalar():
-                return 0
-            messages = outbox.oldest(connection, limit, clock(connection))
-            posted = send(messages) if messages else Posted()
-            _close(connection, posted)
-            return len(posted.sent) + len(posted.refused)
-
-        return self._transaction(work)
+        if not self._database.is_sqlite:
+            return self._transaction(lambda connection: outbox.post_alone(connection, send, limit, clock(connection)))
+        # One process only: no reason to keep its one writer waiting for Kafka.
+        messages = self._transaction(lambda connection: outbox.oldest(connection, limit, clock(connection)))
+        posted = send(messages) if messages else Posted()
+        if messages:
+            self._transaction(lambda connection: outbox.close(connection, posted, clock(connection)))
+        return len(posted.sent) + len(posted.refused)
 
     def outbox_refused(self) -> dict[str, int]:
         """Topic → messages that Kafka would not take for what they are; they are kept and tried again."""
@@ -512,14 +375,7 @@ class Ledger:
     def backlog(self) -> Backlog:
         """What is not in step. Entries that are idle are not looked at, however many they are."""
 
-        def work(connection: Connection) -> Backlog:
-            now = clock(connection)
-            return {
-                (destination, state): (n, _age(connection, destination, now) if state == "ready" else None)
-                for (destination, state), n in entries.counts(connection).items()
-            }
-
-        return self._database.look(work)
+        return self._database.look(lambda connection: entries.backlog(connection, clock(connection)))
 
     def totals(self) -> dict[str, int]:
         """Destination → entries, in step or not."""
@@ -544,32 +400,3 @@ class Ledger:
     def now(self) -> float:
         """The database's clock, in seconds since 1970."""
         return self._database.look(clock)
-
-    def rule_sets(self) -> tuple[int | None, dict[str, int]]:
-        """The newest revision of the rules, and digest → revision of each rule set that was ever run."""
-        known = self._database.look(
-            lambda connection: dict(connection.execute(select(t.rulesets.c.digest, t.rulesets.c.revision)).all())
-        )
-        return max(known.values(), default=None), known
-
-
-def _age(connection: Connection, destination: str, now: float) -> float | None:
-    oldest = entries.oldest_ready(connection, destination)
-    return None if oldest is None else max(0.0, now - oldest)
-
-
-def _dated(result: Result, early: float, late: float) -> Result:
-    """The worker's monotonic times as the database's. How far the clocks are apart is known to lie between `early` and
-    `late`: it was asked no earlier than said, and answered no later."""
-    answers = (a and replace(a, asked=a.asked + early, at=a.at + late) for a in result.answers)
-    return replace(result, answers=tuple(answers))
-
-
-def _is_first(result: Result, rows: Mapping[Key, Facts]) -> bool:
-    """Whether the call still held a lease: settled again, or too late, it has been counted already."""
-    held = ((rows.get((row.destination, row.key)), row.epoch) for row in result.grant.entries)
-    return any(row is not None and row.epoch == epoch and row.lease_until is not None for row, epoch in held)
-
-
-def _close(connection: Connection, posted: Posted) -> None:
-    outbox.close(connection, posted, clock(connection) + REFUSED_WAIT)

@@ -8,14 +8,7 @@ from sqlalchemy import Connection, func, select, tuple_, update
 
 from pipeline.ledger import tables as t
 from pipeline.ledger.database import insert_into
-from pipeline.ledger.values import LedgerWentBack, Partition
-from pipeline.starting import FOR_GOOD
-
-
-def read(connection: Connection, partitions: Iterable[Partition]) -> dict[Partition, int]:
-    """Of those that have been read before."""
-    wanted = set(partitions)
-    return {part: n for part, n in every(connection).items() if part in wanted}
+from pipeline.ledger.values import FOR_GOOD, LedgerWentBack, Partition
 
 
 def every(connection: Connection) -> dict[Partition, int]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection, delete, func, or_, select, text, update
 
 from pipeline.ledger import tables as t
-from pipeline.ledger.database import insert_into
+from pipeline.ledger.database import clock, insert_into
 from pipeline.ledger.values import Message, Posted
 from pipeline.model.entry import canonical
 
+REFUSED_WAIT = 300.0
+"""Seconds after which a message that Kafka would not take is tried again."""
 POSTING = text("select pg_try_advisory_xact_lock(7205759403792793)")
 """True for the one worker that may post until its transaction ends."""
 
@@ -33,12 +35,24 @@ def oldest(connection: Connection, limit: int, now: float) -> list[Message]:
     ]
 
 
-def close(connection: Connection, posted: Posted, try_at: float) -> None:
-    """Forgets what Kafka has; what it refused is tried again at `try_at`, as the topic's limits may be changed."""
+def post_alone(connection: Connection, send: Callable[[Sequence[Message]], Posted], limit: int, now: float) -> int:
+    """Sends within the transaction, unless another worker is at it. How many Kafka has or refused."""
+    if not connection.execute(POSTING).scalar():
+        return 0
+    messages = oldest(connection, limit, now)
+    posted = send(messages) if messages else Posted()
+    close(connection, posted, clock(connection))
+    return len(posted.sent) + len(posted.refused)
+
+
+def close(connection: Connection, posted: Posted, now: float) -> None:
+    """Forgets what Kafka has; what it refused is tried again later, as the topic's limits may be changed."""
     if posted.sent:
         connection.execute(delete(t.outbox).where(t.outbox.c.id.in_(posted.sent)))
     for number, code in posted.refused.items():
-        connection.execute(update(t.outbox).where(t.outbox.c.id == number).values(refused=code, try_at=try_at))
+        connection.execute(
+            update(t.outbox).where(t.outbox.c.id == number).values(refused=code, try_at=now + REFUSED_WAIT)
+        )
 
 
 def waiting(connection: Connection) -> int:

@@ -139,6 +139,12 @@ class RuleBook:
         count = select(func.count()).where(t.entries.c.desired_hash != NOTHING)
         return int(self._transaction(lambda connection: connection.execute(count).scalar_one()))
 
+    def known(self) -> tuple[int | None, dict[str, int]]:
+        """The newest revision, and digest → revision of each rule set that was ever run."""
+        query = select(t.rulesets.c.digest, t.rulesets.c.revision)
+        known: dict[str, int] = self._transaction(lambda connection: dict(connection.execute(query).all()))
+        return max(known.values(), default=None), known
+
     def state(self) -> RulesState:
         found: RulesState = self._transaction(lambda connection: _state(connection, clock(connection)))
         return found

@@ -21,6 +21,8 @@ SLACK = 2.0
 """Seconds for which a claim's token and lease are good to start a call."""
 AHEAD = 0.1
 """Seconds by which a token may be claimed before it is free: its call is ready to leave when it is."""
+FOR_GOOD = 2**63 - 1
+"""The offset up to which entries are unsure whose beginnings nobody can read any more."""
 MARGIN = 8.0
 """Seconds beyond the call's time-out for which the lease still holds: settling and reserve."""
 

@@ -66,7 +66,7 @@ def status(settings: Settings, ledger: Ledger, digest: str | None) -> Status:
     backlog, holds, taken = ledger.backlog(), ledger.holds(), ledger.quota_taken()
     budgets = ledger.budget_used() if ledger.budgets else {}
     drained = drained_in(ledger, accounts, backlog)
-    newest, known = ledger.rule_sets()
+    newest, known = ledger.rules.known()
     rules = ledger.rules.state()
     return Status(
         at=ledger.now(),

@@ -71,21 +71,21 @@ def test_the_migrations_make_the_tables_that_the_code_uses(opened: Open) -> None
 def test_changes_and_next_offsets_are_written_together(opened: Open) -> None:
     ledger = opened()
     assert ledger.take([change("k")], [], [], {("topic", 0): 7}).applied == 1
-    assert ledger.offsets([("topic", 0), ("topic", 1)]) == {("topic", 0): 7}
+    assert ledger.every_offset() == {("topic", 0): 7}
 
 
 def test_an_offset_never_goes_back(opened: Open) -> None:
     ledger = opened()
     ledger.take([], [], [], {("topic", 0): 7})
     ledger.take([], [], [], {("topic", 0): 3})
-    assert ledger.offsets([("topic", 0)]) == {("topic", 0): 7}
+    assert ledger.every_offset() == {("topic", 0): 7}
 
 
 def test_somebody_may_decide_to_start_elsewhere(opened: Open) -> None:
     ledger = opened()
     ledger.take([], [], [], {("topic", 0): 7})
     ledger.start_at({("topic", 0): 3})
-    assert ledger.offsets([("topic", 0)]) == {("topic", 0): 3}
+    assert ledger.every_offset() == {("topic", 0): 3}
 
 
 def test_redelivery_is_stale_and_changes_nothing(opened: Open) -> None:
@@ -305,7 +305,7 @@ def test_what_kafka_did_not_take_stays_in_the_outbox(opened: Open) -> None:
 
 
 def test_what_kafka_will_not_take_stays_and_stops_no_other(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.ledger.ledger.REFUSED_WAIT", 0.2)
+    monkeypatch.setattr("pipeline.ledger.outbox.REFUSED_WAIT", 0.2)
     ledger = opened()
     ledger.take([], [], [Message("t", key, b"v", ()) for key in (b"bad", b"good")], {})
     assert [message.key for message in posted(ledger, refused=["bad"])] == [b"bad", b"good"]

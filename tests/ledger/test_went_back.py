@@ -8,10 +8,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pipeline.ledger import Ledger, LedgerWentBack
+from pipeline.ledger import FOR_GOOD, Ledger, LedgerWentBack
 from pipeline.model.facts import UNSURE, Facts
 from pipeline.model.outcome import Absent, Accepted, Unknown
-from pipeline.starting import FOR_GOOD
 from tests.ledger.conftest import Open
 from tests.ledger.test_holds import claimed, end
 from tests.ledger.test_ledger import change, take
@@ -78,7 +77,7 @@ def test_a_worker_that_has_written_more_than_the_ledger_holds_writes_nothing(ope
         read(ledger, 9, "later", seen=9)
     with pytest.raises(LedgerWentBack):
         ledger.take([], [], [], {("other", 0): 5}, seen={("other", 0): 4})
-    assert (ledger.entry("later"), ledger.offsets([PART])) == ([], {PART: 2})
+    assert (ledger.entry("later"), ledger.every_offset()) == ([], {PART: 2})
     read(ledger, 2, "next", seen=2)
 
 
@@ -86,7 +85,7 @@ def test_a_ledger_that_is_ahead_of_a_worker_is_fine(opened: Open) -> None:
     ledger = opened()
     read(ledger, 7, "k")
     read(ledger, 3, "late", seen=3)
-    assert ledger.offsets([PART]) == {PART: 8}
+    assert ledger.every_offset() == {PART: 8}
 
 
 def test_nobody_claims_until_the_log_has_been_read_to_where_it_ended(opened: Open) -> None:

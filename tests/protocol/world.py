@@ -217,7 +217,7 @@ class World:
     ) -> bool:
         """`again`: so many records before the ledger's offset come once more. Whether there was something."""
         part = (TOPIC, partition)
-        at = max(0, self.ledger.offsets([part]).get(part, 0) - again)
+        at = max(0, self.ledger.every_offset().get(part, 0) - again)
         batch = self.log.partitions[partition][at : at + count]
         if not batch or worker.stopped_until > self.now:
             return False
@@ -409,7 +409,7 @@ class World:
 
     def check(self) -> None:
         """What holds at any moment."""
-        offsets = self.ledger.offsets([(TOPIC, partition) for partition in range(PARTITIONS)])
+        offsets = self.ledger.every_offset()
         for partition in range(PARTITIONS):
             at = offsets.get((TOPIC, partition), 0)
             if at < self.log.taken[partition]:

@@ -42,7 +42,7 @@ async def test_what_is_too_large_for_its_topic_waits_and_the_others_go_on(
     kafka_service: KafkaService, topic_prefix: str, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Kafka refuses a batch as a whole, where one record of it or all of it together is too large."""
-    monkeypatch.setattr("pipeline.ledger.ledger.REFUSED_WAIT", 2.0)
+    monkeypatch.setattr("pipeline.ledger.outbox.REFUSED_WAIT", 2.0)
     topic, admin = f"{topic_prefix}.dead", AdminClient({"bootstrap.servers": kafka_service.bootstrap})
     admin.create_topics([NewTopic(topic, 1, 1, config={"max.message.bytes": "2000"})])[topic].result(30)
     small, large = [b"%03d" % n * 100 for n in range(20)], b"x" * 5000

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.starting import FOR_GOOD, Known, LedgerLost, Missing, Start, start
+from pipeline.ledger import FOR_GOOD
+from pipeline.starting import Known, LedgerLost, Missing, Start, start
 
 PART = ("t", 0)
 FITS = Known(ledger=90, group=90, begin=0, end=150)

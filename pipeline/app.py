@@ -164,6 +164,7 @@ class Worker:
             self.settings.seal(),
             self.looking,
             self.pause,
+            self.intake.lag,
         )
         self.composed = True
         self.telemetry.started(__version__, "sqlite" if self.ledger.automatic else "postgresql", list(destinations))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ SWEEP_EVERY = 0.2
 WATCH_EVERY = 0.1
 """Seconds: a pause that another worker stored is obeyed within a quarter of a second."""
 GAUGES_EVERY = 1.0
+LAG_EVERY = 5.0
+"""Seconds: two requests to Kafka each time."""
 COUNTING_SHARE = 0.02
 """Of the time may go into counting what the ledger holds: the more it holds, the less often it is counted."""
 PRUNE_EVERY = 30.0
@@ -45,6 +48,8 @@ class Housekeeping:
     """Runs what only looks, so that it does not queue behind what writes; none: as the others."""
     pause: Callable[[Collection[str]], None] = lambda destinations: None
     """Tells the lanes which destinations a person has paused, all of them each time."""
+    behind: Callable[[], Awaitable[Mapping[str, int]]] | None = None
+    """Tells topic → records that are read too late; none: nobody reads here. It raises StreamError."""
     looped_at: float = field(default_factory=time.monotonic)
     _holds: Mapping[tuple[str, str, str, str], Hold] = field(default_factory=dict)
     _count_at: float = 0.0
@@ -61,6 +66,7 @@ class Housekeeping:
             tasks.create_task(self._every(GAUGES_EVERY, self._gauges, stopping))
             tasks.create_task(self._every(GAUGES_EVERY, self._count, stopping))
             tasks.create_task(self._every(1.0, self._lag, stopping))
+            tasks.create_task(self._every(LAG_EVERY, self._behind, stopping))
             tasks.create_task(self._every(PRUNE_EVERY, self._prune, stopping))
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[object]], stopping: asyncio.Event) -> None:
@@ -235,6 +241,12 @@ class Housekeeping:
             rows.append(GaugeRow(destination, "idle", max(0, n - unsettled)))
         oldest = {destination: age for (destination, state), (_, age) in backlog.items() if state == "ready" and age}
         self.telemetry.ledger_gauges(rows, oldest, drained_in(self.ledger, self.destinations, backlog))
+
+    async def _behind(self) -> None:
+        if self.behind is None:
+            return
+        with contextlib.suppress(StreamError):  # a Kafka that is away: intake says so, and what was known stands
+            self.telemetry.consumer_lag(await self.behind())
 
     async def _lag(self) -> None:
         started = time.monotonic()

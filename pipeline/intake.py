@@ -119,6 +119,15 @@ class Intake:
             else:
                 await self._look_back()
 
+    async def lag(self) -> dict[str, int]:
+        """Topic → records of this worker's partitions that are not in the ledger yet. Raises StreamError."""
+        assert self.consumer is not None
+        parts = [part for part in self.consumer.assigned() if part in self.seen]
+        found = dict.fromkeys((topic for topic, _ in parts), 0)
+        for part, bounds in (await self.consumer.log_bounds(parts)).items() if parts else ():
+            found[part[0]] += max(0, bounds.end - max(self.seen.get(part, 0), bounds.begin))
+        return found
+
     async def _look_back(self) -> None:
         """Where nothing comes in, nothing else would tell that the ledger has become an older copy."""
         if time.monotonic() < self._looked_at + LOOK_BACK_EVERY:

@@ -15,7 +15,7 @@ from datetime import datetime
 import structlog
 
 from pipeline.telemetry.logs import code, described
-from pipeline.telemetry.metrics import CHANGES, NOTICES, SETTLED, Metrics, drop
+from pipeline.telemetry.metrics import CHANGES, NOTICES, PARTS, SETTLED, Metrics, drop
 
 ADVICE = {
     "MessageSizeTooLargeError": "raise max.message.bytes of the topic; the record is kept and sent again",
@@ -46,6 +46,8 @@ class Telemetry:
         self._addresses: dict[str, str] = {}
         self._gauged: dict[tuple[str, str], None] = {}
         self._refused: set[str] = set()
+        self._lagging: set[str] = set()
+        self._tokenless: set[str] = set()
         self._holds: dict[str, set[str]] = {}
 
     def declare(self, destinations: Iterable[tuple[str, str, str]], kafka: str = "") -> None:
@@ -55,6 +57,8 @@ class Telemetry:
         """
         self._addresses["kafka"] = kafka
         metrics = self._metrics
+        for part in PARTS:
+            metrics.waits.labels(part)
         for name, vendor, account in destinations:
             self._vendors[name] = vendor
             for change in CHANGES:
@@ -105,6 +109,14 @@ class Telemetry:
     def partitions_assigned(self, partitions: Sequence[tuple[str, int]]) -> None:
         self._metrics.partitions.set(len(partitions))
         self._log.info("partitions assigned", partitions=[f"{topic}/{number}" for topic, number in partitions])
+
+    def consumer_lag(self, records: Mapping[str, int]) -> None:
+        """Topic → records of the partitions that this process reads which are not in the ledger yet."""
+        for topic in self._lagging - records.keys():
+            drop(self._metrics.lag, topic)
+        self._lagging = set(records)
+        for topic, n in records.items():
+            self._metrics.lag.labels(topic).set(n)
 
     def ledger_went_back(self, partitions: Sequence[tuple[str, int]]) -> None:
         """Kafka's group, or this worker, knows of more than the ledger does. No partitions: the database tells."""
@@ -215,10 +227,16 @@ class Telemetry:
         self._metrics.renewals.labels(account, how).inc()
         self._metrics.renewal_seconds.labels(account).observe(seconds)
         self._metrics.token_start.labels(account).set(self._wall())
+        if account in self._tokenless:
+            self._tokenless.remove(account)
+            drop(self._metrics.token_failing, account)
         self._log.debug("token renewed", account=account, how=how, seconds=round(seconds, 4))
 
     def token_failed(self, account: str, reason: str) -> None:
         self._metrics.token_failures.labels(account, reason).inc()
+        if account not in self._tokenless:
+            self._tokenless.add(account)
+            self._metrics.token_failing.labels(account).set(self._wall())
         self._log.warning("token failed", account=account, reason=reason)
 
     # Ledger

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics import MetricWrapperBase
 
 CHANGES = ("upsert", "cancel", "delete")
 NOTICES = ("linked", "unlinked", "seen", "accepted", "changed", "deleted", "answered", "test")
 SETTLED = ("accepted", "unconfirmed", "absent", "rejected")
+PARTS = ("kafka", "ledger", "schema_registry")
 CALL_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 BATCH_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 FRESH_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400)
@@ -50,6 +51,7 @@ class Metrics:
         self.sent = self._counter("calends_outbox_records_total", "Records sent to Kafka", "topic")
         self.refused = self._gauge("calends_outbox_refused_records", "Records that Kafka will not take, kept", "topic")
         self.partitions = self._gauge("calends_assigned_partitions", "Partitions this process reads")
+        self.lag = self._gauge("calends_consumer_lag_records", "Records of its partitions not in the ledger", "topic")
 
     def _sending(self) -> None:
         lane = ("destination", "vendor")
@@ -82,6 +84,9 @@ class Metrics:
         self.token_start = self._gauge("calends_token_start_seconds", "Unix time of the newest token", "account")
         self.token_failures = self._counter(
             "calends_token_failures_total", "Requests for a token in vain", "account", "reason"
+        )
+        self.token_failing = self._gauge(
+            "calends_token_failing_start_seconds", "Unix time since which no request for a token succeeds", "account"
         )
 
     def _ledger(self) -> None:
@@ -116,6 +121,7 @@ class Metrics:
         self.waits = self._counter("calends_waits_total", "Waits for something that is not there", "part")
         self.loop_lag = self._gauge("calends_loop_lag_seconds", "How late the event loop comes to what is due")
         self.build = self._gauge("calends_build_info", "1, with the version", "version")
+        ProcessCollector(registry=self.registry)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, registry=self.registry)

@@ -16,8 +16,10 @@ At `/metrics` of the admin port, in Prometheus' format. The values of labels com
 `vendor`, `account`, `topic`, `rule`) or from closed sets in the code; none is ever taken from an event. Names end in
 their unit; a counter ends in `_total`; a gauge in seconds with a *start* or an *end* in its name is a Unix time.
 
-What reads them: [recording rules and alerts](../helm/calends/files/alerts.yaml); each alert has its page under
-[runbooks](runbooks). This page is made by `make docs`.
+Besides there are the `process_*` metrics that every client library of Prometheus has: memory, CPU, open files, start.
+
+What reads them: [dashboards](dashboards.md), [recording rules and alerts](../helm/calends/files/alerts.yaml); each
+alert has its page under [runbooks](runbooks). This page is made by `make docs`.
 """
 
 

@@ -76,6 +76,22 @@ def test_a_state_that_emptied_goes_to_zero(telemetry: Telemetry) -> None:
     assert figures['calends_oldest_ready_seconds{destination="acme-ecal"}'] == 0
 
 
+def test_a_topic_that_is_no_longer_read_has_no_lag(telemetry: Telemetry) -> None:
+    telemetry.consumer_lag({"billing": 7, "bookings": 0})
+    telemetry.consumer_lag({"bookings": 3})
+    lags = {name: value for name, value in page(telemetry).items() if "_lag_records" in name}
+    assert lags == {'calends_consumer_lag_records{topic="bookings"}': 3}
+
+
+def test_it_is_told_since_when_no_token_is_got(telemetry: Telemetry) -> None:
+    name = 'calends_token_failing_start_seconds{account="acme"}'
+    telemetry.token_failed("acme", "refused")
+    telemetry.token_failed("acme", "unreachable")
+    assert page(telemetry)[name] == 1000.0
+    telemetry.token_renewed("acme", "obtain", 0.1)
+    assert name not in page(telemetry)
+
+
 def test_the_hash_of_a_key_depends_on_the_secret() -> None:
     one, other = Telemetry(b"a"), Telemetry(b"b")
     assert one.key_hash("INV-1") == Telemetry(b"a").key_hash("INV-1")
@@ -84,7 +100,7 @@ def test_the_hash_of_a_key_depends_on_the_secret() -> None:
 
 
 def test_every_metric_is_named_by_the_rule(telemetry: Telemetry) -> None:
-    assert all(name.startswith("calends_") for name in page(telemetry))
+    assert all(name.startswith(("calends_", "process_")) for name in page(telemetry))
 
 
 @pytest.mark.usefixtures("logging_restored")

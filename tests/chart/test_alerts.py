@@ -55,6 +55,11 @@ def partitions(**pods: int) -> dict[str, str]:
     return {f'calends_assigned_partitions{{pod="{pod}"}}': f"{count}x20" for pod, count in pods.items()}
 
 
+LAG = 'calends_consumer_lag_records{instance="w",topic="t"}'
+BATCHES = 'calends_intake_batch_records_count{instance="w"}'
+TOKENS = 'calends_token_failures_total{account="a",reason="refused"}'
+TOKENLESS = 'calends_token_failing_start_seconds{account="a"}'
+
 CASES = [
     Case("CalendsLateFast", fresh(100, 50, 90), 90, 1),
     Case("CalendsLateFast", fresh(100, 95, 90), 90, 0),
@@ -78,8 +83,17 @@ CASES = [
     Case("CalendsOutboxRefused", {'calends_outbox_refused_records{topic="t"}': "1 1 1 0x20"}, 20, 0),
     Case("CalendsLedgerUnreachable", {'calends_waits_total{part="ledger"}': "0+60x9"}, 5, 1),
     Case("CalendsLedgerUnreachable", {'calends_waits_total{part="ledger"}': "0 1x20"}, 5, 0),
+    # A failover of a minute: many waits at once, and then none.
+    Case("CalendsLedgerUnreachable", {'calends_waits_total{part="ledger"}': "0 0 60 60x20"}, 5, 0),
     Case("CalendsKafkaUnreachable", {'calends_waits_total{part="kafka"}': "0+4x20"}, 12, 1),
-    Case("CalendsKafkaUnreachable", {'calends_waits_total{part="kafka"}': "0 3x20"}, 12, 0),
+    Case("CalendsKafkaUnreachable", {'calends_waits_total{part="kafka"}': "0 0 0 3x20"}, 8, 0),
+    Case("CalendsSchemaRegistryAway", {'calends_waits_total{part="schema_registry"}': "0+9x20"}, 8, 1),
+    Case("CalendsSchemaRegistryAway", {'calends_waits_total{part="schema_registry"}': "0 0 9x20"}, 8, 0),
+    Case("CalendsConsumerStuck", {LAG: "7x30", BATCHES: "5x30"}, 21, 1),
+    Case("CalendsConsumerStuck", {LAG: "7x30", BATCHES: "5+1x30"}, 21, 0),
+    Case("CalendsConsumerStuck", {LAG: "0x30", BATCHES: "5x30"}, 21, 0),
+    # Another worker that reads does not make up for one that does not.
+    Case("CalendsConsumerStuck", {LAG: "7x30", BATCHES: "5x30", BATCHES.replace("w", "v"): "5+1x30"}, 21, 1),
     Case("CalendsNothingRead", partitions(a=0, b=0), 11, 1),
     Case(
         "CalendsNothingRead", {f'calends_assigned_partitions{{pod="{p}"}}': f"{n}x20" for p, n in ("a0", "b6")}, 11, 0
@@ -88,10 +102,18 @@ CASES = [
     Case("CalendsNotDrained", {'calends_drained_in_seconds{destination="d"}': "14000x30"}, 16, 0),
     Case("CalendsQuotaTooHigh", {'calends_pauses_total{account="a"}': "0+1x20"}, 20, 1),
     Case("CalendsQuotaTooHigh", {'calends_pauses_total{account="a"}': "0 1 2x20"}, 20, 0),
+    Case(
+        "CalendsQuotaTooHigh", {f'calends_pauses_total{{account="a",pod="{pod}"}}': "0 1 2x20" for pod in "xyz"}, 20, 0
+    ),
     Case("CalendsBudgetNearlySpent", {'calends_budget_used_ratio{account="a"}': "0.95x5"}, 3, 1),
     Case("CalendsBudgetNearlySpent", {'calends_budget_used_ratio{account="a"}': "0.85x5"}, 3, 0),
-    Case("CalendsTokenRefused", {'calends_token_failures_total{account="a",reason="refused"}': "0+2x30"}, 12, 1),
-    Case("CalendsTokenRefused", {'calends_token_failures_total{account="a",reason="refused"}': "0 2x30"}, 12, 0),
+    # Who is refused asks again each five minutes at most.
+    Case("CalendsTokenRefused", {TOKENS: "0 0 1x4 2x4 3x4 4x4 5x4 6x4 7x4", TOKENLESS: "60x40"}, 32, 1),
+    Case("CalendsTokenRefused", {TOKENS: "0 9x20", TOKENLESS: "60 60 stale"}, 8, 0),
+    Case("CalendsTokenRefused", {TOKENS: "0 2x30", TOKENLESS: "60x30"}, 20, 0),
+    Case("CalendsRulesNotTaken", {"calends_rules_refused": "0 1x20", "calends_rules_held": "0x20"}, 8, 1),
+    Case("CalendsRulesNotTaken", {"calends_rules_refused": "0x20", "calends_rules_held": "0 1x20"}, 8, 1),
+    Case("CalendsRulesNotTaken", {"calends_rules_refused": "0 1 1 0x20", "calends_rules_held": "0x20"}, 8, 0),
     Case("CalendsAbsent", {"up": "1x20"}, 6, 1),
     Case("CalendsAbsent", {'calends_build_info{version="1"}': "1x20"}, 6, 0),
 ]

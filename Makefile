@@ -81,6 +81,7 @@ check: lint test ## what a pull request must pass
 
 docs: setup ## remake the pages that are made of the code
 	@$(BIN)/python -m pipeline.telemetry.reference > docs/metrics.md
+	@$(BIN)/python -m helm.dashboards
 
 bench: setup services ## measure; prints its figures and what they were measured on
 	@$(BIN)/python -m bench $(ARGS)

@@ -27,7 +27,10 @@ BLOCK = (LiteralScalarString, FoldedScalarString)
 
 
 def load_paths(paths: Sequence[Path], vendor_names: Collection[str]) -> Rules:
-    """The rules of files, and of all `*.yaml` and `*.yml` under folders in the order of their names."""
+    """The rules of files, and of all `*.yaml` and `*.yml` under folders in the order of their names.
+
+    What is hidden (a name with a dot before it) is not read: a mounted ConfigMap keeps each file a second time that way.
+    """
     loaded = Rules()
     for path in paths:
         if not path.exists():
@@ -64,7 +67,8 @@ def load_inline(rules: Sequence[Any], file: str, line: int, vendor_names: Collec
 
 def _files(path: Path) -> list[Path]:
     if path.is_dir():
-        return sorted(file for file in path.rglob("*") if file.suffix in (".yaml", ".yml"))
+        found = (file for file in path.rglob("*") if file.suffix in (".yaml", ".yml"))
+        return sorted(file for file in found if not any(p.startswith(".") for p in file.relative_to(path).parts))
     return [path] if path.exists() else []
 
 

@@ -42,6 +42,18 @@ def check(destinations: dict[str, DestinationView]):  # type: ignore[no-untyped-
     return lambda text: check_rules(load_text(text, "r.yaml", VENDORS), destinations, ("base", "payment"))
 
 
+def test_a_mounted_configmap_is_read_once(tmp_path: Path) -> None:
+    """As Kubernetes lays it out: a hidden folder with the files, and links to them that change all at once."""
+    (tmp_path / "..2026_11_21").mkdir()
+    (tmp_path / "..2026_11_21" / "billing.yaml").write_text(GOOD)
+    (tmp_path / "..data").symlink_to("..2026_11_21")
+    (tmp_path / "billing.yaml").symlink_to("..data/billing.yaml")
+
+    rules = load_paths([tmp_path], VENDORS)
+
+    assert ([sourced.rule.name for sourced in rules.rules], rules.problems) == (["due"], ())
+
+
 def test_good_rules_have_no_problem(check) -> None:  # type: ignore[no-untyped-def]
     assert check(GOOD) == []
 

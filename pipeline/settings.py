@@ -26,12 +26,13 @@ from pipeline.vendors.contract import Vendor, Window
 
 MAX_SECRET = 64 * 1024
 """Bytes of a file with a secret."""
+DURATION = r"^(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)$"
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
 def seconds(value: Any) -> Any:
     """`500ms`, `2s`, `1m`, `1h`, `30d` or a number of seconds."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)", value) if isinstance(value, str) else None
+    found = re.fullmatch(DURATION, value) if isinstance(value, str) else None
     if found:
         return float(found[1]) * _UNITS[found[2]]
     if isinstance(value, str):
@@ -39,7 +40,9 @@ def seconds(value: Any) -> Any:
     return value
 
 
-Seconds = Annotated[float, BeforeValidator(seconds), Field(gt=0)]
+# To an editor, and to the chart, a duration is a number or such a text.
+_said = BeforeValidator(seconds, json_schema_input_type=float | Annotated[str, Field(pattern=DURATION)])
+Seconds = Annotated[float, _said, Field(gt=0)]
 
 
 class Strict(BaseModel):
@@ -120,7 +123,7 @@ class Kafka(Strict):
 class LedgerSettings(Strict):
     url: str = Field(default="sqlite:///calends.db", pattern=r"^(sqlite:///|postgresql://|postgresql\+psycopg://)")
     """`sqlite:///file` or `postgresql://user@host/database`; `CALENDS_LEDGER__URL` keeps a password out of the file."""
-    keep: Annotated[float, BeforeValidator(seconds), Field(ge=86_400.0)] = KEEP
+    keep: Annotated[float, _said, Field(ge=86_400.0)] = KEEP
     """How long what has ended is remembered; longer than the topics keep a record, see docs/decisions/0010."""
 
 

@@ -7,11 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
+from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.meaning import policies_of
 from pipeline.operate.check import check
+from pipeline.operate.testing import is_settings
 from pipeline.rules.problem import Problem
 from pipeline.settings import Settings
 from pipeline.vendors import vendors
@@ -251,6 +254,13 @@ def test_a_webhook_needs_a_vendor_that_has_them_and_an_address(tmp_path: Path, m
 
 def test_the_schema_beside_the_example_is_current() -> None:
     assert json.loads((CONFIGS / "calends.schema.json").read_text()) == Settings.model_json_schema()
+
+
+@pytest.mark.parametrize("file", sorted(path for path in CONFIGS.rglob("*.yaml") if is_settings(path)), ids=str)
+def test_the_schema_takes_what_the_examples_say(file: Path) -> None:
+    settings = YAML(typ="safe").load(file.read_text())
+
+    assert list(Draft202012Validator(Settings.model_json_schema()).iter_errors(settings)) == []
 
 
 def test_inline_rules_keep_their_lines(tmp_path: Path) -> None:

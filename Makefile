@@ -81,11 +81,8 @@ check: lint test ## what a pull request must pass
 
 docs: setup ## remake the pages that are made of the code
 	@$(BIN)/python -m pipeline.telemetry.reference > docs/metrics.md
-<<<<<<< Updated upstream
 	@$(BIN)/python -m helm.dashboards
-=======
 	@$(BIN)/python -m tests.chart.settings_schema
->>>>>>> Stashed changes
 
 bench: setup services ## measure; prints its figures and what they were measured on
 	@$(BIN)/python -m bench $(ARGS)

@@ -29,7 +29,7 @@ BLOCK = (LiteralScalarString, FoldedScalarString)
 def load_paths(paths: Sequence[Path], vendor_names: Collection[str]) -> Rules:
     """The rules of files, and of all `*.yaml` and `*.yml` under folders in the order of their names.
 
-    What is hidden (a name with a dot before it) is not read: a mounted ConfigMap keeps each file a second time that way.
+    What is hidden (a name with a dot before it) is not read: a mounted ConfigMap keeps each file twice that way.
     """
     loaded = Rules()
     for path in paths:

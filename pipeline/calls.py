@@ -8,8 +8,10 @@ or a `repr`.
 from __future__ import annotations
 
 import asyncio
+import time
 import zlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -27,6 +29,8 @@ BODY_LIMIT = 1024 * 1024
 CONNECT_TIMEOUT = 5.0
 # Below the 5 s after which common servers (uvicorn, Node) close an idle connection: a call into a closing one is lost.
 KEEPALIVE = 4.0
+LATE, READ = 0.05, 0.25
+"""Seconds: a time-out that fires later than this finds that this process stood still; it then has so long to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ class Caller:
             departure = _Departure(deadline_check)
             token = _departure.set(departure)
             try:
-                async with asyncio.timeout(self._timeout):
+                async with _within(self._timeout):
                     return await self._exchange(prepared)
             except _TooLate:
                 return CallFailed("too_late", "too_late")
@@ -128,6 +132,25 @@ def _inflater(encoding: str) -> Any:
             return zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
         case _:
             raise httpx.DecodingError("an unknown content-encoding")
+
+
+@asynccontextmanager
+async def _within(seconds: float) -> AsyncIterator[None]:
+    """As `asyncio.timeout`. But where this process stood still meanwhile (frozen, or without a CPU), what has come is
+    read first: else its own slowness would be taken for the vendor's."""
+    loop = asyncio.get_running_loop()
+    until = time.monotonic() + seconds
+
+    def end() -> None:
+        late = time.monotonic() - until > LATE
+        limit.reschedule(loop.time() + (READ if late else 0.0))
+
+    async with asyncio.timeout(None) as limit:
+        timer = loop.call_later(seconds, end)
+        try:
+            yield
+        finally:
+            timer.cancel()
 
 
 class _TooLate(Exception):

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 import pytest
+import uvloop
 
 from pipeline.calls import BODY_LIMIT, Caller, CallFailed
 from pipeline.model.wire import Request, Response
@@ -266,3 +269,42 @@ async def test_a_cancelled_call_gives_its_turn_back() -> None:
             await call
         assert await caller.send(Request("GET", "/")) == CallFailed("unknown", "timeout")
         await caller.close()
+
+
+def answers_while(listener: socket.socket, meanwhile: Callable[[threading.Event], object]) -> None:
+    """Serves one call from a thread: the answer leaves once `meanwhile`, told of what is set then, has begun."""
+    answered = threading.Event()
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(65536)
+        meanwhile(answered)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        answered.set()
+        connection.recv(1)
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_what_came_while_this_process_stood_still_is_read(new_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    timeout = 1.0
+
+    async def send(listener: socket.socket) -> object:
+        loop = asyncio.get_running_loop()
+
+        def stand_still(answered: threading.Event) -> None:
+            began.set()
+            assert answered.wait(30)
+            time.sleep(timeout * 1.5)
+
+        def meanwhile(answered: threading.Event) -> None:
+            loop.call_soon_threadsafe(stand_still, answered)
+            assert began.wait(30)
+
+        began = threading.Event()
+        serving = loop.run_in_executor(None, answers_while, listener, meanwhile)
+        answer = await one(f"http://127.0.0.1:{listener.getsockname()[1]}", Request("GET", "/"), timeout)
+        await serving
+        return answer
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, asyncio.Runner(loop_factory=new_loop) as runner:
+        answer = runner.run(send(listener))
+    assert isinstance(answer, Response)

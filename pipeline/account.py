@@ -32,7 +32,7 @@ class Account:
     paused_until: float = 0.0
     """As this process was told, in monotonic time: it need not wait for the ledger to learn of it."""
     failures: int = 0
-    """Answers in a row, seen by this process, that were none."""
+    """Answers in a row, seen by this process, that were none, since something was accepted or a hold lifted."""
 
     def open(self) -> bool:
         return self.obstacle is None and time.monotonic() >= self.paused_until

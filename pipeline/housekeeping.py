@@ -153,6 +153,8 @@ class Housekeeping:
             while await self.in_threads(self.ledger.wake_rule, hold.destination):
                 pass
         elif hold.reason != "throttled":
+            if hold.account is not None and hold.account in self.accounts:
+                self.accounts[hold.account].failures = 0
             for destination in self._whom(hold):
                 self.telemetry.lifted(destination, hold.reason)
         self.wake(self._whom(hold))

@@ -244,6 +244,8 @@ class Lane:
                 account.failures += 1
                 if account.failures >= HOLD_AFTER:
                     account.stop(answer.at + UNTIL_HELD)
+                in_a_row = account.failures > 1
+                return replace(result, answers=tuple(a and replace(a, in_a_row=in_a_row) for a in result.answers))
             case Accepted() | Unconfirmed():
                 account.failures = 0
             case _:

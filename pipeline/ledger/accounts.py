@@ -32,8 +32,6 @@ def judge(connection: Connection, quota: Quota, results: Sequence[Result], first
     before = dict(held)
     for result in answers:
         _judged(held, quota, result, id(result) in first, now)
-    if held["good_since"] is not None and before["good_since"] is not None:
-        held["good_since"] = max(held["good_since"], before["good_since"])
     changed = {name: value for name, value in held.items() if value != before[name]}
     if changed:
         connection.execute(update(t.accounts).where(t.accounts.c.name == quota.account).values(**changed))
@@ -74,7 +72,7 @@ def wait(connection: Connection, account: str, now: float) -> float | None:
 
 
 def good_since(connection: Connection) -> dict[str, float | None]:
-    """Account → when it last accepted something."""
+    """Account → when the call left that it last accepted."""
     return dict(connection.execute(select(t.accounts.c.name, t.accounts.c.good_since)).all())
 
 
@@ -148,7 +146,8 @@ def _judged(held: dict[str, Any], quota: Quota, result: Result, counts: bool, no
     at = answer.at
     match answer.outcome:
         case Accepted() | Unconfirmed():
-            held.update(failures=0, good_since=at, probes=0)
+            # When its call left: a vendor that goes down meanwhile may still answer what it had taken.
+            held.update(failures=0, good_since=max(answer.asked, held["good_since"] or 0.0), probes=0)
         case Throttled(after=after):
             if (held["paused_until"] or 0.0) <= now:
                 held["paused_since"] = now

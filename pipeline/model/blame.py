@@ -1,6 +1,6 @@
 """What an answer makes of a row: settle it, hold it back, or bury it. Pure, and followed by `place`.
 
-A failure counts against an entry only once its destination has since accepted another.
+A failure counts against an entry only once its destination has since accepted another, and only where it came alone.
 """
 
 from __future__ import annotations
@@ -48,6 +48,8 @@ class Answer:
     """Refused before anything was sent: no vendor's health is in question."""
     together: int = 1
     """Entries in the call."""
+    in_a_row: bool = False
+    """The call that this worker heard of before had failed too: that is how an outage looks, not how an entry does."""
 
 
 def verdict(answers: Sequence[Answer | None]) -> Answer | None:
@@ -58,7 +60,7 @@ def verdict(answers: Sequence[Answer | None]) -> Answer | None:
 
 
 def settle(facts: Facts, answer: Answer, good_since: float | None, now: float, policy: Policy) -> Facts:
-    """The row after an answer. `good_since`: when the account last accepted something (a time, or None)."""
+    """The row after an answer. `good_since`: when the call left that the account last accepted, or None."""
     if facts.epoch != answer.epoch:
         return place(_late(facts, answer), now, policy)
     facts = unleased(facts)
@@ -171,7 +173,7 @@ def blamed(f: Facts, good_since: float | None) -> bool:
 def _failed(
     f: Facts, answer: Answer, good_since: float | None, policy: Policy, error: str, after: float | None = None
 ) -> Facts:
-    attempts = f.attempts + blamed(f, good_since)
+    attempts = f.attempts + (blamed(f, good_since) and not answer.in_a_row)
     wait = max(after or 0.0, backoff(f.failures, answer.jitter))
     return replace(
         f,

@@ -17,11 +17,14 @@ from uuid import uuid4
 
 import psycopg
 
+from tests.chaos import spent
 from tests.chaos.links import Link
 from tests.services import KafkaService, PostgresService, kafka, postgres
 from tests.services.processes import free_ports
 
 TEMPLATE = "chaos_template"
+CLOCK = "extract(epoch from clock_timestamp())::float8"
+"""PostgreSQL's clock, in SQL: seconds since 1970."""
 
 
 @dataclass
@@ -137,6 +140,9 @@ class Ground:
         with psycopg.connect(self.postgres.url, autocommit=True) as connection:
             connection.execute(f"create database {TEMPLATE}".encode())
         await asyncio.to_thread(_migrate, self.url(TEMPLATE))
+        with psycopg.connect(self.url(TEMPLATE), autocommit=True) as connection:
+            for statement in spent.postgres(CLOCK):
+                connection.execute(statement.encode())
 
 
 def _migrate(url: str) -> None:

@@ -44,6 +44,19 @@ class Stored:
 
 
 @dataclass(frozen=True)
+class Spent:
+    """An attempt that an entry has spent, as the ledger wrote it. Times by the database's clock."""
+
+    destination: str
+    key: str
+    before: float | None
+    """When it had failed before."""
+    ended: float
+    """When the call that cost it failed."""
+    error: str
+
+
+@dataclass(frozen=True)
 class Row:
     destination: str
     key: str
@@ -84,8 +97,7 @@ class Observation:
     stops: Sequence[tuple[float, int]]
     ended: Mapping[str, int]
     """Workers that ended by themselves: log name → exit code."""
-    attempts: Mapping[tuple[str, str], int]
-    """Destination and key → the most attempts that it was seen to have spent."""
+    spent: Sequence[Spent]
     memory: Sequence[tuple[int, int]]
     """Of each worker: the least and the most bytes resident."""
     told: Mapping[str, str] = field(default_factory=dict)

@@ -14,8 +14,9 @@ from uuid import uuid4
 
 import psutil
 
+from tests.chaos import spent
 from tests.chaos.ground import Ground
-from tests.chaos.observation import AtVendor, InLedger, Letter, Observation, Row, Stored
+from tests.chaos.observation import AtVendor, InLedger, Letter, Observation, Row, Spent, Stored
 from tests.chaos.plan import Plan
 from tests.chaos.stage import LEDGER_AWAY, Publisher, Read, Stage, read_all, until
 from tests.chaos.strikes import Striker
@@ -40,6 +41,7 @@ async def play(ground: Ground, plan: Plan, folder: Path) -> Observation:
 async def _played(stage: Stage) -> Observation:
     await stage.set()
     await until(stage.begun, 90, "all workers are ready", every=0.2)
+    await asyncio.to_thread(stage.count_attempts)
     watch = Watch(stage)
     with watch.watching():
         beating = asyncio.create_task(watch.beat())
@@ -76,7 +78,7 @@ async def _played(stage: Stage) -> Observation:
         starved=watch.starved,
         stops=[*striker.stops, *stops],
         ended=watch.ended,
-        attempts=watch.attempts,
+        spent=sorted(watch.spent, key=lambda one: one.ended),
         memory=[(worker.rss_least, worker.rss_most) for worker in stage.born if worker.rss_most],
         told=told,
     )
@@ -169,7 +171,7 @@ class Watch:
     beats: list[float] = field(default_factory=list)
     starved: list[tuple[float, float]] = field(default_factory=list)
     ended: dict[str, int] = field(default_factory=dict)
-    attempts: dict[tuple[str, str], int] = field(default_factory=dict)
+    spent: set[Spent] = field(default_factory=set)
     _accounts: dict[str, Stored] = field(default_factory=dict)
 
     @contextlib.contextmanager
@@ -197,7 +199,7 @@ class Watch:
                 while not over.wait(BEAT):
                     self._read_accounts(read)
                     if len(self.looks) % 5 == 0:
-                        self._read_attempts(read)
+                        self.spent |= {Spent(*row) for row in read(spent.LOOK)}
 
     def _read_accounts(self, read: Read) -> None:
         workers = list(self.stage.workers.values())
@@ -210,10 +212,6 @@ class Watch:
         self.looks.append(time.time())
         if len(self.looks) % 2:
             self.starved.append((time.time(), sum(map(_starved, [worker.child.pid for worker in workers]))))
-
-    def _read_attempts(self, read: Read) -> None:
-        for destination, key, attempts in read("select destination, key, attempts from entries where attempts > 0"):
-            self.attempts[destination, key] = max(attempts, self.attempts.get((destination, key), 0))
 
     def _look(self, over: threading.Event) -> None:
         while not over.wait(0.5):

@@ -20,7 +20,8 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from tests.chaos.ground import Child, Ground
+from tests.chaos import spent
+from tests.chaos.ground import CLOCK, Child, Ground
 from tests.chaos.links import Departure, Link
 from tests.chaos.plan import SETTLE_TIME, Plan
 from tests.chaos.story import REFUSED, headers_of
@@ -30,6 +31,8 @@ from tests.services.processes import free_ports
 PARTITIONS = {"meetings": 6, "people": 2, "dead-letters": 1}
 QUOTA, WINDOW = 20, 1.0
 GRACE = 4.0
+TIMEOUT = 1.0
+"""Seconds, of a call."""
 SECRETS = {
     "CHAOS_API_KEY": "planted-api-key-5TqW",
     "CHAOS_API_SECRET": "planted-api-secret-8ZrB",
@@ -163,7 +166,7 @@ class Stage:
                 "credential": {key: {"env": env} for key, env in CREDENTIALS[name].items()},
                 "quota": [{"calls": QUOTA, "per": f"{WINDOW:g}s"}],
                 "concurrency": 12,
-                "timeout": "1s",
+                "timeout": f"{TIMEOUT:g}s",
                 "settle_time": f"{SETTLE_TIME:g}s",
             }
 
@@ -201,9 +204,14 @@ class Stage:
     @property
     def clock(self) -> str:
         """The database's clock, in SQL: seconds since 1970."""
+        return "(julianday('now') - 2440587.5) * 86400.0" if self.plan.shape == "sqlite" else CLOCK
+
+    def count_attempts(self) -> None:
+        """In a file that the worker has made; what other ledgers are made from counts them already."""
         if self.plan.shape == "sqlite":
-            return "(julianday('now') - 2440587.5) * 86400.0"
-        return "extract(epoch from clock_timestamp())::float8"
+            with contextlib.closing(sqlite3.connect(f"{self.folder}/ledger.db", timeout=30)) as file:
+                for statement in spent.sqlite(self.clock):
+                    file.execute(statement)
 
     async def start_worker(self, number: int) -> Worker:
         (port,) = free_ports(1)

@@ -11,14 +11,15 @@ import pytest
 
 from tests.chaos.expected import dead, expected
 from tests.chaos.links import Departure
-from tests.chaos.observation import AtVendor, InLedger, Letter, Observation, Row, Stored
+from tests.chaos.observation import AtVendor, InLedger, Letter, Observation, Row, Spent, Stored
 from tests.chaos.plan import Fault, Plan
 from tests.chaos.promises import judge
-from tests.chaos.story import Size, headers_of, story
+from tests.chaos.story import REFUSED, Size, headers_of, story
 from tests.chaos.strikes import Struck
 
 PLAN = Plan(1, "postgres", ("ecal", "calreply"), 0.0, (), story(Random(1), Size(keys=12, versions=3)))
 PLACE = ("meetings", 0)
+REFUSED_KEY = next(event.key for event in PLAN.events if event.data.get("title", "").startswith(REFUSED))
 BEATS = [number / 20 for number in range(-20, 400)]
 
 
@@ -43,7 +44,7 @@ def good() -> Observation:
         starved=[(at, 0.0) for at in BEATS],
         stops=[(0.5, 0)],
         ended={},
-        attempts={},
+        spent=[Spent("ecal", REFUSED_KEY, 1.0, 2.0, "invalid")],
         memory=[(100 << 20, 110 << 20)],
         told={"worker-0.log": "nothing to see\n"},
     )
@@ -81,8 +82,20 @@ def test_where_all_is_well_nothing_is_breached() -> None:
 
 KEY = good().vendors["ecal"].entries[0]["key"]
 HELD = [Stored(0.0, "ecal", None, None), Stored(2.5, "ecal", None, "failing"), Stored(6.5, "ecal", None, None)]
-OUT = [Struck(Fault("outage-503", 2.0, 4.0, "ecal"), 2.5, 5.9)]
+SPENT = Spent("ecal", "BK-1", 2.6, 3.0, "unknown timeout")
+
+
+def struck(kind: str, target: str) -> list[Struck]:
+    return [Struck(Fault(kind, 2.0, 4.0, target), 2.5, 5.9)]
+
+
+OUT, PARTLY = struck("outage-503", "ecal"), struck("errors", "ecal")
 WRITES = {KEY: [(1.0, "create", "x v2"), (2.0, "update", "x v1")]}
+
+
+@pytest.mark.parametrize("ended", [2.6, 5.8, 7.1])
+def test_an_attempt_spent_while_the_vendor_answered_some_well_and_others_badly_is_no_breach(ended: float) -> None:
+    assert breached(spent=[replace(SPENT, ended=ended)], struck=PARTLY) == set()
 
 
 @pytest.mark.parametrize(
@@ -97,7 +110,12 @@ WRITES = {KEY: [(1.0, "create", "x v2"), (2.0, "update", "x v1")]}
         (4, ecal(arrivals=[(1.0 + n / 100, "POST", "k", 200) for n in range(60)])),
         (5, {"stored": HELD}),
         (6, letter(value=b"of no poison", key=b"k")),
-        (6, {"attempts": {("ecal", "BK-1"): 4}}),
+        (6, {"spent": [SPENT]}),
+        (6, {"spent": [SPENT], "struck": OUT}),
+        (6, {"spent": [SPENT], "struck": struck("errors", "calreply")}),
+        (6, {"spent": [SPENT], "struck": struck("net-cut", "vendor/1")}),
+        (6, {"spent": [replace(SPENT, ended=2.4)], "struck": PARTLY}),
+        (6, {"spent": [replace(SPENT, ended=7.2)], "struck": PARTLY}),
         (7, {"struck": OUT} | {"vendors": {**good().vendors, "calreply": replace(
             good().vendors["calreply"], arrivals=[(2.0, "POST", "k", 200)])}}),
         (8, {"told": {"worker-1.log": "hello Zuleika\n"}}),

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from pipeline.ledger import Budget, Grant, Hold, Ledger, holds
+from pipeline.ledger import Budget, Grant, Hold, Ledger, Result, holds
 from pipeline.model.change import Change, Version
 from pipeline.model.facts import Policy
-from pipeline.model.outcome import Accepted, Outcome, Rejected, Throttled, Unauthorized
+from pipeline.model.outcome import Accepted, Outcome, Rejected, Retry, Throttled, Unauthorized
 from tests.ledger.conftest import Open
 from tests.ledger.test_ledger import RAW, result, take
 
@@ -47,6 +48,30 @@ def refuse(ledger: Ledger, rule: str, n: int, revision: int = 1) -> None:
 
 def held(ledger: Ledger) -> list[tuple[str, str | None, str]]:
     return [(hold.reason, hold.rule, hold.detail) for hold in ledger.holds()]
+
+
+def at(grant: Grant, outcome: Outcome, asked: float, at: float) -> Result:
+    """An answer to a call that left and came back so many seconds ago."""
+    now, (answer,) = time.monotonic(), result(grant, outcome).answers
+    assert answer is not None
+    return Result(grant, (replace(answer, asked=now - asked, at=now - at),), "a")
+
+
+def test_what_left_before_a_failure_and_is_accepted_after_it_spends_no_attempt(opened: Open) -> None:
+    ledger = opened(windows=ROOMY)
+    take(ledger, made("bad", "r"), made("before", "r"), made("since", "r"))
+    bad, before, since = claimed(ledger)
+    ledger.settle([at(bad, Retry(), asked=4.0, at=3.0)])
+    ledger.settle([at(before, Accepted(), asked=3.5, at=2.5)])
+    ledger.sweep()
+    (again,) = claimed(ledger)
+    (once,) = ledger.settle([at(again, Retry(), asked=2.0, at=2.0)])
+    assert once.after.attempts == 0
+    ledger.settle([at(since, Accepted(), asked=1.5, at=1.4)])
+    ledger.sweep()
+    (again,) = claimed(ledger)
+    (twice,) = ledger.settle([at(again, Retry(), asked=1.0, at=0.0)])
+    assert twice.after.attempts == 1
 
 
 # a destination that a person paused -------------------------------------------------------------------------------

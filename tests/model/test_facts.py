@@ -422,6 +422,12 @@ def test_failures_spend_attempts_only_where_the_account_was_good_since() -> None
     assert (row.state, row.attempts) == ("dead", 3)
 
 
+def test_a_failure_in_a_row_with_others_spends_no_attempt() -> None:
+    once = settled(claimed(READY), Unknown("timeout"))
+    assert settled(claimed(once), Unknown("timeout"), good=NOW + 1, in_a_row=True).attempts == 0
+    assert settled(claimed(once), Unknown("timeout"), good=NOW + 1).attempts == 1
+
+
 def test_a_refused_entry_dies_once_the_account_was_seen_good_since() -> None:
     once = settled(claimed(READY), Rejected("invalid", "http_422"), good=NOW - 1)
     assert (once.state, once.attempts) == ("held", 0)

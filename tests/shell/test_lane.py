@@ -28,10 +28,11 @@ ENTRY = {"title": "t", "location": "Online", "start": "2027-03-01T09:00:00", "ti
 
 @dataclass
 class SlowLedger:
-    """Grants an entry at each claim, knows of no obstacle, and settles only once it is let."""
+    """Grants an entry at each claim, knows of these obstacles, and settles only once it is let."""
 
     may_settle: asyncio.Event = field(default_factory=asyncio.Event)
     granted: int = 0
+    held: list[Hold] = field(default_factory=list)
 
     def claim(self, *_: object) -> Claim:
         self.granted += 1
@@ -42,7 +43,7 @@ class SlowLedger:
         return Claim((Grant((claim(row, "worker", 20.0, 0.0, policy),), ()),))
 
     def holds(self) -> list[Hold]:
-        return []
+        return self.held
 
     async def settle(self, results: Sequence[Result]) -> list[Settled]:
         await self.may_settle.wait()
@@ -88,11 +89,8 @@ def lane_of(
     )  # fmt: skip
 
 
-async def test_no_call_starts_in_a_pause_that_the_ledger_does_not_know_of_yet() -> None:
-    ledger, vendor = SlowLedger(), Vendor(after=1.0)
-    account = account_of(vendor)
-    lane = lane_of(account, ledger)
-    housekeeping = Housekeeping(
+def housekeeping_of(account: Account, ledger: object) -> Housekeeping:
+    return Housekeeping(
         cast(Ledger, ledger),
         in_place,
         Telemetry(b"key"),
@@ -101,6 +99,13 @@ async def test_no_call_starts_in_a_pause_that_the_ledger_does_not_know_of_yet() 
         cast(Any, None),
         lambda names: None,
     )
+
+
+async def test_no_call_starts_in_a_pause_that_the_ledger_does_not_know_of_yet() -> None:
+    ledger, vendor = SlowLedger(), Vendor(after=1.0)
+    account = account_of(vendor)
+    lane = lane_of(account, ledger)
+    housekeeping = housekeeping_of(account, ledger)
     stopping = asyncio.Event()
     running = asyncio.create_task(lane.run(stopping))
     async with asyncio.timeout(10):
@@ -189,3 +194,32 @@ async def test_a_lane_that_waits_for_a_token_stops_all_the_same() -> None:
     stopping.set()
     async with asyncio.timeout(5):
         await running
+
+
+@dataclass
+class MoodyVendor:
+    """Answers with these statuses, one after the other."""
+
+    statuses: list[int]
+
+    async def send(self, request: Request, deadline_check: Callable[[], bool]) -> Response:
+        return Response(self.statuses.pop(0), {}, b'{"status": 200, "eventId": "e"}')
+
+
+async def test_of_failures_in_a_row_only_the_first_may_be_an_entrys_own() -> None:
+    """In a row: until something is accepted, or a hold is lifted."""
+    ledger = SlowLedger(held=[Hold("failing", "a")])
+    account = account_of(MoodyVendor([503, 503, 200, 503, 503, 503]))
+    lane, housekeeping = lane_of(account, ledger), housekeeping_of(account, ledger)
+
+    async def in_a_row() -> bool | None:
+        account.seen = time.monotonic()
+        result = await lane._attempt(ledger.claim().grants[0], time.monotonic())
+        (answer,) = result.answers
+        return answer and answer.in_a_row
+
+    assert [await in_a_row() for _ in range(5)] == [False, True, False, False, True]
+    await housekeeping.watch()
+    ledger.held = []
+    await housekeeping.watch()
+    assert await in_a_row() is False

@@ -1,4 +1,4 @@
-"""What a run stands on: the sandbox, one ECAL account, a topic of its own, and a broker with a ledger."""
+"""What a run stands on: a double of the vendor, one ECAL account, a topic of its own, and a broker with a ledger."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from bench.double import Double
 from pipeline.embedded import EmbeddedBroker
 from tests.flow.assembly import APPOINTMENT, Assembly
 from tests.services import fresh_database, kafka, postgres
@@ -51,14 +52,14 @@ def embedded() -> Iterator[Assembly]:
 @contextmanager
 def _begun(assembly: Assembly) -> Iterator[None]:
     try:
-        assembly.start(rules=RULES, quota=QUOTA, concurrency=IN_FLIGHT, partitions=PARTITIONS)
+        assembly.start(rules=RULES, quota=QUOTA, concurrency=IN_FLIGHT, partitions=PARTITIONS, sandbox=Double())
         yield
     finally:
         assembly.close()
 
 
 def forget(assembly: Assembly) -> None:
-    """The sandbox as on its first day: the next worker meets the same one."""
+    """The double as on its first day: the next worker meets the same one."""
     request = urllib.request.Request(assembly.sandbox.url + "/_reset", data=b"", method="POST")
     urllib.request.urlopen(request, timeout=30).read()
 

@@ -42,10 +42,10 @@ TOKEN_WAIT = 0.05
 another worker's call may have given one back."""
 LONGEST_WAIT = 1.0
 """Seconds after which it looks again in any case."""
-CLAIM_EVERY = 0.02
-"""Seconds between two claims: what becomes free in the meantime shares one transaction."""
-SETTLE_EVERY = 0.01
-"""Seconds for which results wait for others to be settled with."""
+CLAIM_EVERY = 0.05
+"""Seconds between two claims: what becomes ready in the meantime shares one transaction."""
+SETTLE_EVERY = 0.05
+"""Seconds for which results wait for others to be settled with: no token is free before a window has passed."""
 FRESH = 0.25
 """Seconds for which it is good enough to have read that nothing is paused."""
 UNTIL_HELD = 0.5
@@ -82,6 +82,8 @@ class Lane:
     _unsent: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     """Calls of which no byte has left, by the identity of their grants."""
     _rate: Rate = field(default_factory=lambda: Rate(time.monotonic()))
+    _full: bool = False
+    """Whether only calls that end let it claim more."""
     _resume: float = 0.0
     """When it may claim again, in monotonic time."""
     _results: asyncio.Queue[Result] = field(default_factory=asyncio.Queue)
@@ -112,8 +114,8 @@ class Lane:
         self.work.clear()
         now = time.monotonic()
         room = self.capacity + int(self._rate.at(now) * IN_HAND) - len(self._calls)
-        more = False
-        if room > 0 and not self.paused and self.account.open():
+        more, self._full = False, room <= 0
+        if not self._full and not self.paused and self.account.open():
             try:
                 more = await self._claim(room)
             except LedgerUnavailable as error:
@@ -142,7 +144,8 @@ class Lane:
     def _called(self, call: asyncio.Task[None]) -> None:
         self._calls.discard(call)
         self._rate.add()
-        self.work.set()
+        if self._full:
+            self.work.set()
 
     def _rest(self, wait: float | None) -> float:
         """Seconds until the next claim, where this one said to `wait` for a token or to come again as work does."""
@@ -302,14 +305,11 @@ class Lane:
             await self._settle(batch)
             for _ in batch:
                 self._results.task_done()
-            self.work.set()
 
     async def _settle(self, batch: list[Result]) -> None:
         while True:
             try:
-                for one in await self.in_threads(self.ledger.settle, batch):
-                    self._tell(one)
-                return
+                settled = await self.in_threads(self.ledger.settle, batch)
             except LedgerUnavailable as error:
                 self.telemetry.waiting_for("ledger", str(error))
                 await asyncio.sleep(1.0)
@@ -319,6 +319,11 @@ class Lane:
                 for result in batch if len(batch) > 1 else ():
                     await self._settle([result])
                 return
+            for one in settled:
+                self._tell(one)
+            if any(one.after.state == "ready" for one in settled):
+                self.work.set()
+            return
 
     def _tell(self, one: Settled) -> None:
         if one.answer is None:

@@ -185,9 +185,10 @@ class Assembly:
         rules: str = APPOINTMENT,
         partitions: int = 12,
         extra: Mapping[str, Any] | None = None,
+        sandbox: Any = None,
     ) -> None:
-        """The sandbox with two accounts, and the configuration of the workers."""
-        self.sandbox = Sandbox(
+        """The sandbox with two accounts, or what stands in its place, and the configuration of the workers."""
+        self.sandbox = sandbox or Sandbox(
             self.folder,
             [
                 {"name": "ecal", "vendor": "ecal", **(ecal or {}), "config": ECAL | (ecal or {}).get("config", {})},

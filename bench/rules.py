@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -34,7 +34,7 @@ ENTRY = {
     "all_day": True,
     "description": "Invoice {{ data.number }} of {{ data.seller.name }}",
 }
-Mapped = dict[tuple[str, str, str], dict[str, Any]]
+Mapped = dict[tuple[str, str, str], Mapping[str, Any]]
 """(destination, key, layer) → content."""
 
 
@@ -94,7 +94,7 @@ def by_calends() -> Callable[[Record], Mapped]:
 
     def map_(record: Record) -> Mapped:
         changes = compiled.evaluate(decode(record)).changes
-        return {(one.destination, one.key, one.layer): one.content for one in changes}  # type: ignore[misc]
+        return {(one.destination, one.key, one.layer): one.content for one in changes}
 
     return map_
 
@@ -113,7 +113,8 @@ def by_jinja2() -> Callable[[Record], Mapped]:
 
     def map_(record: Record) -> Mapped:
         event = json.loads(record.value or b"")
-        data, found = event["data"], {}
+        data = event["data"]
+        found: Mapped = {}
         for when, to, layer, key, fields in mapped[event["type"]]:
             if when is None or when(data=data):
                 found[to, key(data), layer] = {name: field(data) for name, field in fields.items()}
@@ -144,7 +145,8 @@ def by_hand() -> Callable[[Record], Mapped]:
 
     def map_(record: Record) -> Mapped:
         data = json.loads(record.value or b"")["data"]
-        number, found = data["number"], {}
+        number = data["number"]
+        found: Mapped = {}
         if data["amount"] > 0:
             found["ecal", f"INV-{number}", "base"] = entry(data)
         found["apptoto", f"INV-{number}", "base"] = {**entry(data), "collection": "Bills"}

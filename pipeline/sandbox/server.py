@@ -39,8 +39,7 @@ DRIBBLE = 1.0
 class Protocol(H11Protocol):
     """uvicorn's, and an application may close its connection without a word (`scope["extensions"]`)."""
 
-    # asyncio's protocols are given any transport, uvicorn's one that can be written to.
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
         app = self.app
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections import defaultdict
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -25,6 +26,10 @@ def begin(assembly: Assembly, **options: Any) -> None:
 
 def converged(assembly: Assembly, titles: dict[str, str]) -> bool:
     return all(assembly.converged(vendor, titles) for vendor in BOTH)
+
+
+def called(assembly: Assembly, calls: int) -> bool:
+    return bool(assembly.sandbox.counters("ecal")["calls"] > calls)
 
 
 def rate_per_second(arrivals: list[list[Any]], begun: float, ended: float) -> float:
@@ -212,7 +217,7 @@ def test_sigterm_under_load(assembly: Assembly) -> None:
     seconds = []
     for _ in range(3):
         calls = assembly.sandbox.counters("ecal")["calls"]
-        until(lambda calls=calls: assembly.sandbox.counters("ecal")["calls"] > calls + 300, 60, "load")  # type: ignore[misc]
+        until(partial(called, assembly, calls + 300), 60, "load")
         begun = time.monotonic()
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(10) == 0

@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -175,7 +175,7 @@ async def ground(folder: Path) -> AsyncIterator[Ground]:
 
 
 @contextlib.contextmanager
-def _own(service: contextlib.AbstractContextManager[PostgresService]):  # type: ignore[no-untyped-def]  # passes on
+def _own(service: contextlib.AbstractContextManager[PostgresService]) -> Iterator[PostgresService]:
     """Never a PostgreSQL that the caller named: it will be killed."""
     named = os.environ.pop("CALENDS_TEST_POSTGRES", None)
     try:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.meaning import policies_of
-from pipeline.operate.check import check
+from pipeline.operate.check import Part, check
 from pipeline.operate.testing import is_settings
 from pipeline.rules.problem import Problem
 from pipeline.settings import Settings
@@ -227,15 +227,17 @@ rules: [{name: r, from: t, link: {destination: ecal, subscriber: s, identity: i}
 """
 
 
-def test_each_process_needs_its_own_secrets_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("variable", "part"), [("CHECK_KEY", "worker"), ("CHECK_HOOK", "webhooks")])
+def test_each_process_needs_its_own_secrets_only(
+    variable: str, part: Part, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "calends.yaml"
     file.write_text(HOOKED.replace("  a b: {account: a, webhook: {secret: {env: CHECK_HOOK}}}\n", ""))
-    for variable, part in (("CHECK_KEY", "worker"), ("CHECK_HOOK", "webhooks")):
-        monkeypatch.setenv(variable, "a-long-enough-secret")
-        found = [p.message for p in check(file, part=part).problems]  # type: ignore[arg-type]
-        monkeypatch.delenv(variable)
+    monkeypatch.setenv(variable, "a-long-enough-secret")
 
-        assert [message for message in found if "variable" in message] == []
+    found = [p.message for p in check(file, part=part).problems]
+
+    assert [message for message in found if "variable" in message] == []
 
 
 def test_a_webhook_needs_a_vendor_that_has_them_and_an_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

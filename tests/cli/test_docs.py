@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from typer.main import get_command
+from typer.main import get_group
 
 from pipeline.cli import app
 from pipeline.cli.sandbox import DEMO
@@ -38,7 +38,7 @@ def test_every_setting_is_explained(name: str) -> None:
     assert f"`{name}`" in (ROOT / "docs" / "configuration.md").read_text()
 
 
-@pytest.mark.parametrize("name", get_command(app).commands)  # type: ignore[attr-defined]
+@pytest.mark.parametrize("name", get_group(app).commands)
 def test_every_command_is_explained(name: str) -> None:
     assert f"\n## `calends {name}" in (ROOT / "docs" / "commands.md").read_text()
     assert f"| `calends {name}" in (ROOT / "README.md").read_text()

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from pipeline.cli import app
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-BOOKING = {
+BOOKING: dict[str, Any] = {
     "specversion": "1.0",
     "id": "b-1",
     "source": "/travel",
@@ -149,7 +149,7 @@ def test_what_fails_is_named_and_ends_with_1() -> None:
 
 
 def test_what_a_vendor_cannot_say_is_told() -> None:
-    three = {**BOOKING, "data": {**BOOKING["data"], "starts": "2026-12-01T09:00:30"}}  # type: ignore[dict-item]
+    three = {**BOOKING, "data": {**BOOKING["data"], "starts": "2026-12-01T09:00:30"}}
 
     ecal = next(c for c in story(three, "booking-made")["changes"] if c["destination"] == "acme-ecal")
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import itertools
 import signal
 import time
+from functools import partial
+from typing import Any
 
 from tests.flow.assembly import APPOINTMENT, Assembly, appointment, until
 
 BOTH = ("ecal", "calreply")
 
 
-def begin(assembly: Assembly, **options: object) -> None:
-    assembly.start(**options)  # type: ignore[arg-type]
+def begin(assembly: Assembly, **options: Any) -> None:
+    assembly.start(**options)
     if not assembly.embedded:
         assert assembly.calends("migrate").returncode == 0
 
@@ -25,7 +27,7 @@ def arrive(
     assembly: Assembly, expected: dict[str, str], seconds: float = 30.0, vendors: tuple[str, ...] = BOTH
 ) -> None:
     for vendor in vendors:
-        until(lambda vendor=vendor: assembly.converged(vendor, expected), seconds, f"{vendor} holds {len(expected)}")  # type: ignore[misc]
+        until(partial(assembly.converged, vendor, expected), seconds, f"{vendor} holds {len(expected)}")
 
 
 def clean(assembly: Assembly) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from functools import partial
 
 from pipeline.ledger import RulesState
 from pipeline.meaning import ledger_of
@@ -26,6 +27,10 @@ def titled(word: str) -> str:
 def metric(assembly: Assembly, name: str) -> float:
     values = [float(line.split()[-1]) for line in assembly.metrics().splitlines() if line.startswith(name)]
     return sum(values)
+
+
+def holds(assembly: Assembly, account: str, count: int) -> bool:
+    return len(assembly.sandbox.entries(account)) == count
 
 
 def loaded(assembly: Assembly, times: int) -> bool:
@@ -61,7 +66,7 @@ def test_a_reload_under_load_loses_and_repeats_nothing_and_wrong_rules_change_no
     assembly.publish((key, appointment(key, "a")) for key in keys[200:])
 
     for account in ("ecal", "calreply"):
-        until(lambda account=account: len(assembly.sandbox.entries(account)) == 300, 60, "all entries")
+        until(partial(holds, assembly, account, 300), 60, "all entries")
         titles = {entry["key"]: entry["title"] for entry in assembly.sandbox.entries(account)}
         assert {titles[key] for key in keys[:10]} == {"old a"}
         assert {titles[key] for key in keys[200:]} == {"new a"}

@@ -9,6 +9,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -106,9 +107,13 @@ def holds(assembly: Assembly, vendor: str, titles: Mapping[str, str]) -> bool:
     return held == sorted((key_at(vendor, key), title) for key, title in titles.items())
 
 
+def called(assembly: Assembly, vendor: str, before: int) -> bool:
+    return bool(assembly.sandbox.counters(vendor)["calls"] > before)
+
+
 def arrive(assembly: Assembly, titles: Mapping[str, str], seconds: float = 45.0) -> None:
     for vendor in VENDORS:
-        until(lambda vendor=vendor: holds(assembly, vendor, titles), seconds, f"{vendor} holds {titles}")  # type: ignore[misc]
+        until(partial(holds, assembly, vendor, titles), seconds, f"{vendor} holds {titles}")
 
 
 def say(assembly: Assembly, titles: Mapping[str, str], kind: str = "made") -> None:
@@ -157,12 +162,7 @@ def test_a_lost_answer_ends_in_one_entry_in_its_last_state(
             assembly.sandbox.fault(vendor, **FAULTS[fault])
         say(assembly, titles(3, title), kind)
         for vendor in VENDORS:
-            struck = before[vendor]
-            until(
-                lambda vendor=vendor, struck=struck: assembly.sandbox.counters(vendor)["calls"] > struck,  # type: ignore[misc]
-                20,
-                f"{vendor} was called",
-            )
+            until(partial(called, assembly, vendor, before[vendor]), 20, f"{vendor} was called")
         time.sleep(0.3)
         for vendor in VENDORS:
             assembly.sandbox.fault(vendor, **dict.fromkeys(FAULTS[fault]))

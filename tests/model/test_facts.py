@@ -433,7 +433,9 @@ def test_a_refused_entry_dies_once_the_account_was_seen_good_since() -> None:
     assert (once.state, once.attempts) == ("held", 0)
     again = settled(claimed(once), Rejected("invalid", "http_422"), good=NOW + 1)
     assert (again.state, again.attempts, again.error) == ("dead", 1, "invalid http_422")
-    assert f.apply(again, change(2, "new"), {}, NOW, POLICY).state == "ready"  # type: ignore[union-attr]
+    newer = f.apply(again, change(2, "new"), {}, NOW, POLICY)
+    assert newer is not None
+    assert newer.state == "ready"
 
 
 def test_what_cannot_even_be_worded_dies_at_once() -> None:

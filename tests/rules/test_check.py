@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,9 +37,12 @@ tests:
     expect: [{to: acme-ecal, key: INV-1, entry: {title: Due, alerts: [1440]}}]
 """
 
+Check = Callable[[str], list[Problem]]
+"""A text of rules → what is wrong with it."""
+
 
 @pytest.fixture
-def check(destinations: dict[str, DestinationView]):  # type: ignore[no-untyped-def]
+def check(destinations: dict[str, DestinationView]) -> Check:
     return lambda text: check_rules(load_text(text, "r.yaml", VENDORS), destinations, ("base", "payment"))
 
 
@@ -54,7 +58,7 @@ def test_a_mounted_configmap_is_read_once(tmp_path: Path) -> None:
     assert ([sourced.rule.name for sourced in rules.rules], rules.problems) == (["due"], ())
 
 
-def test_good_rules_have_no_problem(check) -> None:  # type: ignore[no-untyped-def]
+def test_good_rules_have_no_problem(check: Check) -> None:
     assert check(GOOD) == []
 
 
@@ -102,9 +106,7 @@ def test_the_shipped_rules_have_no_problem(destinations: dict[str, DestinationVi
         ("    on: invoice.due", "    on: [", 6, "", "YAML", ""),
     ],
 )
-def test_a_problem(  # type: ignore[no-untyped-def]
-    check, old: str, new: str, line: int, found: str, expected: str, suggestion: str
-) -> None:
+def test_a_problem(check: Check, old: str, new: str, line: int, found: str, expected: str, suggestion: str) -> None:
     assert old in GOOD
     problems: list[Problem] = check(GOOD.replace(old, new, 1))
     at_line = [problem for problem in problems if problem.line == line]
@@ -131,9 +133,7 @@ def test_a_problem(  # type: ignore[no-untyped-def]
         ("layer: base", f"identity: {'ann@example.org' * 40}", 10, "", "1 to 500 characters"),
     ],
 )
-def test_a_literal_is_judged_at_once(  # type: ignore[no-untyped-def]
-    check, old: str, new: str, line: int, found: str, expected: str
-) -> None:
+def test_a_literal_is_judged_at_once(check: Check, old: str, new: str, line: int, found: str, expected: str) -> None:
     assert old in GOOD
 
     (problem,) = check(GOOD.partition("tests:")[0].replace(old, new, 1))
@@ -143,11 +143,11 @@ def test_a_literal_is_judged_at_once(  # type: ignore[no-untyped-def]
 
 
 @pytest.mark.parametrize("when", ["2026-12-24", "2026-12-24T09:00", "2026-12-24T09:00:00Z", "{{ data.due }}"])
-def test_a_literal_that_is_right_is_no_problem(check, when: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_literal_that_is_right_is_no_problem(check: Check, when: str) -> None:
     assert check(GOOD.replace("layer: base", f'deliver_at: "{when}"', 1)) == []
 
 
-def test_two_changes_of_one_rule_to_one_layer(check) -> None:  # type: ignore[no-untyped-def]
+def test_two_changes_of_one_rule_to_one_layer(check: Check) -> None:
     problems = check(GOOD.replace("[acme-ecal]", "[acme-ecal, acme-ecal]", 1))
     assert [(problem.line, problem.message) for problem in problems] == [(7, "two changes to one layer of one entry")]
 
@@ -177,7 +177,7 @@ def told(problems: list[Problem]) -> list[tuple[int, str, str]]:
     return [(problem.line, problem.found, problem.suggestion) for problem in problems]
 
 
-def test_an_unknown_key_hides_nothing_else_of_its_rule(check) -> None:  # type: ignore[no-untyped-def]
+def test_an_unknown_key_hides_nothing_else_of_its_rule(check: Check) -> None:
     text = GOOD.replace("title: Due\n", 'titel: "{{ data.name | uper }}"\n', 1).replace(
         "data.due }}", "data.due | dat }}", 1
     )
@@ -203,9 +203,7 @@ def test_an_unknown_key_hides_nothing_else_of_its_rule(check) -> None:  # type: 
         ("ecal: {objective: pay}", "eacl: {objective: pay}", 17, "eacl"),
     ],
 )
-def test_a_key_or_value_that_is_wrong_is_told_once(  # type: ignore[no-untyped-def]
-    check, old: str, new: str, line: int, found: str
-) -> None:
+def test_a_key_or_value_that_is_wrong_is_told_once(check: Check, old: str, new: str, line: int, found: str) -> None:
     assert old in GOOD
 
     assert [(p.line, p.found) for p in check(GOOD.replace(old, new, 1))] == [(line, found)]

@@ -31,7 +31,7 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 CREDENTIAL = Credential({"user": "me@example.com", "api_key": "k3y"})
 ACCOUNT = {"user": "me@example.com", "api_key": "k3y", "calendars": {"Team": 7, "Home": 8, "12": 9}}
 PLAIN = {"collection": "Team", "title": "T", "start": "2026-12-24T09:00:00", "time_zone": "Europe/Berlin"}
-EVERYTHING = {
+EVERYTHING: dict[str, Any] = {
     **PLAIN,
     "end": "2026-12-24T13:00:00",
     "end_time_zone": "Europe/London",
@@ -259,7 +259,7 @@ def test_a_problem_names_its_field_and_quotes_no_value(content: Content) -> None
 
 def test_an_entry_with_every_field_comes_back_with_every_field() -> None:
     assert EVERYTHING.keys() == {*FIELDS, "apptoto"}
-    assert EVERYTHING["apptoto"].keys() == OWN.keys()  # type: ignore[attr-defined]
+    assert EVERYTHING["apptoto"].keys() == OWN.keys()
     assert VENDOR.problems(EVERYTHING, {}) == []
     vendor = Simulator(ACCOUNT)
     bring(vendor, None, EVERYTHING, {})

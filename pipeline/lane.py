@@ -313,6 +313,7 @@ class Lane:
             except LedgerUnavailable as error:
                 self.telemetry.waiting_for("ledger", str(error))
                 await asyncio.sleep(1.0)
+                continue
             except DataRefused as error:
                 # Left to its lease, which makes it Unknown; the others of the batch are settled one by one.
                 self.telemetry.loop_failed("settling", error)

@@ -13,10 +13,10 @@ JOBS ?= 2
 # Extra words for pytest: make test ARGS="-k ledger -x"
 ARGS  ?=
 
-.PHONY: help setup demo services test acceptance chaos fuzz mutants lint format check docs bench image lock clean
+.PHONY: help setup demo services test acceptance chaos cluster-test fuzz mutants lint format check docs bench image lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## make .venv from requirements.lock (instant when it is up to date)
 
@@ -60,6 +60,10 @@ SEED   ?= 1
 ROUNDS ?= 1
 chaos: setup services ## rounds of faults, counted at the vendor: make chaos SEED=1 ROUNDS=200, resumable
 	@$(BIN)/python -m tests.chaos --seed $(SEED) --rounds $(ROUNDS) --json chaos-$(SEED).jsonl $(ARGS)
+
+cluster-test: setup ## the chart on a real Kubernetes API server, 1.33 and newest: 3 minutes, the first time 12 for builds
+	@$(BIN)/python -m tests.cluster.tools
+	@$(BIN)/python -m pytest tests/cluster $(ARGS)
 
 fuzz: setup services ## throw more at every reader than the tests do: EXAMPLES=2000 for each property
 	@CALENDS_FUZZ_EXAMPLES=$(or $(EXAMPLES),2000) $(BIN)/python -m pytest tests/fuzz $(ARGS)

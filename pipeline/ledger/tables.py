@@ -228,3 +228,25 @@ letters = Table(
     Column("at", Double, nullable=False),
     PrimaryKeyConstraint("topic", "partition", "record"),
 )
+
+reconciliations = Table(
+    "reconciliations",
+    metadata,
+    Column("destination", Name, primary_key=True),
+    Column("began", Double, nullable=False),
+    Column("ended", Double),
+    Column("seen", Text, nullable=False),
+)
+
+drift = Table(
+    "drift",
+    metadata,
+    Column("destination", Name, nullable=False),
+    Column("key", Name, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("became", String),
+    PrimaryKeyConstraint("destination", "key", "kind"),
+)

@@ -175,6 +175,57 @@ class Notice:
     """The notification as it came."""
 
 
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing that stands at the vendor, as a read shows it."""
+
+    id: str | None
+    """The vendor's id; None: the read shows none."""
+    mark: str | None = field(default=None, repr=False)
+    """What the read shows of our key (see `ReadBack.mark`)."""
+    content: Mapping[str, Any] | None = field(default=None, repr=False)
+    """In the vendor's own names; None: it has to be looked at by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What one read shows. Nothing there is an empty page."""
+
+    items: tuple[Item, ...] = ()
+    more: bool = False
+    """Whether the list goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """It cannot be read back: a code that says why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBack:
+    """How to read what stands at the vendor, to compare it with what it acknowledged. In the situations given, `wanted`
+    and `observed` are both that. Reads need no order, and change nothing."""
+
+    places: Callable[[Situation], tuple[str, ...] | Unread]
+    """The lists that the entry stands in, e.g. its subscriber's; entries with the same place share its list."""
+    list: Callable[[str, int, Mapping[str, Any]], Request]
+    """One page of a place, from 1, unsigned."""
+    look: Callable[[Situation], Request | Unread]
+    """One entry by itself, unsigned, where a list does not show it, or not whole."""
+    read: Callable[[Response], Page | Unread | None]
+    """What a list, or a look, shows; None: not to be read now (the status says why)."""
+    differences: Callable[[Situation, Item], Sequence[str]]
+    """The vendor's names of what is not as it was acknowledged; fields that no read shows are not looked at."""
+    remove: Callable[[str], Request] | None
+    """Deletes one item by the vendor's id, and no other with the same key; None: no call can."""
+    unseen: tuple[str, ...]
+    """Fields of an entry that no read shows: that they differ cannot be known."""
+    mark: Callable[[str], str] = str
+    """Our key at the vendor → what its reads show in its place."""
+
+
 def alone(_step: Step, _situation: Situation) -> None:
     """Every entry is a call of its own."""
 
@@ -215,3 +266,5 @@ class Vendor:
     """Credits of the account's budget that the call uses up."""
     inbound: Callable[[bytes], Sequence[Notice] | None] | None = None
     """What a webhook's body tells; None: it cannot be read. A vendor without webhooks has no such function."""
+    read_back: ReadBack | None = None
+    """How to read back what it holds; None: it cannot be compared."""

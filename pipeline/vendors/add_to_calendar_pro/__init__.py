@@ -1,6 +1,15 @@
 """Add to Calendar PRO events: a public page, an ics file and direct links for each entry."""
 
-from pipeline.vendors.add_to_calendar_pro import checks, credential, defaults, inbound, payload, recovery, responses
+from pipeline.vendors.add_to_calendar_pro import (
+    checks,
+    credential,
+    defaults,
+    inbound,
+    payload,
+    readback,
+    recovery,
+    responses,
+)
 from pipeline.vendors.contract import Vendor
 
 VENDOR = Vendor(
@@ -18,4 +27,5 @@ VENDOR = Vendor(
     probe=payload.probe,
     cost=defaults.cost,
     inbound=inbound.inbound,
+    read_back=readback.READ_BACK,
 )

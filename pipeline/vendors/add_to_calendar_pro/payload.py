@@ -29,7 +29,7 @@ PAGE = "page:"
 def request(step: Step, situations: Sequence[Situation]) -> Request:
     """The call for the one situation given, unsigned."""
     (situation,) = situations
-    wanted, path = situation.wanted or {}, _address(situation.vendor_id or "")
+    wanted, path = situation.wanted or {}, address(situation.vendor_id or "")
     match step:
         case Step.CREATE:
             return json_request("POST", "/event", created(wanted, situation.key))
@@ -41,7 +41,7 @@ def request(step: Step, situations: Sequence[Situation]) -> Request:
             return Request("DELETE", path)
         case Step.FIND:
             prokey = looked_at(situation)
-            return Request("GET", _address(prokey)) if prokey else _listed(situation)
+            return Request("GET", address(prokey)) if prokey else _listed(situation)
 
 
 def probe(_options: Mapping[str, Any]) -> Request:
@@ -152,5 +152,5 @@ def _listed(situation: Situation) -> Request:
 _DAY = timedelta(days=1)
 
 
-def _address(prokey: str) -> str:
+def address(prokey: str) -> str:
     return f"/event/{quote(prokey, safe='')}"

@@ -5,7 +5,7 @@ Before 2025-05 a read answered with an array of one and `event_group: {prokey}`,
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline.model.entry import Content
@@ -58,13 +58,18 @@ def movable(there: There, wanted: Content) -> bool:
 
 
 def same(there: There, wanted: Content) -> bool:
-    said, found = event(wanted), rows(there) or []
-    return (
-        movable(there, wanted)
-        and len(found) == len(said["dates"])
-        and all(_alike(name, said, there) for name in TOP)
-        and all(_alike(name, one, row) for one, row in zip(said["dates"], found, strict=True) for name in FIELDS)
-    )
+    return movable(there, wanted) and not list(differing(there, event(wanted)))
+
+
+def differing(there: There, said: There) -> Iterator[str]:
+    """The vendor's names of what is not as it was said; `dates` where there are more of them, or fewer."""
+    found = rows(there) or []
+    yield from (name for name in TOP if not _alike(name, said, there))
+    if len(found) != len(said["dates"]):
+        yield "dates"
+        return
+    for one, row in zip(said["dates"], found, strict=True):
+        yield from (f"dates.{name}" for name in FIELDS if not _alike(name, one, row))
 
 
 def _alike(name: str, said: Mapping[str, Any], there: There) -> bool:

@@ -83,7 +83,7 @@ def _written(step: Step, situation: Situation, response: Response) -> Outcome:
         return Unknown("unreadable")
     if step is Step.DELETE:
         return Accepted()
-    prokey = (_id(body) if step is Step.CREATE else None) or situation.vendor_id
+    prokey = (identified(body) if step is Step.CREATE else None) or situation.vendor_id
     return _accepted(situation, prokey) if prokey else Unknown("unreadable")
 
 
@@ -112,12 +112,12 @@ def _looked(situation: Situation, response: Response) -> Outcome:
 def _listed(situation: Situation, response: Response) -> Outcome:
     """Those whose label is a title that is looked for first. A full page has another after it."""
     if response.status == 404:
-        return _others(situation) if _says_none(response.body) else Retry()
+        return _others(situation) if says_none(response.body) else Retry()
     found = json_of(response.body)
-    if not isinstance(found, list) or not all(isinstance(row, dict) and _id(row) for row in found):
+    if not isinstance(found, list) or not all(isinstance(row, dict) and identified(row) for row in found):
         return Retry()
     titles = _titles(situation.observed or situation.wanted or {})
-    ids = [_id(row) or "" for row in sorted(found, key=lambda row: str(row.get("label")) not in titles)]
+    ids = [identified(row) or "" for row in sorted(found, key=lambda row: str(row.get("label")) not in titles)]
     more = (f"{PAGE}{page(situation) + 1}",) if len(found) >= PAGE_SIZE else ()
     candidates = (*ids, *more)
     return Look(candidates) if candidates else Absent()
@@ -130,7 +130,7 @@ def _titles(content: Content) -> set[str]:
     return {said.get("title_event_series", ""), *(one["name"] for one in said["dates"])}
 
 
-def _says_none(body: bytes) -> bool:
+def says_none(body: bytes) -> bool:
     """Any other 404 to a list is a wrong address: it must not read as "nothing there"."""
     return "No entry found" in str((reading.single(body) or {}).get("message"))
 
@@ -158,6 +158,6 @@ def _known(situation: Situation, there: Mapping[str, Any]) -> Outcome:
     return judgement(Step.WRITE if reading.movable(there, wanted) else Step.DELETE, wanted)
 
 
-def _id(body: Mapping[str, Any]) -> str | None:
+def identified(body: Mapping[str, Any]) -> str | None:
     said = body.get("prokey") or body.get("id")
     return said if isinstance(said, str) and _ID.fullmatch(said) else None

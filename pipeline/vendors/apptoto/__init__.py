@@ -1,6 +1,6 @@
 """Apptoto events: entries in a calendar of the account, with the people who get its messages."""
 
-from pipeline.vendors.apptoto import credential, defaults, inbound, payload, recovery, responses, unsayable
+from pipeline.vendors.apptoto import credential, defaults, inbound, payload, readback, recovery, responses, unsayable
 from pipeline.vendors.contract import Vendor
 
 VENDOR = Vendor(
@@ -18,4 +18,5 @@ VENDOR = Vendor(
     probe=payload.probe,
     together=payload.together,
     inbound=inbound.read,
+    read_back=readback.READ_BACK,
 )

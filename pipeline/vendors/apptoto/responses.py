@@ -46,7 +46,7 @@ def read(step: Step, situations: Sequence[Situation], response: Response, now: d
         return [_found(response) for _ in situations]
     if status != 200:
         return [Unknown(f"http_{status}")] * len(situations)
-    events = _events(response.body)
+    events = events_of(response.body)
     if events is None:
         return [Unknown("unreadable")] * len(situations)
     if step is Step.DELETE:
@@ -88,7 +88,7 @@ def _of(situation: Situation, events: Sequence[Event]) -> Event | None:
     for event in events:
         own = event.get("external_id")
         if own == situation.key or (
-            own is None and situation.vendor_id is not None and _id(event) == situation.vendor_id
+            own is None and situation.vendor_id is not None and identified(event) == situation.vendor_id
         ):
             return event
     return None
@@ -103,8 +103,8 @@ def _judged(step: Step, situation: Situation, event: Event) -> Outcome:
         return _refused_part(situation) if step is Step.UPDATE else Rejected("invalid", "event_errors")
     if step is not Step.UPDATE and _is_elsewhere(situation, event):
         # It stayed in the calendar that it was in. To be deleted first; after a create, by way of not being sure of it.
-        return Look((_id(event) or situation.key,)) if step is Step.WRITE else Exists(_id(event))
-    return Accepted(_id(event) or situation.vendor_id)
+        return Look((identified(event) or situation.key,)) if step is Step.WRITE else Exists(identified(event))
+    return Accepted(identified(event) or situation.vendor_id)
 
 
 def _is_elsewhere(situation: Situation, event: Event) -> bool:
@@ -124,7 +124,7 @@ def _found(response: Response) -> Outcome:
     found = object_of(response.body)
     if response.status != 200 or "id" not in found:
         return Retry()
-    return Absent() if found.get("is_deleted") is True else Exists(_id(found))
+    return Absent() if found.get("is_deleted") is True else Exists(identified(found))
 
 
 def code(body: bytes) -> str | None:
@@ -133,11 +133,11 @@ def code(body: bytes) -> str | None:
     return said if isinstance(said, str) and len(said) <= 64 and _CODE.fullmatch(said) else None
 
 
-def _id(event: Event) -> str | None:
+def identified(event: Event) -> str | None:
     said = event.get("id")
     return str(said) if type(said) is int else None
 
 
-def _events(body: bytes) -> list[Event] | None:
+def events_of(body: bytes) -> list[Event] | None:
     events = object_of(body).get("events")
     return events if isinstance(events, list) and all(isinstance(event, dict) for event in events) else None

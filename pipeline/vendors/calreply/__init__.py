@@ -1,6 +1,6 @@
 """CalReply: events in the feed of one or several subscriptions, and the subscriptions themselves."""
 
-from pipeline.vendors.calreply import credential, defaults, inbound, payload, recovery, responses
+from pipeline.vendors.calreply import credential, defaults, inbound, payload, readback, recovery, responses
 from pipeline.vendors.contract import Vendor
 
 VENDOR = Vendor(
@@ -18,4 +18,5 @@ VENDOR = Vendor(
     probe=payload.probe,
     tokens=credential.TOKENS,
     inbound=inbound.inbound,
+    read_back=readback.READ_BACK,
 )

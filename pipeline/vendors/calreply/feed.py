@@ -7,6 +7,7 @@ event that never ends.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -79,29 +80,37 @@ def _take(item: Item, line: str) -> None:
 
 def same(item: Item, wanted: Content) -> bool:
     """Whether the item is the wanted entry, as far as the feed shows it."""
-    return _same_times(item, wanted) and _same_texts(item, wanted)
+    return not differing(item, wanted)
 
 
-def _same_texts(item: Item, wanted: Content) -> bool:
+def differing(item: Item, wanted: Content) -> list[str]:
+    """The feed's names of what is not as it is wanted."""
+    return [*_differing_texts(item, wanted), *_differing_times(item, wanted)]
+
+
+def _differing_texts(item: Item, wanted: Content) -> Iterator[str]:
     if _plain(item.text("SUMMARY")) != _plain(wanted.get("title")):
-        return False
+        yield "SUMMARY"
     if "location" in wanted and _plain(item.text("LOCATION")) != _plain(wanted["location"]):
-        return False
+        yield "LOCATION"
     # The feed appends the vendor's own lines to a description.
-    return _plain(item.text("DESCRIPTION")).startswith(_plain(wanted.get("description")))
+    if not _plain(item.text("DESCRIPTION")).startswith(_plain(wanted.get("description"))):
+        yield "DESCRIPTION"
 
 
-def _same_times(item: Item, wanted: Content) -> bool:
+def _differing_times(item: Item, wanted: Content) -> Iterator[str]:
     expected = span(wanted)
     zone = ZoneInfo(expected.zone)
     start, end = item.moment("DTSTART", zone), item.moment("DTEND", zone)
-    if start is None:
-        return False
     if wanted.get("all_day"):
         # Whether the feed's end is exclusive is not said, so only the first day is compared.
-        return expected.start.date() in (start.date(), start.astimezone(zone).date())
-    moved = expected.end is not None and end is not None and end != expected.end.replace(tzinfo=zone).astimezone(UTC)
-    return start == expected.start.replace(tzinfo=zone).astimezone(UTC) and not moved
+        if start is None or expected.start.date() not in (start.date(), start.astimezone(zone).date()):
+            yield "DTSTART"
+        return
+    if start != expected.start.replace(tzinfo=zone).astimezone(UTC):
+        yield "DTSTART"
+    if expected.end is not None and end is not None and end != expected.end.replace(tzinfo=zone).astimezone(UTC):
+        yield "DTEND"
 
 
 def _plain(text: str | None) -> str:

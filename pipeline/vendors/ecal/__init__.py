@@ -1,7 +1,7 @@
 """ECAL: private events in one subscriber's calendar, and events of public calendars."""
 
 from pipeline.vendors.contract import Vendor
-from pipeline.vendors.ecal import credential, defaults, inbound, payload, recovery, responses
+from pipeline.vendors.ecal import credential, defaults, inbound, payload, readback, recovery, responses
 
 VENDOR = Vendor(
     name="ecal",
@@ -17,4 +17,5 @@ VENDOR = Vendor(
     read=responses.read,
     probe=payload.probe,
     inbound=inbound.read,
+    read_back=readback.READ_BACK,
 )

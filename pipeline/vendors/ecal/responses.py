@@ -64,7 +64,7 @@ def _written(step: Step, situation: Situation, status: int, body: Mapping[str, A
         return Unknown(f"http_{status}")
     if not status or "status" not in body:
         return Unknown("unreadable")
-    return Accepted(None if step is Step.DELETE else _id(body) or situation.vendor_id)
+    return Accepted(None if step is Step.DELETE else identified(body) or situation.vendor_id)
 
 
 def _nowhere(situation: Situation) -> Rejected:
@@ -74,27 +74,29 @@ def _nowhere(situation: Situation) -> Rejected:
 
 def _found(situation: Situation, status: int, body: bytes) -> Outcome:
     """No plan asks for it, as a PUT may be repeated: the cases read the sample answers of the documents' GETs."""
-    events = _shown(body) if status == 200 else []
+    events = shown(body) if status == 200 else None
     if not events:
         return Retry()
     meant = [one for one in events if _is_meant(situation, one)]
     # The second event of the document's own list has no id.
-    return Exists(_id(meant[0])) if meant else Unknown("not_listed")
+    return Exists(identified(meant[0])) if meant else Unknown("not_listed")
 
 
 def _is_meant(situation: Situation, event: Mapping[str, Any]) -> bool:
-    if situation.vendor_id and _id(event):
-        return _id(event) == situation.vendor_id
+    if situation.vendor_id and identified(event):
+        return identified(event) == situation.vendor_id
     return event.get("reference") == situation.key
 
 
-def _shown(body: bytes) -> list[Mapping[str, Any]]:
-    """The events of a read's answer: one, or a list (the older page), or either under `data` (the newer one)."""
+def shown(body: bytes) -> list[Mapping[str, Any]] | None:
+    """The events of a read's answer: one, or a list (the older page), or either under `data` (the newer one); None
+    where it is neither."""
     value = json_of(body)
     if isinstance(value, dict) and "data" in value:
         value = value["data"]
     several = value if isinstance(value, list) else [value]
-    return [one for one in several if isinstance(one, dict) and ("reference" in one or _id(one))]
+    events = [one for one in several if isinstance(one, dict) and ("reference" in one or identified(one))]
+    return events if len(events) == len(several) else None
 
 
 def _status(response: Response, body: Mapping[str, Any]) -> int:
@@ -106,7 +108,7 @@ def _status(response: Response, body: Mapping[str, Any]) -> int:
     return int(said) if readable else 0
 
 
-def _id(body: Mapping[str, Any]) -> str | None:
-    """Writes answer with `eventId`, newer reads with `id`."""
+def identified(body: Mapping[str, Any]) -> str | None:
+    """The id of an event: writes answer with `eventId`, newer reads with `id`."""
     said = body.get("eventId") or body.get("id")
     return said if isinstance(said, str) and _ID.fullmatch(said) else None

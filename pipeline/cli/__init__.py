@@ -37,6 +37,7 @@ COMMANDS = {
     "entry": "Show the whole story of one entry: what is wanted, what the vendor holds, and what it waits for.",
     "pause": "Send nothing to a destination until it is resumed. Every worker obeys within a quarter of a second.",
     "resume": "Lift a pause of `calends pause`, or with --rule the hold of a rule that the vendor refused.",
+    "reconcile": "Read a vendor back and report what differs from what it acknowledged; put it right with --repair.",
     "dlq": "List, show, replay or discard dead letters.",
     "audit": "Show what people did by hand, the newest first.",
     "call": "Call a vendor's API: signed, inside the account's quota, and audited in the ledger.",

@@ -13,14 +13,15 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.app import account_of
-from pipeline.cli.ledger import opened
+from pipeline.cli.ledger import opened, with_credential
 from pipeline.cli.options import CANNOT_GO_ON, HERE, PROBLEMS, USAGE, Config, give_up, input_of, tell, there
+from pipeline.cli.silent import Silent
 from pipeline.ledger import Ledger
 from pipeline.model.wire import Request, json_or_text
 from pipeline.operate.call import Answered, ByHand, NotACall, Refused, actor, preview, wanted
 from pipeline.operate.check import check
 from pipeline.rules.language import suggest
-from pipeline.settings import Settings, credential_of
+from pipeline.settings import Settings
 
 Where = Annotated[str, typer.Argument(metavar="DESTINATION", help="Whose vendor and account.")]
 Method = Annotated[str, typer.Argument(metavar="METHOD", help="GET, POST, PUT, PATCH, DELETE, …")]
@@ -70,7 +71,7 @@ def call(
         seen = preview(settings, destination, request)
         typer.echo(json.dumps(asdict(seen), ensure_ascii=False, indent=2) if as_json else seen.text())
         return
-    _with_credential(settings, destination)
+    with_credential(settings, destination)
     with opened(settings) as ledger:
         try:
             came = asyncio.run(_made(settings, destination, ledger, request, timeout, force))
@@ -132,32 +133,16 @@ def _refused(constant: str) -> None:
     raise ValueError(constant)
 
 
-def _with_credential(settings: Settings, destination: str) -> None:
-    account, vendor = settings.account_of(destination)[1], settings.vendor_of(destination)
-    there = credential_of(account).values
-    missing = [secret.name for secret in vendor.secrets if secret.required and not there.get(secret.name)]
-    if missing:
-        give_up(f"{destination}: {', '.join(missing)} is not there: calends check says where it is looked for")
-
-
 async def _made(
     settings: Settings, destination: str, ledger: Ledger, request: Request, patience: float, force: bool
 ) -> Answered | Refused:
-    account = account_of(settings, destination, _Silent())
+    account = account_of(settings, destination, Silent())
     timeout = settings.account_of(destination)[1].timeout or account.vendor.defaults.timeout
     try:
         hand = ByHand(account, destination, ledger, actor(), timeout, patience, force)
         return await hand.call(request)
     finally:
         await account.caller.close()
-
-
-class _Silent:
-    """Nobody watches the tokens of one call."""
-
-    def token_renewed(self, account: str, how: str, seconds: float) -> None: ...
-
-    def token_failed(self, account: str, reason: str) -> None: ...
 
 
 def _as_json(came: Answered) -> str:

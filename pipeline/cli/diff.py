@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from pipeline.cli.bars import progress_bar
 from pipeline.cli.options import CANNOT_GO_ON, HERE, USAGE, Config, give_up, tell, there
 from pipeline.cli.since import moment
 from pipeline.operate.comparing import MEMBERS, Comparison, Difference, Version, compare, range_of
@@ -70,16 +68,6 @@ def _version(path: Path, config: Path) -> Version:
         return found
     tell(found)
     raise typer.Exit(CANNOT_GO_ON)
-
-
-@contextmanager
-def progress_bar(wanted: bool) -> Iterator[Any]:
-    """A bar on standard error with the time left; in no terminal, nothing."""
-    columns = (TextColumn("reading"), BarColumn(), TaskProgressColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not wanted or not console.is_terminal, transient=True) as bar:
-        task = bar.add_task("reading", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def lines(result: Comparison) -> Iterator[str]:

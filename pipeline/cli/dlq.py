@@ -14,9 +14,8 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from pipeline.cli.bars import progress_bar
 from pipeline.cli.ledger import at_night, opened
 from pipeline.cli.options import CANNOT_GO_ON, HERE, PROBLEMS, USAGE, Config, give_up, tell
 from pipeline.cli.words import moment, span, table
@@ -211,20 +210,11 @@ def _opened(box: Box, letters: Sequence[Letter]) -> list[Letter]:
 
 async def _gathered(box: Box, wanted: Wanted) -> list[Letter]:
     letters: list[Letter] = []
-    with _bar("reading") as bar:
-        task = bar.add_task("reading", total=None)
+    with progress_bar(True) as progress:
         async for found in box.open(wanted):
             letters += found.letters
-            bar.update(task, total=found.total, completed=found.seen)
+            progress(found.seen, found.total)
     return letters
-
-
-def _bar(what: str) -> Progress:
-    """On standard error, and gone once it is done; nothing where nobody looks."""
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(
-        *columns, console=Console(stderr=True), transient=True, disable=not Console(stderr=True).is_terminal
-    )
 
 
 # what becomes of them ---------------------------------------------------------------------------------------------
@@ -249,9 +239,10 @@ def _each(
     came: dict[str, str] = {}
     number = None if dry else box.ledger.begin(Act(actor(), f"dlq {action}", wanted.destination or "", _words(wanted)))
     try:
-        with _bar(action) as bar:
-            for one in bar.track(letters):
+        with progress_bar(True, action) as progress:
+            for one in letters:
                 came[one.name] = work(one)
+                progress(len(came), len(letters))
     finally:
         if number is not None:
             told = ", ".join(f"{n} {became}" for became, n in Counter(came.values()).items()) or "nothing to do"

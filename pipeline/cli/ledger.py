@@ -13,7 +13,7 @@ from pipeline.ledger import Ledger, LedgerUnavailable
 from pipeline.meaning import ledger_of
 from pipeline.operate.check import Report, check
 from pipeline.rules.language import suggest
-from pipeline.settings import Settings
+from pipeline.settings import Settings, credential_of
 
 OLD = "the ledger's tables are missing or old: run calends migrate"
 
@@ -35,6 +35,15 @@ def known_destination(settings: Settings, destination: str) -> None:
         meant = suggest(destination, known)
         words = f"unknown destination {destination}; one of {', '.join(known)}"
         give_up(f"{words}; {meant}" if meant else words, USAGE)
+
+
+def with_credential(settings: Settings, destination: str) -> None:
+    """Ends the command where a part of the credential is missing."""
+    account, vendor = settings.account_of(destination)[1], settings.vendor_of(destination)
+    there = credential_of(account).values
+    missing = [secret.name for secret in vendor.secrets if secret.required and not there.get(secret.name)]
+    if missing:
+        give_up(f"{destination}: {', '.join(missing)} is not there: calends check says where it is looked for")
 
 
 def ledger_at(settings: Settings) -> Ledger:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.diff import progress_bar
+from pipeline.cli.bars import progress_bar
 from pipeline.cli.ledger import opened
 from pipeline.cli.options import CANNOT_GO_ON, HERE, PROBLEMS, Config, give_up, tell, there
 from pipeline.cli.since import moment

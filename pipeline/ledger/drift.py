@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Connection, case, delete, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, case, delete, func, literal, or_, select, update
 
 from pipeline.ledger import entries
 from pipeline.ledger import tables as t
@@ -21,9 +22,16 @@ from pipeline.model.entry import canonical
 from pipeline.model.facts import NOTHING, UNSURE, Facts, Policy
 
 T = TypeVar("T")
-Transaction = Callable[[Callable[[Connection], Any]], Any]
+
+
+class Transaction(Protocol):
+    """Runs work on a connection, and gives what comes of it."""
+
+    def __call__(self, work: Callable[[Connection], T], /) -> T: ...
+
+
 _OF = ("destination", "key", "epoch", "state", "observed", "observed_hash", "observed_identity", "identity",
-       "vendor_id", "quiet_until", "subscriber")  # fmt: skip
+       "vendor_id", "quiet_until")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +95,8 @@ class DriftBook:
 
         def work(connection: Connection) -> dict[tuple[str, str | None], int]:
             c = t.drift.c
-            query = select(c.kind, c.became, func.count()).where(c.destination == destination).group_by(c.kind, c.became)
+            mine = select(c.kind, c.became, func.count()).where(c.destination == destination)
+            query = mine.group_by(c.kind, c.became)
             return {(kind, became): n for kind, became, n in connection.execute(query)}
 
         return self.look(work)
@@ -96,15 +105,15 @@ class DriftBook:
         """All findings, by key, with what became of each."""
         after = ("", "")
         while True:
-            page = self.look(lambda connection, after=after: _page(connection, destination, after))
+            page = self.look(partial(_page, destination=destination, after=after))
             yield from page
             if not page:
                 return
             after = (page[-1][0].key, page[-1][0].kind)
 
-    def mark(self, destination: str, found: Sequence[Drift]) -> dict[str, str]:
-        """Marks entries for the lane: key → `marked`, or `moved on` where the row is another one by now, or `expired`
-        where it would not be made any more."""
+    def mark(self, destination: str, found: Sequence[Drift], refusal: Callable[[Facts], str | None]) -> dict[str, str]:
+        """Marks entries for the lane: key → `marked`; or `moved on` where the row is another one by now; `expired`
+        where it would not be made any more; or what `refusal` says of the row as it would be: no call can do it."""
         policy = self.policies[destination]
 
         def work(connection: Connection) -> dict[str, str]:
@@ -114,7 +123,7 @@ class DriftBook:
             changed: list[Facts] = []
             for one in found:
                 row = rows.get((destination, one.key))
-                became[one.key] = _marked(row, one, now, policy, changed)
+                became[one.key] = _marked(row, one, now, policy, refusal, changed)
                 _became(connection, destination, one, became[one.key])
             entries.write(connection, changed, entries.SETTLE)
             return became
@@ -127,7 +136,18 @@ class DriftBook:
 
     def rows(self, destination: str, after: str, limit: int = 500) -> list[Facts]:
         """The next rows by key, of which only what says where an entry stands at the vendor is read."""
-        return self.look(lambda connection: _rows(connection, destination, after, limit))
+        return self.look(lambda connection: _rows(connection, destination, t.entries.c.key > after, limit))
+
+    def about(self, destination: str, key: str) -> tuple[Facts | None, set[str]]:
+        """One row as `rows` reads it, and which kinds of drift were found of it."""
+
+        def work(connection: Connection) -> tuple[Facts | None, set[str]]:
+            c = t.drift.c
+            kinds = connection.execute(select(c.kind).where(c.destination == destination, c.key == key)).scalars()
+            found = _rows(connection, destination, t.entries.c.key == key, 1)
+            return next(iter(found), None), set(kinds)
+
+        return self.look(work)
 
     def total(self, destination: str) -> int:
         """Entries that the vendor should hold."""
@@ -144,13 +164,13 @@ def _held(destination: str) -> tuple[Any, ...]:
     return (c.destination == destination, c.observed_hash.not_in((NOTHING, UNSURE)))
 
 
-def _rows(connection: Connection, destination: str, after: str, limit: int) -> list[Facts]:
+def _rows(connection: Connection, destination: str, which: ColumnElement[bool], limit: int) -> list[Facts]:
     columns = [t.entries.c[name] for name in _OF]
-    query = select(*columns).where(*_held(destination), t.entries.c.key > after).order_by(t.entries.c.key).limit(limit)
+    query = select(*columns).where(*_held(destination), which).order_by(t.entries.c.key).limit(limit)
     return [_partial(row) for row in connection.execute(query).mappings()]
 
 
-def _partial(row: Mapping[str, Any]) -> Facts:
+def _partial(row: RowMapping) -> Facts:
     observed = row["observed"]
     return Facts(**{**row, "observed": json.loads(observed) if observed is not None else None})
 
@@ -174,12 +194,16 @@ def _stands(row: Facts | None, one: Drift) -> bool:
 
 
 def _write(connection: Connection, destination: str, one: Drift, now: float) -> None:
-    detail = canonical({"fields": list(one.fields), "ids": list(one.ids)})
+    """Of what stands beside an entry, one part of a reading may find some and another part others."""
+    c = t.drift.c
+    where = (c.destination == destination, c.key == one.key, c.kind == one.kind, c.epoch == one.epoch)
+    before = connection.execute(select(c.detail).where(*where)).scalar_one_or_none()
+    ids = list(dict.fromkeys([*(json.loads(before)["ids"] if before else ()), *one.ids]))
+    detail = canonical({"fields": list(one.fields), "ids": ids})
     values = {"destination": destination, "key": one.key, "kind": one.kind, "detail": detail, "epoch": one.epoch}
     insert = insert_into(connection, t.drift).values(**values, at=now)
-    names = ("destination", "key", "kind")
     fresh = {"detail": detail, "epoch": one.epoch, "at": now, "became": None}
-    connection.execute(insert.on_conflict_do_update(index_elements=names, set_=fresh))
+    connection.execute(insert.on_conflict_do_update(index_elements=["destination", "key", "kind"], set_=fresh))
 
 
 def _open(connection: Connection, destination: str, limit: int) -> list[Drift]:
@@ -197,20 +221,29 @@ def _page(connection: Connection, destination: str, after: tuple[str, str]) -> l
     return [(_drift(row), row["became"]) for row in connection.execute(query).mappings()]
 
 
-def _drift(row: Mapping[str, Any]) -> Drift:
+def _drift(row: RowMapping) -> Drift:
     detail = json.loads(row["detail"])
     kind: Kind = row["kind"]
     return Drift(row["key"], kind, tuple(detail["fields"]), tuple(detail["ids"]), row["epoch"])
 
 
-def _marked(row: Facts | None, one: Drift, now: float, policy: Policy, changed: list[Facts]) -> str:
+def _marked(
+    row: Facts | None,
+    one: Drift,
+    now: float,
+    policy: Policy,
+    refusal: Callable[[Facts], str | None],
+    changed: list[Facts],
+) -> str:
     if row is None or not _stands(row, one):
         return "moved on"
     after = drifted(row, one.kind, now, policy)
     if after.state in ("idle", "expired"):
         return "expired"
-    changed.append(after)
-    return "marked"
+    refused = refusal(after)
+    if refused is None:
+        changed.append(after)
+    return refused or "marked"
 
 
 def _became(connection: Connection, destination: str, one: Drift, became: str) -> None:

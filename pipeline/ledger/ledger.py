@@ -33,6 +33,7 @@ from pipeline.ledger import (
     versions,
 )
 from pipeline.ledger.database import Database, clock
+from pipeline.ledger.drift import DriftBook
 from pipeline.ledger.revisions import RuleBook
 from pipeline.ledger.taking import Asked
 from pipeline.ledger.values import (
@@ -90,6 +91,7 @@ class Ledger:
         self.noticed: Callable[[], None] = lambda: None
         """Called, in a thread, once this process has found an older copy in the ledger's place at a new connection."""
         self.rules = RuleBook(self._transaction)
+        self.drift = DriftBook(self._transaction, self._database.look, policies)
 
     def _transaction(self, work: Callable[[Connection], T]) -> T:
         try:

@@ -10,27 +10,24 @@ import json
 import os
 import pwd
 import re
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
 
 from pipeline.account import Account
 from pipeline.calls import CallFailed
-from pipeline.ledger import MARGIN, SLACK, Act, Grant, Ledger, LedgerUnavailable, Stopped
+from pipeline.ledger import Act, Ledger, LedgerUnavailable, Stopped
 from pipeline.model.wire import Credential, Request, Response, Token, json_or_text
+from pipeline.operate.sending import InQuota, NoPlace
 from pipeline.operate.shown import MASK, Shown, shown
 from pipeline.settings import Settings
 from pipeline.tokens import TokenUnavailable
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 BODILESS = ("GET", "HEAD")
-FRESH = 0.25
-"""Seconds for which a look at the account's holds and pauses is good. Who needs longer to connect looks again."""
 SECRET_LENGTH = 6
 """What is shorter is masked in no answer: it would be found in every other word."""
 
@@ -182,34 +179,14 @@ class ByHand:
         return await self._sent(request, self.account.signed(request, access), access)
 
     async def _sent(self, request: Request, signed: Request, access: str | None) -> Answered | Refused:
-        """In the quota's next place. A place that grows old while the connection is made goes back for another."""
-        deadline = time.monotonic() + self.patience
-        while True:
-            asked = time.monotonic()
-            lease = SLACK + self.timeout + MARGIN
-            granted = await asyncio.to_thread(self.ledger.grant, self.account.name, lease, self.force)
-            if isinstance(granted, Stopped):
-                return _stopped(granted)
-            if isinstance(granted, Grant):
-                came = await self._attempt(signed, granted, asked)
-                if came is not None:
-                    return self._told(came, request, signed, access)
-                granted = 0.0
-            if time.monotonic() + granted > deadline:
-                words = f"the quota has no place within {self.patience:g} s: wait longer with --timeout"
-                return Refused("quota", words)
-            await self.sleep(granted)
-
-    async def _attempt(self, signed: Request, granted: Grant, asked: float) -> Response | CallFailed | None:
-        """What came of it; None: too much time had passed before it could leave."""
-        came: Response | CallFailed = CallFailed("unknown", "interrupted")
-        try:
-            came = await self.account.caller.send(signed, lambda: time.monotonic() - asked < FRESH)
-        finally:
-            sent = isinstance(came, Response) or came.kind == "unknown"
-            with suppress(LedgerUnavailable):  # then the tokens come back by themselves, with their lease
-                await asyncio.to_thread(self.ledger.hand_back, self.account.name, granted, sent, _pause(came))
-        return None if isinstance(came, CallFailed) and came.kind == "too_late" else came
+        sending = InQuota(self.account, self.ledger, self.timeout, self.patience, self.force, self.sleep)
+        came = await sending.send(signed)
+        if isinstance(came, Stopped):
+            return _stopped(came)
+        if isinstance(came, NoPlace):
+            words = f"the quota has no place within {self.patience:g} s: wait longer with --timeout"
+            return Refused("quota", words)
+        return self._told(came, request, signed, access)
 
     def _told(
         self, came: Response | CallFailed, request: Request, signed: Request, access: str | None
@@ -262,10 +239,3 @@ def _stopped(stopped: Stopped) -> Refused:
     return Refused(
         "held", f"the account has been held for {stopped.seconds:.0f} s ({why}); --force calls it all the same"
     )
-
-
-def _pause(came: Response | CallFailed) -> float | None:
-    """A 429 is a fact of the account, whoever called."""
-    if not isinstance(came, Response) or came.status != 429:
-        return None
-    return came.retry_after(datetime.now(UTC)) or 1.0

@@ -27,7 +27,8 @@ from pipeline.calls import CallFailed
 from pipeline.cli import app
 from pipeline.ledger import Act, Ledger, Quota
 from pipeline.model.wire import Credential, Request, Response
-from pipeline.operate.call import FRESH, Answered, ByHand, Refused
+from pipeline.operate.call import Answered, ByHand, Refused
+from pipeline.operate.sending import FRESH
 from pipeline.pacing import Pace
 from pipeline.sandbox import Account
 from pipeline.sandbox.server import running

@@ -32,14 +32,13 @@ def _read(response: Response) -> Page | Unread | None:
     if response.status == 404:
         return Page() if says_none(response.body) else None
     found = json_of(response.body) if response.status == 200 else None
-    several = found if isinstance(found, list) else [found]
-    if not all(isinstance(one, dict) for one in several) or found is None:
+    several: list[Any] = found if isinstance(found, list) else [found]
+    if not all(isinstance(one, dict) for one in several):
         return None
     if all("label" in one for one in several):
-        items = [Item(identified(one), None, None) for one in several]
-        return Page(tuple(items), more=len(items) >= PAGE_SIZE)
-    (one, *others) = several
-    return None if others or reading.rows(one) is None else Page((_item(one),))
+        return Page(tuple(Item(identified(one), None, None) for one in several), more=len(several) >= PAGE_SIZE)
+    whole = len(several) == 1 and reading.rows(several[0]) is not None
+    return Page((_item(several[0]),)) if whole else None
 
 
 def _item(one: Mapping[str, Any]) -> Item:

@@ -23,7 +23,7 @@ _PERSON = ("email", "contact_id", "contact_external_id", "name")
 _CLOCK = ("start_time", "end_time")
 # What may be read in another form than it was written: a zone's name, and people (see `_has_people`).
 _OWN_FORM = frozenset({"time_zone"})
-_EMPTY = (None, "", [], {})
+_EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 
 def _list(_place: str, page: int, _options: Mapping[str, Any]) -> Request:
@@ -47,7 +47,7 @@ def _read(response: Response) -> Page | Unread | None:
     return Page(tuple(_items(several)), more=len(several) >= PAGE_SIZE)
 
 
-def _items(events: Sequence[Mapping[str, Any]]) -> list[Item]:
+def _items(events: Sequence[dict[str, Any]]) -> list[Item]:
     living = (one for one in events if one.get("is_deleted") is not True)
     return [Item(identified(one), _text(one.get("external_id")), one) for one in living]
 

@@ -21,7 +21,7 @@ PAGE_SIZE = 100
 _EVENTS = "/apiv2/event"
 _CLOCK = ("startTime", "endTime")
 # Of an event without them a read shows nothing, or these.
-_EMPTY = (None, "", "-", {}, [])
+_EMPTY: tuple[Any, ...] = (None, "", "-", {}, [])
 # What no sample of a read shows: compared only where it is shown.
 _RARELY_SHOWN = ("objective", *BITS[1:], "referenceType", "calendarId", "social")
 
@@ -83,15 +83,15 @@ def _links(there: Mapping[str, Any]) -> list[str]:
 def _alike(name: str, said: Any, there: Mapping[str, Any]) -> bool:
     found = there.get(name)
     if name == "allDay":  # "yes" and "no", true and false, or nothing
-        return (said == "yes") == (found in ("yes", True))
-    if name.endswith("[url]") and said and said == there.get(name.replace("[url]", "[original_url]")):
+        return bool((said == "yes") == (found in ("yes", True)))
+    if name.endswith("[url]") and said and there.get(name.replace("[url]", "[original_url]")) == said:
         return True
     if name == "social":
         return all((found or {}).get(key, "") == value for key, value in (said or {}).items())
     if said in _EMPTY:
         return found in _EMPTY
     if name in _CLOCK:
-        return str(found)[:5] == said
+        return str(found)[:5] == str(said)
     return str(found) == str(said)
 
 

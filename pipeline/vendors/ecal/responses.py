@@ -95,8 +95,12 @@ def shown(body: bytes) -> list[Mapping[str, Any]] | None:
     if isinstance(value, dict) and "data" in value:
         value = value["data"]
     several = value if isinstance(value, list) else [value]
-    events = [one for one in several if isinstance(one, dict) and ("reference" in one or identified(one))]
+    events: list[Mapping[str, Any]] = [one for one in several if isinstance(one, dict) and _is_event(one)]
     return events if len(events) == len(several) else None
+
+
+def _is_event(one: Mapping[str, Any]) -> bool:
+    return "reference" in one or identified(one) is not None
 
 
 def _status(response: Response, body: Mapping[str, Any]) -> int:

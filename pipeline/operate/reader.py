@@ -1,0 +1,119 @@
+"""Reads of a vendor, one call each, within half of the account's quota: the lanes keep the other half.
+
+A read is repeated; what stops the account ends the work with a word, and it may be begun again where it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pipeline.calls import CallFailed
+from pipeline.ledger import Stopped
+from pipeline.model.wire import Request, Response
+from pipeline.operate.sending import InQuota, NoPlace
+from pipeline.tokens import TokenUnavailable
+from pipeline.vendors.contract import Page, ReadBack, Situation, Unread, Vendor, Window
+
+ATTEMPTS = 5
+THROTTLED = 429
+
+
+class Halted(Exception):
+    """The vendor cannot be read on; the text says why, and what has been done is kept."""
+
+
+@dataclass(slots=True)
+class Reader:
+    """What is asked of one destination's vendor. Every method raises Halted, and LedgerUnavailable."""
+
+    sending: InQuota
+    windows: tuple[Window, ...]
+    concurrency: int
+    calls: int = 0
+    _turns: asyncio.Semaphore = field(init=False)
+    _next: float = 0.0
+    """When the next read may leave, in monotonic time."""
+
+    def __post_init__(self) -> None:
+        self._turns = asyncio.Semaphore(self.concurrency)
+
+    @property
+    def vendor(self) -> Vendor:
+        return self.sending.account.vendor
+
+    @property
+    def back(self) -> ReadBack:
+        assert self.vendor.read_back is not None
+        return self.vendor.read_back
+
+    async def list(self, place: str, page: int) -> Page | Unread:
+        return await self._read(self.back.list(place, page, self.sending.account.options))
+
+    async def look(self, situation: Situation) -> Page | Unread:
+        asked = self.back.look(situation)
+        return asked if isinstance(asked, Unread) else await self._read(asked)
+
+    async def remove(self, identity: str) -> str:
+        """Deletes one item: `removed`, also where it is gone already, or `refused CODE`."""
+        if self.back.remove is None:
+            return "cannot be removed"
+        came = await self._answer(self.back.remove(identity), lambda response: response.status < 500)
+        gone = came.status in (404, 410) or 200 <= came.status < 300
+        return "removed" if gone else f"refused http_{came.status}"
+
+    async def _read(self, request: Request) -> Page | Unread:
+        shown: list[Page | Unread] = []
+
+        def readable(response: Response) -> bool:
+            read = self.back.read(response)
+            shown.extend([] if read is None else [read])
+            return read is not None
+
+        await self._answer(request, readable)
+        return shown[-1]
+
+    async def _answer(self, request: Request, good: Callable[[Response], bool]) -> Response:
+        """The first answer that is good. What may pass is tried again, each time later."""
+        code = ""
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                await self.sending.sleep(min(30.0, 0.5 * 2.0**attempt))
+            came = await self._sent(request)
+            if isinstance(came, Response) and came.status != THROTTLED and good(came):
+                return came
+            code = f"http_{came.status}" if isinstance(came, Response) else came.code
+            if code in ("http_401", "http_403") and attempt:
+                break
+        raise Halted(f"the vendor cannot be read: {code}")
+
+    async def _sent(self, request: Request) -> Response | CallFailed:
+        account = self.sending.account
+        async with self._turns:
+            await self._turn()
+            access = await account.access()
+            if isinstance(access, TokenUnavailable):
+                raise Halted(f"there is no access token ({access.reason})")
+            self.calls += 1
+            came = await self.sending.send(account.signed(request, access))
+        match came:
+            case Stopped(reason="throttled", seconds=seconds):
+                await self.sending.sleep(seconds)
+                return CallFailed("not_sent", "throttled")
+            case Stopped(reason=reason):
+                raise Halted(f"the account is stopped ({reason}): see calends status")
+            case NoPlace():
+                raise Halted("the quota has no place: the lanes need it all, or it is spent; --timeout waits longer")
+            case Response(status=401) if account.tokens is not None and access is not None:
+                account.tokens.invalidate(access)
+        return came
+
+    async def _turn(self) -> None:
+        """Evenly, half as often as the quota allows."""
+        now = time.monotonic()
+        leaves = max(self._next, now)
+        self._next = leaves + max((2.0 * one.seconds / one.calls for one in self.windows), default=0.0)
+        if leaves > now:
+            await self.sending.sleep(leaves - now)

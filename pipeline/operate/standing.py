@@ -45,7 +45,7 @@ class Entry:
 
 class Standing:
     def __init__(self, file: Path) -> None:
-        self._connection = sqlite3.connect(file, isolation_level=None)
+        self._connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
         for statement in (*(f"pragma {pragma}" for pragma in _PRAGMAS), *_TABLES):
             self._connection.execute(statement)
 

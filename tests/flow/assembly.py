@@ -254,6 +254,16 @@ class Assembly:
             check=False,
         )
 
+    def start_calends(self, *arguments: str) -> subprocess.Popen[str]:
+        """A command as a process that is not waited for."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "pipeline.cli", *arguments, "-c", str(self.folder / "calends.yaml")],
+            env=os.environ | ENVIRONMENT,
+            stdout=subprocess.DEVNULL,
+            stderr=(self.folder / "command.log").open("wb"),
+            text=True,
+        )
+
     def worker(self) -> subprocess.Popen[bytes]:
         """One worker more, as a process; its log is in the folder."""
         return self._process("run")

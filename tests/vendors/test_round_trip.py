@@ -12,7 +12,7 @@ from __future__ import annotations
 import html
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
@@ -27,7 +27,7 @@ from pipeline.model.entry import FIELDS
 from pipeline.model.outcome import Accepted, Unconfirmed
 from pipeline.model.wire import Credential, Request, Response, Token
 from pipeline.rules.adapt import DestinationView, problems_of
-from pipeline.vendors.contract import Situation, Step
+from pipeline.vendors.contract import Item, Page, Situation, Step, Unread
 from tests.vendors.contents import TIMES, contents, crossed, fields_in, meant, sound, span, without
 from tests.vendors.subjects import Subject, situations, subjects
 
@@ -98,6 +98,46 @@ class Account:
         texts = {name: item[name] or "" for name in ("title", "location", "description")}
         return {**texts, **span(item, item["time_zone"], item["time_zone"])}
 
+    def read_back(self) -> tuple[Item | None, Sequence[str]] | Unread:
+        """The entry as the vendor's reads show it, and what of it is not as it was acknowledged."""
+        back, held = self.vendor.read_back, replace(self.entry, wanted=self.entry.observed)
+        if back is None or isinstance(back.places(held), Unread):
+            return Unread("nothing")
+        listed = [item for place in self._places(held) for item in self._listed(place)]
+        mark = back.mark(held.key)
+        own = next((one for one in listed if one.id == held.vendor_id or one.mark == mark), None)
+        if own is None or own.content is None:
+            looked = back.look(held)
+            if isinstance(looked, Unread):
+                return own, ("not listed",)
+            (own,) = self._shown(looked).items
+        return own, back.differences(held, own)
+
+    def _places(self, held: Situation) -> tuple[str, ...]:
+        assert self.vendor.read_back is not None
+        found = self.vendor.read_back.places(held)
+        assert not isinstance(found, Unread)
+        return found
+
+    def _listed(self, place: str) -> tuple[Item, ...]:
+        assert self.vendor.read_back is not None
+        return self._shown(self.vendor.read_back.list(place, 1, self.view.options)).items
+
+    def _shown(self, request: Request) -> Page:
+        assert self.vendor.read_back is not None
+        answer = self._handle(self.vendor.sign(request, self.credential, self.token))
+        shown = self.vendor.read_back.read(answer)
+        assert isinstance(shown, Page), (request.path, answer.status, shown)
+        return shown
+
+    def check_read_back(self) -> None:
+        """What was acknowledged reads as acknowledged; else its repair would never end."""
+        told = self.read_back()
+        if not isinstance(told, Unread):
+            item, differences = told
+            assert item is not None
+            assert list(differences) == []
+
     def check(self, content: Mapping[str, Any]) -> None:
         assert len(self.simulator.items(self.now)) >= 1
         own = content.get(self.vendor.name, {})
@@ -160,6 +200,7 @@ def check_round_trips(one: Subject, **effort: Any) -> None:
             if not problems_of(mended, view):
                 account.bring(mended)
                 account.check(mended)
+                account.check_read_back()
         if account.entry.observed is not None:
             account.bring(None)
         assert account.simulator.entries(account.now) == []

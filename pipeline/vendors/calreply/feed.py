@@ -107,10 +107,15 @@ def _differing_times(item: Item, wanted: Content) -> Iterator[str]:
         if start is None or expected.start.date() not in (start.date(), start.astimezone(zone).date()):
             yield "DTSTART"
         return
-    if start != expected.start.replace(tzinfo=zone).astimezone(UTC):
+    if _instant(start) != _instant(expected.start.replace(tzinfo=zone)):
         yield "DTSTART"
-    if expected.end is not None and end is not None and end != expected.end.replace(tzinfo=zone).astimezone(UTC):
+    if expected.end is not None and end is not None and _instant(end) != _instant(expected.end.replace(tzinfo=zone)):
         yield "DTEND"
+
+
+def _instant(moment: datetime | None) -> datetime | None:
+    """In UTC: of a doubled local time Python says that it is none other of another zone."""
+    return None if moment is None else moment.astimezone(UTC)
 
 
 def _plain(text: str | None) -> str:

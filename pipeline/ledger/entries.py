@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import fields
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, literal, select, text, tuple_, union_all, update
@@ -22,7 +21,7 @@ CHUNK = 1000
 """Keys in one statement: databases limit its parameters and its depth."""
 _NAME = ("destination", "key")
 _KEY = tuple_(t.entries.c.destination, t.entries.c.key)
-ALL = tuple(field.name for field in fields(Facts))
+ALL = Facts.__struct_fields__
 _COLUMNS = [t.entries.c[name] for name in ALL]
 CLAIM = (
     "state",

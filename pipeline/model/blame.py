@@ -6,8 +6,10 @@ A failure counts against an entry only once its destination has since accepted a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import assert_never
+
+from msgspec.structs import replace
 
 from pipeline.model.entry import Content
 from pipeline.model.facts import NOTHING, UNSURE, Facts, Policy, lost, place, unleased

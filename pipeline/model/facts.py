@@ -6,8 +6,11 @@ Nothing else ever assigns a state. Times are seconds since 1970 by the database'
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from pipeline.model.change import BASE, Change, merge
 from pipeline.model.entry import Content, content_hash
@@ -57,24 +60,23 @@ class Policy:
     """How long a row stays after its entry has ended: so long is a late older event known to be stale."""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True):
     """A row of `entries`. Field names are column names."""
 
     destination: str
-    key: str = field(repr=False)
+    key: str
     # wanted
-    layers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
-    raws: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
-    group_name: str | None = field(default=None, repr=False)
+    layers: Mapping[str, Mapping[str, Any]] = msgspec.field(default_factory=dict)
+    raws: Mapping[str, Mapping[str, Any]] = msgspec.field(default_factory=dict)
+    group_name: str | None = None
     """Of the newest base."""
-    events: list[Mapping[str, Any]] | None = field(default=None, repr=False)
+    events: list[Mapping[str, Any]] | None = None
     """Those that await an outcome, newest last."""
-    desired: Content | None = field(default=None, repr=False)
+    desired: Content | None = None
     desired_hash: str = NOTHING
     event_time: float | None = None
-    subscriber: str | None = field(default=None, repr=False)
-    identity: str | None = field(default=None, repr=False)
+    subscriber: str | None = None
+    identity: str | None = None
     linked: bool = False
     skip_unsent: bool = False
     wait_until: float | None = None
@@ -82,9 +84,9 @@ class Facts:
     expires_at: float | None = None
     rank: float = 0.0
     # known of the vendor
-    observed: Content | None = field(default=None, repr=False)
+    observed: Content | None = None
     observed_hash: str = NOTHING
-    observed_identity: str | None = field(default=None, repr=False)
+    observed_identity: str | None = None
     vendor_id: str | None = None
     # may still happen
     quiet_until: float | None = None
@@ -96,7 +98,7 @@ class Facts:
     lease_owner: str | None = None
     lease_until: float | None = None
     sent_hash: str | None = None
-    sent: Content | None = field(default=None, repr=False)
+    sent: Content | None = None
     """What the call under way carries, once something else is wanted."""
     batch_limit: int | None = None
     # failing
@@ -113,6 +115,10 @@ class Facts:
     wake_at: float | None = None
     prune_at: float | None = None
     """When the row may go, unless something happens to it."""
+
+    def __repr__(self) -> str:
+        """Names nobody and quotes nothing: only where it stands."""
+        return f"Facts({self.destination!r}, state={self.state!r}, epoch={self.epoch}, attempts={self.attempts})"
 
     @property
     def wanted_hash(self) -> str:

@@ -7,8 +7,9 @@ that group's roster. So no order of arrival changes it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from pipeline.model.change import BASE, Change, Roster
 from pipeline.model.facts import GROUP, Facts, Policy, overlaid, want

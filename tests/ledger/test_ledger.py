@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -363,7 +364,7 @@ def test_a_result_whose_row_is_gone_gives_its_token_back(opened: Open) -> None:
     ledger = opened(windows=((1, 0.05),))
     take(ledger, change("k"))
     (grant,) = claim(ledger).grants
-    gone = Grant((replace(grant.entries[0], key="gone"),), grant.tokens)
+    gone = Grant((msgspec.structs.replace(grant.entries[0], key="gone"),), grant.tokens)
     assert ledger.settle([result(gone, Accepted())]) == []
     take(ledger, change("l"))
     time.sleep(0.1)

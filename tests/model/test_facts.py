@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from pipeline.model import facts as f
 from pipeline.model.blame import Answer, backoff, settle
@@ -29,7 +30,7 @@ from pipeline.model.outcome import (
 
 NOW = 1000.0
 POLICY = Policy("d", "a", layers=(BASE, "note"), settle_time=30.0, max_attempts=3, patience=500.0)
-AT_ONCE = replace(POLICY, recover_at_once=True)
+AT_ONCE = dataclasses.replace(POLICY, recover_at_once=True)
 
 
 def change(order: int = 1, title: str = "t", kind: Kind = "upsert", **more: Any) -> Change:
@@ -145,7 +146,7 @@ def test_an_end_is_lifted_by_a_newer_base_only(kind: Kind) -> None:
 
 
 def test_a_cancel_is_a_status_where_the_vendor_has_one() -> None:
-    says = replace(POLICY, says_cancelled=True)
+    says = dataclasses.replace(POLICY, says_cancelled=True)
     ended = change(5, kind="cancel"), change(5, kind="delete")
     assert [applied(change(), end, policy=says).desired for end in ended] == [
         {"title": "t", "status": "cancelled"},
@@ -283,7 +284,7 @@ def test_what_exists_is_linked_again_however_long_nobody_was() -> None:
 
 
 def test_what_the_vendor_cannot_say_is_dead_until_a_change_puts_it_right() -> None:
-    picky = replace(POLICY, problems=lambda content: ["title"] if content["title"] == "bad" else [])
+    picky = dataclasses.replace(POLICY, problems=lambda content: ["title"] if content["title"] == "bad" else [])
     bad = applied(change(1, "bad"), policy=picky)
     assert (bad.state, bad.error) == ("dead", "invalid")
     assert applied(change(1, "bad"), change(2, "good"), policy=picky).state == "ready"

@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import zip_longest
 from typing import Any, cast
@@ -15,7 +15,7 @@ from pipeline.account import Account
 from pipeline.calls import CallFailed
 from pipeline.housekeeping import Housekeeping
 from pipeline.lane import Lane
-from pipeline.ledger import Claim, Grant, Hold, Ledger, Result, Settled
+from pipeline.ledger import Claim, Grant, Hold, Ledger, LedgerUnavailable, Result, Settled
 from pipeline.model.change import Change, Version
 from pipeline.model.facts import Facts, Policy, apply, claim
 from pipeline.model.wire import Credential, Request, Response
@@ -48,7 +48,7 @@ class SlowLedger:
     async def settle(self, results: Sequence[Result]) -> list[Settled]:
         await self.may_settle.wait()
         rows = [(row, answer) for r in results for row, answer in zip_longest(r.grant.entries, r.answers)]
-        return [Settled(row, replace(row), answer, None) for row, answer in rows]
+        return [Settled(row, row, answer, None) for row, answer in rows]
 
 
 @dataclass
@@ -177,6 +177,30 @@ async def test_what_was_read_before_a_freeze_lets_nothing_leave() -> None:
     assert len(looked) == 1
     assert vendor.calls == []
     assert [result.sent for result in [lane._results.get_nowait()]] == [False]
+
+
+@dataclass
+class AwayOnce(OneEntry):
+    """Cannot be reached the first time that something is to be settled."""
+
+    away: bool = True
+
+    async def settle(self, results: Sequence[Result]) -> list[Settled]:
+        if self.away:
+            self.away = False
+            raise LedgerUnavailable("away")
+        return await super().settle(results)
+
+
+async def test_results_are_kept_while_the_ledger_is_away() -> None:
+    ledger, vendor, stopping = AwayOnce(), LateVendor(), asyncio.Event()
+    vendor.may_answer.set()
+    running = asyncio.create_task(lane_of(account_of(vendor), ledger).run(stopping))
+    async with asyncio.timeout(10):
+        await vendor.called.wait()
+        stopping.set()
+        await running
+    assert [result.sent for result in ledger.settled] == [True]
 
 
 class NoToken:

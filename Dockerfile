@@ -4,16 +4,22 @@ ARG BASE=python:3.11-slim
 FROM ${BASE} AS build
 WORKDIR /src
 COPY requirements.lock pyproject.toml LICENSE ./
-# The lock holds what a contributor needs too; the image takes only what calends itself asks for.
+# The lock holds what a contributor needs too; the image takes what calends itself asks for, in the lock's versions. A lock
+# that is there already keeps its hashes.
 RUN python -m venv /opt/tools \
  && awk '/^uv==/{p=1} p{print} p && !/\\$/{exit}' requirements.lock > /tmp/uv.lock \
  && /opt/tools/bin/pip install --no-cache-dir --require-hashes --no-deps -r /tmp/uv.lock \
- && /opt/tools/bin/uv pip install --python /opt/tools/bin/python --require-hashes --no-deps -r requirements.lock \
+ && tee /tmp/run.lock /tmp/build.lock < requirements.lock > /dev/null \
+ && /opt/tools/bin/uv pip compile --quiet --no-annotate --no-header --generate-hashes --constraint requirements.lock \
+      --extra demo --extra registry pyproject.toml --output-file /tmp/run.lock \
+ && echo hatchling > /tmp/build.in \
+ && /opt/tools/bin/uv pip compile --quiet --no-annotate --no-header --generate-hashes --constraint requirements.lock \
+      /tmp/build.in --output-file /tmp/build.lock \
  && python -m venv --without-pip /opt/calends \
- && /opt/tools/bin/uv pip compile --quiet --extra demo --extra registry --no-annotate --no-header --generate-hashes \
-      --constraint requirements.lock pyproject.toml --output-file /tmp/run.lock \
+ && /opt/tools/bin/uv pip install --python /opt/tools/bin/python --require-hashes --no-deps -r /tmp/build.lock \
  && /opt/tools/bin/uv pip install --python /opt/calends/bin/python --require-hashes --no-deps -r /tmp/run.lock
 COPY pipeline ./pipeline
+COPY configs/examples ./configs/examples
 RUN /opt/tools/bin/python -m hatchling build --target wheel --directory /tmp/dist \
  && /opt/tools/bin/uv pip install --python /opt/calends/bin/python --no-deps /tmp/dist/*.whl \
  && /opt/calends/bin/python -m compileall -q /opt/calends

@@ -1,6 +1,6 @@
 """Many rows in one statement: arrays on PostgreSQL, tuples for the driver on SQLite.
 
-SQLAlchemy's own way spends its time in Python, for each row. Values are always bound; only names are in the text.
+SQLAlchemy's own way spends its time in Python, for each row. Values are bound; only our own names are in the text.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _update_postgresql(table: Table, match: Names, change: Names) -> str:
     changes = ", ".join(f"{name} = v.n{i}" for i, name in enumerate(change, len(match)))
     same = " and ".join(f"t.{name} = v.n{i}" for i, name in enumerate(match))
     return (
-        f"update {table.name} t set {changes} from unnest({_casts(table, match + change)}) as v({values}) where {same}"
+        f"update {table.name} t set {changes} from unnest({_casts(table, match + change)}) as v({values}) where {same}"  # nosec B608 # names
     )
 
 
@@ -76,19 +76,19 @@ def _update_postgresql(table: Table, match: Names, change: Names) -> str:
 def _update_sqlite(table: Table, match: Names, change: Names) -> str:
     changes = ", ".join(f"{name} = ?{i}" for i, name in enumerate(change, len(match) + 1))
     same = " and ".join(f"{name} = ?{i}" for i, name in enumerate(match, 1))
-    return f"update {table.name} set {changes} where {same}"
+    return f"update {table.name} set {changes} where {same}"  # nosec B608 # names
 
 
 @cache
 def _insert_postgresql(table: Table, names: Names) -> str:
-    rows = f"select * from unnest({_casts(table, names)})"
-    return f"insert into {table.name} ({', '.join(names)}) {rows} on conflict do nothing"
+    rows = f"select * from unnest({_casts(table, names)})"  # nosec B608 # names
+    return f"insert into {table.name} ({', '.join(names)}) {rows} on conflict do nothing"  # nosec B608 # names
 
 
 @cache
 def _insert_sqlite(table: Table, names: Names) -> str:
     return (
-        f"insert into {table.name} ({', '.join(names)}) values ({', '.join('?' * len(names))}) on conflict do nothing"
+        f"insert into {table.name} ({', '.join(names)}) values ({', '.join('?' * len(names))}) on conflict do nothing"  # nosec B608 # names
     )
 
 
@@ -99,7 +99,7 @@ def _select_postgresql(table: Table, names: Names, match: Names) -> str:
     values = ", ".join(f"n{i}" for i in range(len(match)))
     order = ", ".join(f"t.{name}" for name in match)
     return (
-        f"select {columns} from {table.name} t join unnest({_casts(table, match)}) as v({values}) on {same} "
+        f"select {columns} from {table.name} t join unnest({_casts(table, match)}) as v({values}) on {same} "  # nosec B608 # names
         f"order by {order} for update of t"
     )
 
@@ -107,7 +107,7 @@ def _select_postgresql(table: Table, names: Names, match: Names) -> str:
 def _select_sqlite(table: Table, names: Names, match: Names, count: int) -> str:
     one = f"({', '.join('?' * len(match))})"
     rows, order = ", ".join([one] * count), ", ".join(match)
-    return f"select {', '.join(names)} from {table.name} where ({order}) in (values {rows}) order by {order}"
+    return f"select {', '.join(names)} from {table.name} where ({order}) in (values {rows}) order by {order}"  # nosec B608 # names
 
 
 def _casts(table: Table, names: Names) -> str:

@@ -310,7 +310,7 @@ class Simulator:
 
     def _add(self, event: Event, subscriptions: list[str], at: float) -> None:
         self._counter += 1
-        identity = hashlib.md5(f"item {self._counter}".encode()).hexdigest()
+        identity = hashlib.md5(f"item {self._counter}".encode(), usedforsecurity=False).hexdigest()
         item = {"id": identity, "event": event, "subscriptions": subscriptions, "at": at, "sequence": 0}
         self._items.setdefault(event["eventId"], []).append(item)
         self._note(event["eventId"], "create", event["title"], at)
@@ -412,7 +412,7 @@ class Simulator:
 
     def _begin(self, calendar: str, method: str, said: Event, at: float) -> str:
         self._counter += 1
-        identity = str(UUID(hashlib.md5(f"subscription {self._counter}".encode()).hexdigest()))
+        identity = str(UUID(hashlib.md5(f"subscription {self._counter}".encode(), usedforsecurity=False).hexdigest()))
         one: Event = {"calendar": calendar, "method": method, "said": dict(said), "at": at, "ended": None}
         protected = calendar in self._protected
         one["password"] = hashlib.sha256(identity.encode()).hexdigest()[:16] if protected else None
@@ -427,7 +427,10 @@ class Simulator:
         """An event that belongs solely to this subscription; its times are local whatever their offset."""
         self._counter += 1
         local = {name: event[name][:19] for name in ("start", "end")}
-        item: Event = {"id": hashlib.md5(f"item {self._counter}".encode()).hexdigest(), "subscriptions": [identity]}
+        item: Event = {
+            "id": hashlib.md5(f"item {self._counter}".encode(), usedforsecurity=False).hexdigest(),
+            "subscriptions": [identity],
+        }
         item |= {"event": {"timezone": "UTC", **event, **local}, "at": at, "sequence": 0}
         self._items[f"{identity}/{event['eventId']}"] = [item]
 
@@ -509,7 +512,13 @@ class Simulator:
             self._send(f"SubscriptionEvent{kind}", detail)
 
     def _send(self, kind: str, details: Event) -> None:
-        identity = str(UUID(hashlib.md5(f"notice {self._counter} {len(self.notices)} {kind}".encode()).hexdigest()))
+        identity = str(
+            UUID(
+                hashlib.md5(
+                    f"notice {self._counter} {len(self.notices)} {kind}".encode(), usedforsecurity=False
+                ).hexdigest()
+            )
+        )
         self.notices.append({"eventId": identity, "eventType": kind, "eventDetails": details})
 
     # Feed

@@ -25,7 +25,7 @@ def iso(at: float) -> str:
 
 
 def _guid_of(text: str) -> str:
-    return str(UUID(hashlib.md5(text.encode()).hexdigest()))
+    return str(UUID(hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()))
 
 
 def details_of(identity: str, one: Event) -> Event:

@@ -16,7 +16,7 @@ def upgrade() -> None:
     op.add_column("entries", sa.Column("prune_at", sa.Double))
     now = NOW[op.get_bind().dialect.name]
     # Which of them are over is judged when the time has come.
-    op.execute(f"update entries set prune_at = {now} + {KEEP} where state in ('idle', 'dead', 'expired')")
+    op.execute(f"update entries set prune_at = {now} + {KEEP} where state in ('idle', 'dead', 'expired')")  # nosec B608 # constants
     ended = sa.text("prune_at is not null")
     op.create_index("entries_prune", "entries", ["prune_at"], postgresql_where=ended, sqlite_where=ended)
 

@@ -13,7 +13,7 @@ JOBS ?= 2
 # Extra words for pytest: make test ARGS="-k ledger -x"
 ARGS  ?=
 
-.PHONY: help setup demo services test acceptance chaos cluster-test fuzz mutants lint format check docs bench image lock clean
+.PHONY: help setup demo services test acceptance chaos cluster-test fuzz mutants lint format check docs bench image sbom audit lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -93,6 +93,12 @@ bench: setup services ## measure; prints its figures and what they were measured
 
 image: ## build the container image (ENGINE=podman: docs/image.md)
 	$(ENGINE) build --tag $(IMAGE) $(ARGS) .
+
+sbom: setup ## dist/calends.cdx.json: what the image installs, as CycloneDX
+	@$(BIN)/python -m tests.scans.sbom
+
+audit: setup ## known vulnerabilities of what is locked; 3 where no database answers
+	@$(BIN)/python -m tests.scans.audit
 
 lock: setup ## remake requirements.lock from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --all-extras --universal --python-version 3.11 --generate-hashes --upgrade \

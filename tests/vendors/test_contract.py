@@ -32,7 +32,7 @@ from hypothesis import strategies as st
 from pipeline.model import outcome as outcomes
 from pipeline.model.outcome import Outcome, Rejected, Unknown
 from pipeline.model.wire import Credential, Request, Response, Token
-from pipeline.vendors import vendors
+from pipeline.vendors import simulated, vendors
 from pipeline.vendors.contract import Situation, Step, Vendor
 from tests.vendors.subjects import Subject, missing, situations, subjects
 
@@ -187,11 +187,16 @@ def test_its_folder_is_pure(one: Subject) -> None:
     assert not reached & (IMPURE | CLOCKS)
 
 
+def test_what_simulators_share_is_no_vendors() -> None:
+    assert not [name for name in reaches(Path(simulated.__file__)) if name.startswith("pipeline")]
+
+
 @every_folder
 def test_its_simulator_shares_nothing_with_it(one: Subject) -> None:
-    """Its parts are `simulator_….py`; together they know the wire and each other."""
+    """Its parts are `simulator_….py`; together they know the wire, what all simulators ask, and each other."""
     reached = {name for path in one.folder.glob("simulator*.py") for name in reaches(path)}
-    strange = {name for name in reached if name.startswith(("pipeline", one.package))} - {"pipeline.model.wire"}
+    known = {"pipeline.model.wire", "pipeline.vendors.simulated"}
+    strange = {name for name in reached if name.startswith(("pipeline", one.package))} - known
     assert not {name for name in strange if not name.startswith(f"{one.package}.simulator_")}
     assert not reached & (IMPURE | CLOCKS)
 

@@ -28,16 +28,14 @@ from pipeline.vendors.add_to_calendar_pro.simulator_checks import (
     TEMPLATES,
     UNSAID,
     Element,
-    Query,
     RefusedError,
     body_of,
     check_event,
     check_fields,
     check_group,
     check_template,
-    is_date,
-    object_of,
 )
+from pipeline.vendors.simulated import Query, is_date, object_of
 
 
 class Simulator:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable
-from datetime import date
 from functools import cache
 from html.parser import HTMLParser
 from typing import Any
 from zoneinfo import available_timezones
 
-Query = tuple[tuple[str, str], ...]
+from pipeline.vendors.simulated import Check, is_bool, is_date, is_text, like, object_of
+
 Element = dict[str, Any]
 
 PAGE_SIZE = 800
@@ -73,14 +70,6 @@ def body_of(body: bytes) -> Element:
     if not fields:
         raise RefusedError(400, "the body must be a JSON object")
     return fields
-
-
-def object_of(body: bytes) -> Element | None:
-    try:
-        found = json.loads(body)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def check_fields(fields: Element) -> None:
@@ -150,30 +139,12 @@ def check_template(kind: str, fields: Element) -> None:
         raise RefusedError(400, "a word that is not known")
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_flag(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
 def _is_count(value: Any) -> bool:
     return type(value) is int and value >= 1
 
 
 def _is_id(value: Any) -> bool:
     return type(value) is int or (isinstance(value, str) and bool(value))
-
-
-def is_date(value: Any) -> bool:
-    # Dynamic dates ("today+4") are the vendor's, and nothing of ours: here they are refused.
-    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
-        return False
-    try:
-        return bool(date.fromisoformat(value))
-    except ValueError:
-        return False
 
 
 @cache
@@ -183,11 +154,6 @@ def _zones() -> frozenset[str]:
 
 def _is_zone(value: Any) -> bool:
     return isinstance(value, str) and value in _zones()
-
-
-def _like(pattern: str, longest: int = 10_000) -> Callable[[Any], bool]:
-    matches = re.compile(pattern).fullmatch
-    return lambda value: isinstance(value, str) and len(value) <= longest and matches(value) is not None
 
 
 class _Tags(HTMLParser):
@@ -227,31 +193,32 @@ def _is_html(value: Any) -> bool:
     return not tags.bad
 
 
-_is_name = _like(r"(?s).*", 50)
-_is_email = _like(r"|[^\s@]+@[^\s@]+\.[^\s@]+", 100)
-_is_time = _like(r"([01]\d|2[0-3]):[0-5]\d")
+_is_name = like(r"(?s).*", 50)
+_is_email = like(r"|[^\s@]+@[^\s@]+\.[^\s@]+", 100)
+_is_time = like(r"([01]\d|2[0-3]):[0-5]\d")
 
-DATE_CHECKS: dict[str, Callable[[Any], bool]] = {
-    **dict.fromkeys(DATE_FIELDS, _is_text),
+DATE_CHECKS: dict[str, Check] = {
+    **dict.fromkeys(DATE_FIELDS, is_text),
     "description": _is_html,
+    # Dynamic dates ("today+4") are the vendor's, and nothing of ours: here they are refused.
     **dict.fromkeys(("startDate", "endDate"), is_date),
     **dict.fromkeys(("startTime", "endTime"), _is_time),
     "timeZone": _is_zone,
-    "status": _like("CONFIRMED|TENTATIVE|CANCELLED"),
-    "availability": _like("free|busy"),
+    "status": like("CONFIRMED|TENTATIVE|CANCELLED"),
+    "availability": like("free|busy"),
     **dict.fromkeys(("organizer_name", "attendee_name"), _is_name),
     **dict.fromkeys(("organizer_email", "attendee_email"), _is_email),
 }
-CHECKS: dict[str, Callable[[Any], bool]] = {
-    "title_event_series": _is_text,
-    "simplified_recurrence": _is_flag,
-    "recurrence": _like(r"RRULE:[\w=;,:+\-/\\]+"),
-    "recurrence_simple_type": _like("daily|weekly|monthly|yearly"),
+CHECKS: dict[str, Check] = {
+    "title_event_series": is_text,
+    "simplified_recurrence": is_bool,
+    "recurrence": like(r"RRULE:[\w=;,:+\-/\\]+"),
+    "recurrence_simple_type": like("daily|weekly|monthly|yearly"),
     **dict.fromkeys(("recurrence_interval", "recurrence_count"), _is_count),
-    "recurrence_byDay": _like(r"(-?\d*(MO|TU|WE|TH|FR|SA|SU),?)+"),
-    **dict.fromkeys(("recurrence_byMonth", "recurrence_byMonthDay"), _like(r"\d+(,\d+)*")),
-    "recurrence_weekstart": _like("MO|TU|WE|TH|FR|SA|SU"),
+    "recurrence_byDay": like(r"(-?\d*(MO|TU|WE|TH|FR|SA|SU),?)+"),
+    **dict.fromkeys(("recurrence_byMonth", "recurrence_byMonthDay"), like(r"\d+(,\d+)*")),
+    "recurrence_weekstart": like("MO|TU|WE|TH|FR|SA|SU"),
     **dict.fromkeys(("layout", "landingpage", "rsvp_block", "cta_block"), _is_id),
-    "iCalFileName": _like(r"[^/\\]+"),
-    **dict.fromkeys(("rsvp", "cta", "hideButton", "distribution"), _is_flag),
+    "iCalFileName": like(r"[^/\\]+"),
+    **dict.fromkeys(("rsvp", "cta", "hideButton", "distribution"), is_bool),
 }

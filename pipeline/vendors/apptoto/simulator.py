@@ -18,13 +18,11 @@ from pipeline.vendors.apptoto.simulator_checks import (
     ZONES,
     Event,
     InvalidError,
-    Query,
     RefusedError,
-    basic_of,
     batch_of,
     check_fields,
-    object_of,
 )
+from pipeline.vendors.simulated import Query, basic_of, object_of
 
 
 class Simulator:

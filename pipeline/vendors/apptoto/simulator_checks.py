@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import re
-from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-Query = tuple[tuple[str, str], ...]
+from pipeline.vendors.simulated import Check, is_bool, is_moment, is_text, object_of
+
 Event = dict[str, Any]
 
 REQUIRED = ("title", "start_time", "end_time")
@@ -38,26 +35,7 @@ class InvalidError(Exception):
     """One event is wrong."""
 
 
-def basic_of(headers: Mapping[str, str]) -> tuple[str, str] | None:
-    scheme, _, encoded = headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "basic":
-        return None
-    try:
-        user, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
-    except ValueError:
-        return None
-    return user, password
-
-
 # What may stand in a body
-
-
-def object_of(body: bytes) -> dict[str, Any] | None:
-    try:
-        found = json.loads(body)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def batch_of(body: bytes) -> tuple[list[Any], bool]:
@@ -83,28 +61,12 @@ def check_fields(given: Any) -> None:
         raise InvalidError("calendar or calendar_id is required")
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
 def _is_name(value: Any) -> bool:
     return isinstance(value, str) and value != ""
 
 
 def _is_number(value: Any) -> bool:
     return type(value) is int and value > 0
-
-
-def _is_time(value: Any) -> bool:
-    """ISO 8601, date and time combined, with the zone's offset."""
-    form = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)"
-    if not isinstance(value, str) or not re.fullmatch(form, value, re.ASCII):
-        return False
-    try:
-        datetime.fromisoformat(value)
-    except ValueError:
-        return False
-    return True
 
 
 def _is_zone(value: Any) -> bool:
@@ -125,21 +87,24 @@ def _is_person(one: Event) -> bool:
     return "contact_id" not in one or not one.keys() & set(PERSON)
 
 
-PEOPLE_CHECKS: dict[str, Callable[[Any], bool]] = {
+# "ISO 8601", date and time combined, with the zone's offset.
+_is_time = is_moment(r"(?a)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)")
+
+PEOPLE_CHECKS: dict[str, Check] = {
     "name": _is_name,
     "phone": _is_name,
     "email": lambda value: isinstance(value, str) and re.fullmatch(r"[^@\s]+@[^@\s]+", value) is not None,
     "contact_id": lambda value: type(value) is int,
     "contact_external_id": _is_name,
 }
-CHECKS: dict[str, Callable[[Any], bool]] = {
+CHECKS: dict[str, Check] = {
     "calendar": _is_name,
     "calendar_id": _is_number,
     "title": _is_name,
-    **dict.fromkeys(("location", "content"), _is_text),
+    **dict.fromkeys(("location", "content"), is_text),
     **dict.fromkeys(("start_time", "end_time"), _is_time),
     "time_zone": _is_zone,
-    "all_day": lambda value: isinstance(value, bool),
+    "all_day": is_bool,
     "show_as": lambda value: value is None or (type(value) is int and 0 <= value <= 4),
     "external_id": _is_name,
     "id": _is_number,

@@ -32,15 +32,13 @@ from pipeline.vendors.calreply.simulator_checks import (
     REQUIRED,
     ROKT_FIELDS,
     Event,
-    Query,
     RefusedError,
     TokenRefusedError,
-    basic_of,
     check_either,
     checked,
     is_guid,
-    object_of,
 )
+from pipeline.vendors.simulated import Query, basic_of, object_of
 
 
 class Simulator:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import re
-from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any
 
 from pipeline.vendors.calreply.simulator_zones import ZONES
+from pipeline.vendors.simulated import Check, is_bool, is_moment, is_text, object_of
 
-Query = tuple[tuple[str, str], ...]
 Event = dict[str, Any]
 
 REQUIRED = ("eventId", "title", "start", "timezone")
@@ -37,43 +33,9 @@ class TokenRefusedError(Exception):
 # What may stand in an event
 
 
-def object_of(body: bytes) -> dict[str, Any] | None:
-    try:
-        found = json.loads(body)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def basic_of(headers: Mapping[str, str]) -> tuple[str, str] | None:
-    scheme, _, encoded = headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "basic":
-        return None
-    try:
-        user, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
-    except ValueError:
-        return ("", "")
-    return user, password
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
 def is_guid(value: Any) -> bool:
     form = r"[0-9a-fA-F]{8}(-?)[0-9a-fA-F]{4}\1[0-9a-fA-F]{4}\1[0-9a-fA-F]{4}\1[0-9a-fA-F]{12}"
     return isinstance(value, str) and re.fullmatch(form, value) is not None
-
-
-def _is_local(value: Any) -> bool:
-    """ISO 8601 without an offset: "in Timezone that it is occurs in"."""
-    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", value, re.ASCII):
-        return False
-    try:
-        datetime.fromisoformat(value)
-    except ValueError:
-        return False
-    return True
 
 
 def _is_minutes(value: Any) -> bool:
@@ -83,11 +45,14 @@ def _is_minutes(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-CHECKS: dict[str, Callable[[Any], bool]] = {
-    **dict.fromkeys(("eventId", "title", "description", "location", *ROKT_FIELDS), _is_text),
+# ISO 8601 without an offset: "in Timezone that it is occurs in".
+_is_local = is_moment(r"(?a)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
+
+CHECKS: dict[str, Check] = {
+    **dict.fromkeys(("eventId", "title", "description", "location", *ROKT_FIELDS), is_text),
     **dict.fromkeys(("start", "end"), _is_local),
     "timezone": lambda value: isinstance(value, str) and value in ZONES,
-    "allDayEvent": lambda value: isinstance(value, bool),
+    "allDayEvent": is_bool,
     "notifyBefore": _is_minutes,
 }
 
@@ -99,12 +64,8 @@ def _is_guids(value: Any) -> bool:
     return isinstance(value, list) and all(map(is_guid, value))
 
 
-def _is_texts(value: Any) -> bool:
+def is_texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(one, str) and one for one in value)
-
-
-def _is_bool(value: Any) -> bool:
-    return isinstance(value, bool)
 
 
 def _is_tags(value: Any) -> bool:
@@ -141,53 +102,45 @@ def _is_own_events(value: Any) -> bool:
     return isinstance(value, list) and all(map(is_event, value))
 
 
-def _is_moment(value: Any) -> bool:
-    """ISO 8601; the sample has an offset of hours alone."""
-    if not isinstance(value, str) or re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", value, re.ASCII) is None:
-        return False
-    try:
-        datetime.fromisoformat(value)
-    except ValueError:
-        return False
-    return True
+# ISO 8601; the sample has an offset of hours alone.
+_is_moment = is_moment(r"(?a)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d.*")
 
-
-EVENT_DETAIL: dict[str, Callable[[Any], bool]] = {
+EVENT_DETAIL: dict[str, Check] = {
     **{name: check for name, check in CHECKS.items() if name not in ROKT_FIELDS},
     **dict.fromkeys(("start", "end"), _is_moment),
 }
-_SETTINGS: dict[str, Callable[[Any], bool]] = {
+_SETTINGS: dict[str, Check] = {
     "calendarTags": _is_tags,
     "timeZoneId": _is_zone,
     "requestEventIds": _is_guids,
-    "externalEventIds": _is_texts,
-    "marketingAllowed": _is_bool,  # not in the tables of creates, but in all their samples
-    "additionalOptIn": _is_bool,
+    "externalEventIds": is_texts,
+    "marketingAllowed": is_bool,  # not in the tables of creates, but in all their samples
+    "additionalOptIn": is_bool,
 }
-_CREATE: dict[str, Callable[[Any], bool]] = {
+_CREATE: dict[str, Check] = {
     **_SETTINGS,
-    **dict.fromkeys(("subscriberId", "emailAddress", "userAgent", "urlReferrer", "ipAddress"), _is_text),
-    **dict.fromkeys(("utmSource", "utmMedium", "utmContent", "utmCampaign"), _is_text),
+    **dict.fromkeys(("subscriberId", "emailAddress", "userAgent", "urlReferrer", "ipAddress"), is_text),
+    **dict.fromkeys(("utmSource", "utmMedium", "utmContent", "utmCampaign"), is_text),
     "events": _is_own_events,
 }
 # In two samples and no table.
-_TELEVISION: dict[str, Callable[[Any], bool]] = {
-    **dict.fromkeys(("channelFinderZipCode", "channelFinderLineUpId", "clickId", "networkDevice"), _is_text),
-    **dict.fromkeys(("providerName", "providerLocation", "stationNum", "stationName", "username"), _is_text),
+_TELEVISION: dict[str, Check] = {
+    **dict.fromkeys(("channelFinderZipCode", "channelFinderLineUpId", "clickId", "networkDevice"), is_text),
+    **dict.fromkeys(("providerName", "providerLocation", "stationNum", "stationName", "username"), is_text),
     "sourceId": lambda value: isinstance(value, int) and not isinstance(value, bool),
 }
-TABLES: dict[str, dict[str, Callable[[Any], bool]]] = {
+TABLES: dict[str, dict[str, Check]] = {
     "subscribe": {
         **_CREATE,
         "redirectTo": _is_link,
         "subscriptionMethod": lambda value: value in ("WebCal", "Google"),
     },
-    "webcal": {**_CREATE, **_TELEVISION, "subscriptionPlatformType": _is_text},
+    "webcal": {**_CREATE, **_TELEVISION, "subscriptionPlatformType": is_text},
     "google": {**_CREATE, **_TELEVISION, "redirectTo": _is_link},
     "update": {
         **_SETTINGS,
         "excludeRequestEventIds": _is_guids,
-        "excludeExternalEventIds": _is_texts,
+        "excludeExternalEventIds": is_texts,
         "redirectTo": _is_link,
     },
 }

@@ -24,16 +24,15 @@ from pipeline.vendors.ecal.simulator_checks import (
     REQUIRED,
     Event,
     Person,
-    Query,
     RefusedError,
     check_times,
     checked_body,
     day_after,
     is_between,
     is_zone,
-    object_of,
     validated,
 )
+from pipeline.vendors.simulated import Query, object_of
 
 
 class Simulator:

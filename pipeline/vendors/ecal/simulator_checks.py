@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-Query = tuple[tuple[str, str], ...]
+from pipeline.vendors.simulated import Check, is_date, is_text, like, object_of
+
 Event = dict[str, Any]
 Person = dict[str, Any]
 
@@ -49,14 +49,6 @@ class RefusedError(Exception):
 # Validation of a body
 
 
-def object_of(body: bytes) -> Event | None:
-    try:
-        found = json.loads(body)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None
-
-
 def checked_body(body: bytes) -> Event:
     fields = object_of(body)
     if not fields:
@@ -66,7 +58,7 @@ def checked_body(body: bytes) -> Event:
 
 def validated(fields: Event) -> Event:
     for name, value in fields.items():
-        valid = CHECKS.get(name) or (_is_text if QUICK_LINK.fullmatch(name) else None)
+        valid = CHECKS.get(name) or (is_text if QUICK_LINK.fullmatch(name) else None)
         if valid is None:
             raise RefusedError(400, f"{name} is not a known field")
         if not valid(value):
@@ -98,46 +90,27 @@ def is_zone(value: Any) -> bool:
         return False
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
 def _is_bit(value: Any) -> bool:
     return type(value) is int and value in (0, 1)
 
 
-def _is_date(value: Any) -> bool:
-    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
-        return False
-    try:
-        date.fromisoformat(value)
-    except ValueError:
-        return False
-    return True
-
-
 def _is_social(value: Any) -> bool:
-    return isinstance(value, dict) and value.keys() <= SOCIAL and all(map(_is_text, value.values()))
+    return isinstance(value, dict) and value.keys() <= SOCIAL and all(map(is_text, value.values()))
 
 
-def _one_of(allowed: set[str]) -> Callable[[Any], bool]:
+def _one_of(allowed: set[str]) -> Check:
     return lambda value: isinstance(value, str) and value in allowed
 
 
-def _like(pattern: str) -> Callable[[Any], bool]:
-    matches = re.compile(pattern, re.ASCII).fullmatch
-    return lambda value: isinstance(value, str) and matches(value) is not None
-
-
 # The documents' list of alert codes is lost; every code seen is a number with M, H or D, or "-" for none.
-_is_alert = _like(r"[1-9]\d{0,2}[MHD]|-")
-_is_time = _like(r"([01]\d|2[0-3]):[0-5]\d")
+_is_alert = like(r"(?a)[1-9]\d{0,2}[MHD]|-")
+_is_time = like(r"(?a)([01]\d|2[0-3]):[0-5]\d")
 
-CHECKS: dict[str, Callable[[Any], bool]] = {
+CHECKS: dict[str, Check] = {
     **dict.fromkeys(
-        ("name", "location", "details", "calendarId", "reference", "referenceType", "sponsored_message"), _is_text
+        ("name", "location", "details", "calendarId", "reference", "referenceType", "sponsored_message"), is_text
     ),
-    **dict.fromkeys(("startDate", "endDate"), _is_date),
+    **dict.fromkeys(("startDate", "endDate"), is_date),
     **dict.fromkeys(("startTime", "endTime"), _is_time),
     **dict.fromkeys(("alert", "alert2"), _is_alert),
     **dict.fromkeys(("draft", "smartAlert", "smartDetails"), _is_bit),

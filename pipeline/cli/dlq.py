@@ -10,7 +10,9 @@ from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -85,62 +87,69 @@ def show(names: Names, config: Config = HERE, as_json: AsJson = False, data: Sho
     _missing(wanted, letters)
 
 
-@dlq.command()
-def replay(
-    names: Names = None,
-    config: Config = HERE,
-    reason: Reason = None,
-    stage: Stage = None,
-    rule: Rule = None,
-    destination: Destination = None,
-    since: Since = None,
-    everything: All = False,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-) -> None:
+@dataclass(frozen=True)
+class Task:
+    """What somebody wants done with which letters."""
+
+    action: str
+    wanted: Wanted
+    config: Path
+    dry_run: bool
+
+
+Action = Callable[[Task], dict[str, str]]
+"""What is done with letters; letter → what became of it."""
+
+
+def _with_options(act: Action) -> Action:
+    """Makes a command of it, of the same name."""
+
+    def command(
+        names: Names = None,
+        config: Config = HERE,
+        reason: Reason = None,
+        stage: Stage = None,
+        rule: Rule = None,
+        destination: Destination = None,
+        since: Since = None,
+        everything: All = False,
+        dry_run: DryRun = False,
+        as_json: AsJson = False,
+    ) -> None:
+        wanted = _wanted(names or (), reason, stage, rule, destination, since)
+        _meant(wanted, everything, act.__name__)
+        came = act(Task(act.__name__, wanted, config, dry_run))
+        _tell(came, "would be " if dry_run else "", as_json)
+        raise typer.Exit(PROBLEMS if any(became.startswith("fails") for became in came.values()) else 0)
+
+    command.__doc__ = act.__doc__
+    dlq.command(act.__name__)(command)
+    return act
+
+
+@_with_options
+def replay(task: Task) -> dict[str, str]:
     """Run today's rules over the original records. What comes of them goes out inside the quota, each once.
 
     What is stale is refused. May be broken off and begun again. Ends with 1 where a letter fails again.
     """
-    wanted = _wanted(names or (), reason, stage, rule, destination, since)
-    _meant(wanted, everything, "replay")
-    report = at_night(config)
+    report = at_night(task.config)
     with _box(report) as box:
         rules = _todays(report, box.ledger)
-        letters = _all(box, wanted)
-        _missing(wanted, letters)
-        letters = _opened(box, letters)
-        came = _each(letters, lambda one: replayed(one, rules, box.ledger, dry_run), box, "replay", wanted, dry_run)
-    _tell(came, "would be " if dry_run else "", as_json)
-    raise typer.Exit(PROBLEMS if any(became.startswith("fails") for became in came.values()) else 0)
+        letters = _opened(box, _named(box, task.wanted))
+        return _each(letters, lambda one: replayed(one, rules, box.ledger, task.dry_run), box, task)
 
 
-@dlq.command()
-def discard(
-    names: Names = None,
-    config: Config = HERE,
-    reason: Reason = None,
-    stage: Stage = None,
-    rule: Rule = None,
-    destination: Destination = None,
-    since: Since = None,
-    everything: All = False,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-) -> None:
+@_with_options
+def discard(task: Task) -> dict[str, str]:
     """Nobody is to look at these letters again. They stay in Kafka for as long as the topic keeps them."""
-    wanted = _wanted(names or (), reason, stage, rule, destination, since)
-    _meant(wanted, everything, "discard")
-    with _box(at_night(config)) as box:
-        letters = _all(box, wanted)
-        _missing(wanted, letters)
+    with _box(at_night(task.config)) as box:
 
         def end(one: Letter) -> str:
             places = [(one.at.topic, one.at.partition, one.at.offset)]
-            return "discarded" if dry_run or box.ledger.discard(places) else "ended"
+            return "discarded" if task.dry_run or box.ledger.discard(places) else "ended"
 
-        came = _each(letters, end, box, "discard", wanted, dry_run)
-    _tell(came, "would be " if dry_run else "", as_json)
+        return _each(_named(box, task.wanted), end, box, task)
 
 
 # which ------------------------------------------------------------------------------------------------------------
@@ -201,6 +210,13 @@ def _all(box: Box, wanted: Wanted) -> list[Letter]:
         give_up(f"Kafka does not answer, or refuses ({error.code}): the dead letters are in its topic {box.topic}")
 
 
+def _named(box: Box, wanted: Wanted) -> list[Letter]:
+    """All that are wanted; ends the command where one that was named is not there."""
+    letters = _all(box, wanted)
+    _missing(wanted, letters)
+    return letters
+
+
 def _opened(box: Box, letters: Sequence[Letter]) -> list[Letter]:
     try:
         return asyncio.run(box.opened(letters))
@@ -232,14 +248,13 @@ def _todays(report: Report, ledger: Ledger) -> RuleSet:
     return rules.with_revision(active.revision)
 
 
-def _each(
-    letters: Sequence[Letter], work: Callable[[Letter], str], box: Box, action: str, wanted: Wanted, dry: bool
-) -> dict[str, str]:
+def _each(letters: Sequence[Letter], work: Callable[[Letter], str], box: Box, task: Task) -> dict[str, str]:
     """Letter → what became of it; written down, unless it was only to see."""
     came: dict[str, str] = {}
-    number = None if dry else box.ledger.begin(Act(actor(), f"dlq {action}", wanted.destination or "", _words(wanted)))
+    act = Act(actor(), f"dlq {task.action}", task.wanted.destination or "", _words(task.wanted))
+    number = None if task.dry_run else box.ledger.begin(act)
     try:
-        with progress_bar(True, action) as progress:
+        with progress_bar(True, task.action) as progress:
             for one in letters:
                 came[one.name] = work(one)
                 progress(len(came), len(letters))

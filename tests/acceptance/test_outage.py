@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.one_vendor import PRO, arrivals, attempts, begin, held, worst_window
+from tests.acceptance.one_vendor import arrivals, attempts, begin, held, worst_window
 from tests.acceptance.test_acceptance import say
-from tests.flow.assembly import Assembly, appointment, until
+from tests.flow.assembly import PRO, Assembly, appointment, until
 
 WAITING = 100_000
 AWAY = 120.0

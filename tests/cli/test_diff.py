@@ -7,22 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Producer
 from typer.testing import CliRunner
 
 from pipeline.cli import app
-from pipeline.embedded import EmbeddedBroker
+from tests.cli.one_calendar import event, published
 
-SETTINGS = """
-kafka: {{bootstrap_servers: "{bootstrap}", group_id: diff}}
-layers: [payment]
-destinations:
-  calendar:
-    vendor: ecal
-    credential: {{api_key: {{env: NOBODY}}, api_secret: {{env: NOBODY}}}}
-    defaults: {{location: Online, all_day: true}}
-rules: rules.yaml
-"""
 RULES = """
 rules:
   - name: due
@@ -42,26 +31,20 @@ rules:
 """
 
 
+def billed() -> Iterator[tuple[str, str, bytes]]:
+    for number in range(40):
+        data = {"n": f"I-{number}", "amount": number - 10}
+        yield "invoices", str(number), event("due", 1, data)
+        if number % 4 == 0:
+            yield "payments", str(number), event("paid", 3, data)
+    yield "invoices", "x", b"no event"
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    broker = EmbeddedBroker()
-    (tmp_path / "calends.yaml").write_text(SETTINGS.format(bootstrap=broker.bootstrap))
     (tmp_path / "rules.yaml").write_text(RULES)
-    producer = Producer({"bootstrap.servers": broker.bootstrap, "acks": "all"})
-
-    def said(topic: str, kind: str, hour: int, number: int) -> None:
-        data = {"n": f"I-{number}", "amount": number - 10}
-        event = {"type": kind, "time": f"2026-11-01T0{hour}:00:00Z", "data": data}
-        producer.produce(topic, json.dumps(event).encode(), str(number))
-
-    for number in range(40):
-        said("invoices", "due", 1, number)
-        if number % 4 == 0:
-            said("payments", "paid", 3, number)
-    producer.produce("invoices", b"no event", "x")
-    assert producer.flush(30) == 0
-    yield tmp_path
-    broker.close()
+    with published(tmp_path, "payment", billed()):
+        yield tmp_path
 
 
 def diff(folder: Path, new: str, *arguments: str) -> tuple[int, str]:

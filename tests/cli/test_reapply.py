@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Producer
 from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.dead_letters import keep
-from pipeline.embedded import EmbeddedBroker
 from pipeline.ledger import Ledger
 from pipeline.meaning import ledger_of
 from pipeline.model.event import decode
@@ -21,18 +18,8 @@ from pipeline.operate.check import check
 from pipeline.rules.selftest import state_of
 from pipeline.stream.configured import kafka_config
 from pipeline.stream.ranges import Span, bounds_of, read
+from tests.cli.one_calendar import event, published
 
-SETTINGS = """
-kafka: {{bootstrap_servers: "{bootstrap}"}}
-ledger: {{url: "sqlite:///{folder}/ledger.db"}}
-layers: [note]
-destinations:
-  calendar:
-    vendor: ecal
-    credential: {{api_key: {{env: NOBODY}}, api_secret: {{env: NOBODY}}}}
-    defaults: {{location: Online, all_day: true}}
-rules: rules.yaml
-"""
 RIGHT = """
 rules:
   - name: made
@@ -91,15 +78,12 @@ class Scene:
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
-    broker = EmbeddedBroker()
-    producer = Producer({"bootstrap.servers": broker.bootstrap, "acks": "all"})
-    for hour, (kind, number, title) in enumerate(EVENTS, 1):
-        event = {"type": kind, "time": f"2026-11-01T0{hour}:00:00Z", "data": {"n": number, "t": title}}
-        producer.produce("events", json.dumps(event).encode(), number)
-    assert producer.flush(30) == 0
-    (tmp_path / "calends.yaml").write_text(SETTINGS.format(bootstrap=broker.bootstrap, folder=tmp_path))
-    yield Scene(tmp_path)
-    broker.close()
+    told = (
+        ("events", number, event(kind, hour, {"n": number, "t": title}))
+        for hour, (kind, number, title) in enumerate(EVENTS, 1)
+    )
+    with published(tmp_path, "note", told):
+        yield Scene(tmp_path)
 
 
 WRONG = {

@@ -27,6 +27,26 @@ ECAL = {"api_key": "test-key", "api_secret": "test-secret"}
 CALREPLY = {"client_id": "test-client", "client_secret": "test-client-secret"}
 APPTOTO = {"user": "user@example.com", "api_key": "test-key"}
 WEBHOOK = {"webhook_secret": "test-webhook-secret"}
+PRO, GROUP = "add_to_calendar_pro", "803a96ac-aaaa-2222-bbbb-6fb191041543"
+SECRETS: Mapping[str, Mapping[str, str]] = {
+    "ecal": ECAL,
+    "calreply": CALREPLY,
+    "apptoto": APPTOTO,
+    PRO: {"api_key": "test-key"},
+}
+SIMULATED: Mapping[str, Mapping[str, Any]] = {
+    "ecal": {},
+    "calreply": {"account_code": "acme", "api": "rokt"},
+    "apptoto": {"calendars": ["Acme"]},
+    PRO: {"groups": [GROUP]},
+}
+DESTINATIONS: Mapping[str, Mapping[str, Any]] = {
+    "ecal": {},
+    "calreply": {"options": {"account_code": "acme", "api": "rokt"}},
+    "apptoto": {"defaults": {"collection": "Acme"}},
+    PRO: {"defaults": {"collection": GROUP}},
+}
+"""Of each vendor: its credential, what its simulator is told, and what a destination there must say."""
 ENVIRONMENT = {f"TEST_{name.upper()}": value for name, value in (ECAL | CALREPLY | APPTOTO | WEBHOOK).items()}
 
 PERSON = "fcaf2d43-bcbd-4c5a-a7c0-2eb480bb4fd3"
@@ -124,6 +144,30 @@ class Sandbox:
         self.process.wait()
 
 
+def simulated(vendor: str, **more: Any) -> dict[str, Any]:
+    """An account at the sandbox, named after its vendor; `config` adds to what the simulator is told."""
+    config = {**SECRETS[vendor], **SIMULATED[vendor], **more.get("config", {})}
+    return {"name": vendor, "vendor": vendor, **more, "config": config}
+
+
+def account(sandbox: Sandbox, vendor: str, *windows: tuple[int, float], **more: Any) -> dict[str, Any]:
+    """That account in the settings, with a quota of so many calls in so many seconds."""
+    return {
+        "vendor": vendor,
+        "base_url": f"{sandbox.url}/{vendor}/{vendor}",
+        "credential": {name: {"env": f"TEST_{name.upper()}"} for name in SECRETS[vendor]},
+        "quota": [{"calls": calls, "per": f"{seconds:g}s"} for calls, seconds in windows],
+        "timeout": "5s",
+        "settle_time": "1s",
+        **more,
+    }
+
+
+def destinations(*vendors: str) -> dict[str, Any]:
+    """One of each, in the settings."""
+    return {vendor: {"account": vendor, **DESTINATIONS[vendor]} for vendor in vendors}
+
+
 def surroundings(bootstrap: str, folder: Path) -> dict[str, str]:
     """What a configuration of `configs/` is told to run here as it stands: a broker, a ledger and a port."""
     return {
@@ -188,37 +232,16 @@ class Assembly:
         sandbox: Any = None,
     ) -> None:
         """The sandbox with two accounts, or what stands in its place, and the configuration of the workers."""
-        self.sandbox = sandbox or Sandbox(
-            self.folder,
-            [
-                {"name": "ecal", "vendor": "ecal", **(ecal or {}), "config": ECAL | (ecal or {}).get("config", {})},
-                {
-                    "name": "calreply",
-                    "vendor": "calreply",
-                    **(calreply or {}),
-                    "config": CALREPLY | {"account_code": "acme", "api": "rokt"} | (calreply or {}).get("config", {}),
-                },
-            ],
-        )
-        text = rules.format(to="[ecal, calreply]", cancels="[ecal, calreply]").replace(
-            "[appointments]", f"[{self.topic('appointments')}]"
-        )
-        (self.folder / "rules.yaml").write_text(text)
-        self._configure(quota, concurrency, extra or {})
+        told = {"ecal": ecal or {}, "calreply": calreply or {}}
+        self.sandbox = sandbox or Sandbox(self.folder, [simulated(vendor, **more) for vendor, more in told.items()])
+        accounts = {vendor: account(self.sandbox, vendor, quota, concurrency=concurrency) for vendor in told}
+        self.configure(accounts, rules, extra or {})
         self.make_topics([self.topic("appointments"), self.topic("dead-letters")], partitions)
 
-    def _configure(self, quota: tuple[int, float], concurrency: int, extra: Mapping[str, Any]) -> None:
-        def account(vendor: str, secrets: Mapping[str, str]) -> dict[str, Any]:
-            return {
-                "vendor": vendor,
-                "base_url": f"{self.sandbox.url}/{vendor}/{vendor}",
-                "credential": {name: {"env": f"TEST_{name.upper()}"} for name in secrets},
-                "quota": [{"calls": quota[0], "per": f"{quota[1]:g}s"}],
-                "concurrency": concurrency,
-                "timeout": "5s",
-                "settle_time": "1s",
-            }
-
+    def configure(
+        self, accounts: Mapping[str, Any], rules: str = APPOINTMENT, extra: Mapping[str, Any] | None = None
+    ) -> None:
+        """The settings with a destination for each of these accounts, and rules that send to all of them."""
         settings = {
             "kafka": {
                 "bootstrap_servers": self.bootstrap,
@@ -226,15 +249,15 @@ class Assembly:
                 "dead_letter_topic": self.topic("dead-letters"),
             },
             "ledger": {"url": self.ledger},
-            "accounts": {"ecal": account("ecal", ECAL), "calreply": account("calreply", CALREPLY)},
-            "destinations": {
-                "ecal": {"account": "ecal"},
-                "calreply": {"account": "calreply", "options": {"account_code": "acme", "api": "rokt"}},
-            },
+            "accounts": accounts,
+            "destinations": destinations(*accounts),
             "rules": "rules.yaml",
-            **extra,
+            **(extra or {}),
         }
         (self.folder / "calends.yaml").write_text(json.dumps(settings))
+        to = f"[{', '.join(accounts)}]"
+        text = rules.format(to=to, cancels=to).replace("[appointments]", f"[{self.topic('appointments')}]")
+        (self.folder / "rules.yaml").write_text(text)
 
     def make_topics(self, topics: Sequence[str], partitions: int) -> None:
         if self.embedded:

@@ -13,19 +13,11 @@ from typing import Any
 import pytest
 
 from pipeline.cli.sandbox import DEMO
+from pipeline.demo.example import SECRETS
 from pipeline.operate.check import check
 from tests.flow.assembly import PERSON, Sandbox, publish, running, surroundings, until
 
 EXAMPLE = Path(__file__).parents[2] / "configs" / "examples" / "four-vendors.yaml"
-SECRETS = {
-    "ECAL_API_KEY": "demo-key",
-    "ECAL_API_SECRET": "demo-secret",
-    "CALREPLY_CLIENT_ID": "demo-id",
-    "CALREPLY_CLIENT_SECRET": "demo-secret",
-    "APPTOTO_USER": "demo-user",
-    "APPTOTO_API_KEY": "demo-key",
-    "ATCP_API_KEY": "demo-key",
-}
 WHEN = {"from": "2027-03-01T09:00:00", "until": "2027-03-01T10:00:00", "time_zone": "Europe/Berlin"}
 APPOINTMENT = {"number": 1, "customer_id": "C1", "title": "Tea", "place": "Here", "name": "Ann", "email": "a@b.example"}
 ACCOUNTS = ("acme-ecal", "acme-calreply", "acme-apptoto", "acme-pages")

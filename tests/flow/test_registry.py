@@ -16,17 +16,13 @@ from tests.flow.assembly import PERSON, Assembly, appointment, free_port, until
 from tests.flow.test_flow import arrive, begin, clean, titles
 from tests.services.schema_registry import SchemaRegistry
 
+UUID, LOCAL = {"type": "string", "logicalType": "uuid"}, {"type": "long", "logicalType": "local-timestamp-millis"}
+FIELDS = {"key": "string", "title": "string", "person": UUID, "start": LOCAL, "end": LOCAL}
 MADE = {
     "type": "record",
     "name": "made",
     "namespace": "appointment",
-    "fields": [
-        {"name": "key", "type": "string"},
-        {"name": "title", "type": "string"},
-        {"name": "person", "type": {"type": "string", "logicalType": "uuid"}},
-        {"name": "start", "type": {"type": "long", "logicalType": "local-timestamp-millis"}},
-        {"name": "end", "type": {"type": "long", "logicalType": "local-timestamp-millis"}},
-    ],
+    "fields": [{"name": name, "type": kind} for name, kind in FIELDS.items()],
 }
 SETTING = "CALENDS_KAFKA__SCHEMA_REGISTRY__URL"
 

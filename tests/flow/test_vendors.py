@@ -6,7 +6,6 @@ Counted at the vendor. The embedded parts are enough: what is new here is the ve
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -16,44 +15,11 @@ from typing import Any
 import pytest
 
 from pipeline.embedded import EmbeddedBroker
-from tests.flow.assembly import Assembly, Sandbox, appointment, until
+from tests.flow.assembly import APPOINTMENT, PRO, Assembly, Sandbox, account, appointment, simulated, until
 
-PRO, GROUP = "add_to_calendar_pro", "803a96ac-aaaa-2222-bbbb-6fb191041543"
 VENDORS = ("ecal", "calreply", "apptoto", PRO)
-SECRETS: Mapping[str, Mapping[str, str]] = {
-    "ecal": {"api_key": "test-key", "api_secret": "test-secret"},
-    "calreply": {"client_id": "test-client", "client_secret": "test-client-secret"},
-    "apptoto": {"user": "user@example.com", "api_key": "test-key"},
-    PRO: {"api_key": "test-key"},
-}
-CONFIG: Mapping[str, Mapping[str, Any]] = {
-    "ecal": {},
-    "calreply": {"account_code": "acme", "api": "rokt"},
-    "apptoto": {"calendars": ["Acme"]},
-    PRO: {"groups": [GROUP]},
-}
-OPTIONS: Mapping[str, Mapping[str, Any]] = {"calreply": {"account_code": "acme", "api": "rokt"}}
-DEFAULTS: Mapping[str, Mapping[str, Any]] = {"apptoto": {"collection": "Acme"}, PRO: {"collection": GROUP}}
-RULES = """
-rules:
-  - name: appointment
-    from: [appointments]
-    on: appointment.made
-    send:
-      - to: [ecal, calreply, apptoto, add_to_calendar_pro]
-        key: "{{ data.key }}"
-        identity: "{{ data.person }}"
-        entry:
-          title: "{{ data.title }}"
-          location: Online
-          start: "{{ data.start }}"
-          end: "{{ data.end }}"
-          time_zone: Europe/Paris
-  - name: appointment-gone
-    from: [appointments]
-    on: appointment.cancelled
-    send: [{to: [ecal, calreply, apptoto, add_to_calendar_pro], key: "{{ data.key }}", delete: true}]
-"""
+# Add to Calendar PRO can show a cancelled entry, and so would keep it.
+RULES = APPOINTMENT.replace("cancel: true", "delete: true")
 
 
 @pytest.fixture
@@ -67,34 +33,10 @@ def assembly(tmp_path: Path) -> Iterator[Assembly]:
         broker.close()
 
 
-def begin(assembly: Assembly, monkeypatch: pytest.MonkeyPatch, timeout: str = "5s", **extra: Any) -> None:
-    secrets = {f"{vendor}_{name}".upper(): value for vendor, of in SECRETS.items() for name, value in of.items()}
-    for name, value in secrets.items():
-        monkeypatch.setenv(name, value)
-    accounts = [{"name": v, "vendor": v, "config": {**SECRETS[v], **CONFIG[v]}} for v in VENDORS]
-    assembly.sandbox = Sandbox(assembly.folder, accounts)
-    settings = {
-        "kafka": {"bootstrap_servers": assembly.bootstrap, "dead_letter_topic": "dead-letters", **extra},
-        "ledger": {"url": assembly.ledger},
-        "accounts": {
-            vendor: {
-                "vendor": vendor,
-                "base_url": f"{assembly.sandbox.url}/{vendor}/{vendor}",
-                "credential": {name: {"env": f"{vendor}_{name}".upper()} for name in SECRETS[vendor]},
-                "quota": [{"calls": 500, "per": "1s"}],
-                "timeout": timeout,
-                "settle_time": "2s",
-            }
-            for vendor in VENDORS
-        },
-        "destinations": {
-            vendor: {"account": vendor, "options": OPTIONS.get(vendor, {}), "defaults": DEFAULTS.get(vendor, {})}
-            for vendor in VENDORS
-        },
-        "rules": "rules.yaml",
-    }
-    (assembly.folder / "calends.yaml").write_text(json.dumps(settings))
-    (assembly.folder / "rules.yaml").write_text(RULES)
+def begin(assembly: Assembly, timeout: str = "5s") -> None:
+    assembly.sandbox = Sandbox(assembly.folder, [simulated(vendor) for vendor in VENDORS])
+    accounts = {v: account(assembly.sandbox, v, (500, 1.0), timeout=timeout, settle_time="2s") for v in VENDORS}
+    assembly.configure(accounts, RULES)
 
 
 def key_at(vendor: str, key: str) -> str:
@@ -125,8 +67,8 @@ def titles(count: int, title: str) -> dict[str, str]:
     return {f"k{number}": f"{title} {number}" for number in range(count)}
 
 
-def test_one_event_is_an_entry_at_four_vendors(assembly: Assembly, monkeypatch: pytest.MonkeyPatch) -> None:
-    begin(assembly, monkeypatch)
+def test_one_event_is_an_entry_at_four_vendors(assembly: Assembly) -> None:
+    begin(assembly)
     say(assembly, titles(60, "made"))
     assembly.worker()
     arrive(assembly, titles(60, "made"))
@@ -147,11 +89,9 @@ FAULTS: Mapping[str, Mapping[str, Any]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_lost_answer_ends_in_one_entry_in_its_last_state(
-    assembly: Assembly, monkeypatch: pytest.MonkeyPatch, fault: str
-) -> None:
+def test_a_lost_answer_ends_in_one_entry_in_its_last_state(assembly: Assembly, fault: str) -> None:
     """Create, update and delete, each while its first answers are lost."""
-    begin(assembly, monkeypatch, timeout="1s")
+    begin(assembly, timeout="1s")
     assembly.worker()
     first = {"first": "first"}  # so that CalReply's token is there: what is lost is to be a write
     say(assembly, first)

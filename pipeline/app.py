@@ -10,7 +10,7 @@ import random
 import signal
 import socket
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import ceil
@@ -135,7 +135,6 @@ class Worker:
     async def _compose(self) -> None:
         config = kafka_config(self.settings, self.rules)
         self.accounts = _accounts(self.settings, self.telemetry)
-        self.lanes = _lanes(self.settings, self.accounts, self.ledger, self.threads, self.telemetry, self.watch)
         self.intake = Intake(
             self.rules,
             self.ledger,
@@ -147,6 +146,7 @@ class Worker:
             self.registry,
         )
         self.intake.consumer = Consumer(config, self.intake.assigned, self.telemetry)
+        self.lanes = _lanes(self, self.intake.in_burst)
         destinations = {name: self.settings.account_of(name)[0] for name in self.settings.destinations}
         self.telemetry.declare(
             ((name, self.settings.vendor_of(name).name, account) for name, account in destinations.items()),
@@ -286,14 +286,8 @@ def account_of(settings: Settings, name: str, events: TokenEvents) -> Account:
     return Account(account_name, vendor, options, caller, Pace(windows_of(account, vendor)), credential, tokens)
 
 
-def _lanes(
-    settings: Settings,
-    accounts: Mapping[str, Account],
-    ledger: Ledger,
-    threads: Threads,
-    telemetry: Telemetry,
-    watch: Callable[[], Awaitable[None]],
-) -> dict[str, Lane]:
+def _lanes(worker: Worker, in_burst: Callable[[], bool]) -> dict[str, Lane]:
+    settings = worker.settings
     owner, lanes = f"{worker_name()}-{random.randrange(16**6):06x}", {}
     for name in settings.destinations:
         account_name, account = settings.account_of(name)
@@ -302,18 +296,19 @@ def _lanes(
         interval = max((w.seconds / w.calls for w in windows_of(account, vendor)), default=0.0)
         lanes[name] = Lane(
             destination=name,
-            account=accounts[account_name],
+            account=worker.accounts[account_name],
             options=settings.options_of(name),
             vendor_key=vendor_keys(settings, name),
-            ledger=ledger,
-            in_threads=threads,
-            telemetry=telemetry,
+            ledger=worker.ledger,
+            in_threads=worker.threads,
+            telemetry=worker.telemetry,
             owner=owner,
             timeout=account.timeout or vendor.defaults.timeout,
             # No more than can leave, evenly spaced, while the claim is good to start a call.
             capacity=min(concurrency, ceil(1.5 / interval)) if interval else concurrency,
             interval=interval,
-            watch=watch,
+            in_burst=in_burst,
+            watch=worker.watch,
             random=random.random,
             wall=lambda: datetime.now(UTC),
         )

@@ -24,6 +24,11 @@ Partition = tuple[str, int]
 
 LOOK_BACK_EVERY = 1.0
 """Seconds."""
+BURST = 1.0
+"""Seconds for which lanes with a quota wait while more is known to come: what is wanted may be superseded by it, and
+a call for it be wasted. So long, no quota is lost: its tokens are all free then."""
+SLICE = 50
+"""Records that are read before others get their turn: calls must leave on time."""
 
 
 @dataclass(slots=True)
@@ -59,6 +64,12 @@ class Intake:
     seen: dict[Partition, int] = field(default_factory=dict)
     """What this worker knows to be in the ledger of the partitions that it reads."""
     _looked_at: float = 0.0
+    _burst_since: float | None = None
+    _woken_later: set[str] = field(default_factory=set)
+
+    def in_burst(self) -> bool:
+        """Whether more is being read at this moment, and has been for a short while only."""
+        return self._burst_since is not None and time.monotonic() - self._burst_since < BURST
 
     async def assigned(self, partitions: list[Partition]) -> dict[Partition, int]:
         """Where to seek to. Raises LedgerLost where that cannot be told."""
@@ -117,6 +128,7 @@ class Intake:
             if records:
                 await self._take(records, stopping)
             else:
+                self._burst(False, 0.0)
                 await self._look_back()
 
     async def lag(self) -> dict[str, int]:
@@ -149,7 +161,10 @@ class Intake:
         records = await self._opened(records, stopping)
         if stopping.is_set():
             return
-        batch = self.read(records)
+        batch = Batch()
+        for start_at in range(0, len(records), SLICE):
+            self.read(records[start_at : start_at + SLICE], batch)
+            await asyncio.sleep(0)
         while not stopping.is_set():
             try:
                 await self._write(records, batch)
@@ -163,6 +178,7 @@ class Intake:
             return
         self.telemetry.intake_batch(len(records), time.monotonic() - started)
         assert self.consumer is not None
+        self._burst(self.consumer.more_after(batch.next_offsets), started)
         await self.consumer.commit(batch.next_offsets)
 
     async def _opened(self, records: Sequence[Record], stopping: asyncio.Event) -> Sequence[Record]:
@@ -212,16 +228,22 @@ class Intake:
                 return
             middle = len(records) // 2
             for part in (records[:middle], records[middle:]):
-                await self._write(part, self.read(part))
+                await self._write(part, self.read(part, Batch()))
             return
         self._tell(batch, applied.stale)
         for destination, n in applied.saved.items():
             self.telemetry.calls_saved(destination, n)
-        self.wake(applied.ready)
+        self._woken_later |= applied.ready
 
-    def read(self, records: Sequence[Record]) -> Batch:
-        """Decodes and runs the rules; what fails is a dead letter by itself."""
-        batch = Batch()
+    def _burst(self, more: bool, started: float) -> None:
+        """Notes whether more is known to come, and wakes the lanes as soon as they may go on."""
+        self._burst_since = (self._burst_since or started) if more else None
+        if not self.in_burst():
+            self.wake(self._woken_later)
+            self._woken_later = set()
+
+    def read(self, records: Sequence[Record], batch: Batch) -> Batch:
+        """Decodes and runs the rules, into the batch; what fails is a dead letter by itself."""
         for record in records:
             self._read(record, batch)
             batch.next_offsets[record.at.topic, record.at.partition] = record.at.offset + 1

@@ -68,6 +68,8 @@ class Lane:
     capacity: int
     interval: float
     """Seconds between two calls that the quota allows in the long run; 0: any number."""
+    in_burst: Callable[[], bool]
+    """Whether what is wanted is being superseded at this moment: then calls are not worth their quota yet."""
     watch: Callable[[], Awaitable[None]]
     """Reads anew what must not be called."""
     random: Callable[[], float]
@@ -115,7 +117,7 @@ class Lane:
         now = time.monotonic()
         room = self.capacity + int(self._rate.at(now) * IN_HAND) - len(self._calls)
         more, self._full = False, room <= 0
-        if not self._full and not self.paused and self.account.open():
+        if not self._full and not self.paused and self.account.open() and not (self.interval and self.in_burst()):
             try:
                 more = await self._claim(room)
             except LedgerUnavailable as error:

@@ -153,6 +153,11 @@ class Consumer:
     def assigned(self) -> list[Partition]:
         return sorted((part.topic, part.partition) for part in self._client.assignment()) if self._client else []
 
+    def more_after(self, next_offsets: Offsets) -> bool:
+        """Whether, as far as is known, more lies in these partitions."""
+        ends = ((self._client.highwater(TopicPartition(*part)), offset) for part, offset in next_offsets.items())
+        return any(end is not None and end > offset for end, offset in ends)
+
     def topics(self) -> frozenset[str]:
         """Those that the group reads, whichever member does."""
         return frozenset(self._client.subscription()) if self._client else frozenset()

@@ -84,8 +84,8 @@ def lane_of(
 ) -> Lane:
     telemetry = Telemetry(b"key")
     return Lane(
-        "d", account, {}, str, cast(Ledger, ledger), in_place, telemetry, "worker", 5.0, 1, interval, watch,
-        lambda: 0.5, lambda: datetime.now(UTC),
+        "d", account, {}, str, cast(Ledger, ledger), in_place, telemetry, "worker", 5.0, 1, interval,
+        lambda: False, watch, lambda: 0.5, lambda: datetime.now(UTC),
     )  # fmt: skip
 
 
@@ -201,6 +201,23 @@ async def test_results_are_kept_while_the_ledger_is_away() -> None:
         stopping.set()
         await running
     assert [result.sent for result in ledger.settled] == [True]
+
+
+async def test_a_lane_with_a_quota_claims_nothing_in_a_burst() -> None:
+    ledger, vendor, stopping = OneEntry(), LateVendor(), asyncio.Event()
+    vendor.may_answer.set()
+    lane = lane_of(account_of(vendor), ledger, interval=0.01)
+    lane.in_burst = lambda: True
+    running = asyncio.create_task(lane.run(stopping))
+    await asyncio.sleep(0.1)
+    granted_meanwhile = ledger.granted
+    lane.in_burst = lambda: False
+    lane.work.set()
+    async with asyncio.timeout(10):
+        await vendor.called.wait()
+        stopping.set()
+        await running
+    assert granted_meanwhile == 0
 
 
 class NoToken:

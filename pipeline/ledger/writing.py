@@ -31,12 +31,20 @@ class Words:
         """Adds to `messages`. Of what is at the vendor as wanted, no record is kept."""
         if after.state == "idle" and after.raws:
             after = replace(after, raws={})
-        if entries.died(before, after):
-            messages += self.dead_letters(after)
+        if after.state == "dead":
+            messages += self.dead_letters(_untold(before, after))
         if self.outcome is None or not after.events or after.state not in ENDED:
             return after
         messages.append(self.outcome(after, answer))
         return replace(after, events=None)
+
+
+def _untold(before: Facts, after: Facts) -> Facts:
+    """The dead entry with those of its records of which no letter tells yet: all of them, if it has died just now."""
+    if entries.died(before, after):
+        return after
+    new = {name: raw for name, raw in after.raws.items() if before.layers.get(name) != after.layers.get(name)}
+    return replace(after, raws=new)
 
 
 def keep(

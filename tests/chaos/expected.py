@@ -75,11 +75,13 @@ def _entry(events: list[Event], destination: str, homes: Mapping[str, str]) -> d
 
 
 def dead(events: Iterable[Event], destinations: int, base: float) -> dict[bytes, int]:
-    """Record value → how many dead letters it must at least come to."""
+    """Record value → how many dead letters it must at least come to. Of what vendors refuse, the newest that was said
+    of a key: an older one may have been superseded before it was sent."""
     found: dict[bytes, int] = {}
-    for event in events:
+    refused: dict[str, Event] = {}
+    for event in sorted(events, key=lambda event: (event.when, event.at)):
         if event.raw is not None:
             found[event.raw] = found.get(event.raw, 0) + 1
         elif event.data.get("title", "").startswith(REFUSED):
-            found[event.value(base)] = destinations
-    return found
+            refused[event.key] = event
+    return found | {event.value(base): destinations for event in refused.values()}

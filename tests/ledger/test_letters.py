@@ -35,6 +35,17 @@ def test_a_dead_entry_is_tried_again_once(opened: Open) -> None:
     assert (state(ledger), ledger.letters_ended("dead", {})) == ("idle", {(0, 5): "replayed"})
 
 
+def test_a_repeat_of_what_died_has_a_letter_of_its_own(opened: Open) -> None:
+    """It is the newest there is: the letter of the one before would be refused as stale."""
+    ledger = opened(windows=ROOMY)
+    buried(ledger)
+    assert len(posted(ledger)) == 1
+    take(ledger, change("k", 2, change("k")[0].content["title"]))
+    assert (state(ledger), len(posted(ledger))) == ("dead", 1)
+    take(ledger, change("k", 2, change("k")[0].content["title"]))
+    assert posted(ledger) == [], "the same record again"
+
+
 def test_to_see_what_would_come_of_it_changes_nothing(opened: Open) -> None:
     ledger = opened(windows=ROOMY)
     buried(ledger)

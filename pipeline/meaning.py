@@ -89,6 +89,7 @@ def ledger_of(settings: Settings) -> Ledger:
         lambda facts: dead_letters.of_entry(dead, facts, time.time()),
         told if outcome else None,
         budgets_of(settings),
+        () if seal is None else seal.hash_keys,
     )
 
 

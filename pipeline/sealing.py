@@ -27,8 +27,12 @@ class Seal:
     def __init__(self, keys: list[str]) -> None:
         """`keys`: the newest first, each at least 32 characters."""
         self._fernet = MultiFernet([Fernet(base64.urlsafe_b64encode(_derived("seal", key))) for key in keys])
-        self.hash_key = _derived("hash", keys[0])
+        self.hash_keys = [_derived("hash", key) for key in keys]
+
+    @property
+    def hash_key(self) -> bytes:
         """For keyed hashes in log lines."""
+        return self.hash_keys[0]
 
     def close(self, value: bytes) -> bytes:
         return self._fernet.encrypt(value)

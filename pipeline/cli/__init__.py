@@ -38,6 +38,8 @@ COMMANDS = {
     "pause": "Send nothing to a destination until it is resumed. Every worker obeys within a quarter of a second.",
     "resume": "Lift a pause of `calends pause`, or with --rule the hold of a rule that the vendor refused.",
     "reconcile": "Read a vendor back and report what differs from what it acknowledged; put it right with --repair.",
+    "forget": "Erase a person at the vendors and in the ledger; a late event does not bring them back.",
+    "export": "Write what the ledger knows of entries as lines of JSON, of all, a destination or a person.",
     "dlq": "List, show, replay or discard dead letters.",
     "audit": "Show what people did by hand, the newest first.",
     "call": "Call a vendor's API: signed, inside the account's quota, and audited in the ledger.",

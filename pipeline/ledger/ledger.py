@@ -34,6 +34,7 @@ from pipeline.ledger import (
 )
 from pipeline.ledger.database import Database, clock
 from pipeline.ledger.drift import DriftBook
+from pipeline.ledger.forgetting import ForgetBook
 from pipeline.ledger.revisions import RuleBook
 from pipeline.ledger.taking import Asked
 from pipeline.ledger.values import (
@@ -79,6 +80,7 @@ class Ledger:
         dead_letters: Callable[[Facts], Sequence[Message]],
         outcomes: Callable[[Facts, Answer | None], Message] | None = None,
         budgets: Mapping[str, Budget] | None = None,
+        hash_keys: Sequence[bytes] = (),
     ) -> None:
         self.policies = policies
         self.quotas = quotas
@@ -91,6 +93,7 @@ class Ledger:
         self.noticed: Callable[[], None] = lambda: None
         """Called, in a thread, once this process has found an older copy in the ledger's place at a new connection."""
         self.rules = RuleBook(self._transaction)
+        self.forgetting = ForgetBook(self._transaction, self._database.look, policies, tuple(hash_keys))
         self.drift = DriftBook(self._transaction, self._database.look, policies)
 
     def _transaction(self, work: Callable[[Connection], T]) -> T:
@@ -178,7 +181,7 @@ class Ledger:
         def work(connection: Connection) -> Applied:
             unsure = bool(next_offsets) and offsets.check(connection, next_offsets, seen or {})
             offsets.write(connection, next_offsets)
-            asked = Asked(changes, links, rosters)
+            asked = self.forgetting.without(connection, Asked(changes, links, rosters))
             now = clock(connection)
             batch, changed = taking.take(connection, self.policies, self._words, asked, now, unsure=unsure)
             outbox.post(connection, dead)
@@ -203,7 +206,7 @@ class Ledger:
         stale or would die again. The lanes send it, inside the quota."""
 
         def work(connection: Connection) -> Replayed:
-            now, asked = clock(connection), Asked(changes, links, rosters)
+            now, asked = clock(connection), self.forgetting.without(connection, Asked(changes, links, rosters))
             taken = functools.partial(
                 taking.take, policies=self.policies, words=self._words, asked=asked, now=now, again=True
             )

@@ -250,3 +250,17 @@ drift = Table(
     Column("became", String),
     PrimaryKeyConstraint("destination", "key", "kind"),
 )
+
+forgotten = Table(
+    "forgotten",
+    metadata,
+    Column("mark", Name, primary_key=True),
+    Column("at", Double, nullable=False),
+)
+
+forgetting_keys = Table(
+    "forgetting_keys",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key", LargeBinary, nullable=False),
+)

@@ -266,5 +266,7 @@ class Vendor:
     """Credits of the account's budget that the call uses up."""
     inbound: Callable[[bytes], Sequence[Notice] | None] | None = None
     """What a webhook's body tells; None: it cannot be read. A vendor without webhooks has no such function."""
+    keeps: tuple[str, ...] = ()
+    """What stays with the vendor of a person once their entries are deleted, in words; no call of ours deletes it."""
     read_back: ReadBack | None = None
     """How to read back what it holds; None: it cannot be compared."""

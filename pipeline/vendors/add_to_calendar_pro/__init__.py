@@ -27,5 +27,6 @@ VENDOR = Vendor(
     probe=payload.probe,
     cost=defaults.cost,
     inbound=inbound.inbound,
+    keeps=("answers to RSVP forms, and what people have put into calendars of their own by the public link",),
     read_back=readback.READ_BACK,
 )

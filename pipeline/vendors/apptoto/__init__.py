@@ -18,5 +18,9 @@ VENDOR = Vendor(
     probe=payload.probe,
     together=payload.together,
     inbound=inbound.read,
+    keeps=(
+        "deleted events, marked is_deleted, with their participants",
+        "contacts that were made of participants, and messages that were sent to them",
+    ),
     read_back=readback.READ_BACK,
 )

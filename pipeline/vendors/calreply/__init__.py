@@ -18,5 +18,9 @@ VENDOR = Vendor(
     probe=payload.probe,
     tokens=credential.TOKENS,
     inbound=inbound.inbound,
+    keeps=(
+        "the subscription's record, also once it has ended",
+        "events of api: calreply, which has no delete",
+    ),
     read_back=readback.READ_BACK,
 )

@@ -17,5 +17,6 @@ VENDOR = Vendor(
     read=responses.read,
     probe=payload.probe,
     inbound=inbound.read,
+    keeps=("the subscriber: ecalId, e-mail address, the calendars they chose",),
     read_back=readback.READ_BACK,
 )

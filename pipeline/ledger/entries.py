@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, literal, select, text, tuple_, union_all, update
+from sqlalchemy import ColumnElement, Connection, delete, func, literal, select, text, tuple_, union_all, update
 
 from pipeline.ledger import bulk
 from pipeline.ledger import tables as t
@@ -155,6 +155,12 @@ def totals(connection: Connection) -> dict[str, int]:
     """Destination → all its rows: a look at each of them."""
     query = select(t.entries.c.destination, func.count()).group_by(t.entries.c.destination)
     return dict(connection.execute(query).all())
+
+
+def first(connection: Connection, which: Sequence[ColumnElement[bool]], limit: int) -> list[Facts]:
+    """The first rows of these, by destination and key."""
+    query = select(*_COLUMNS).where(*which).order_by(*_KEY.clauses).limit(limit)
+    return [_facts(row) for row in connection.execute(query)]
 
 
 def of_key(connection: Connection, key: str) -> list[Facts]:

@@ -34,6 +34,7 @@ from pipeline.ledger import (
 )
 from pipeline.ledger.database import Database, clock
 from pipeline.ledger.drift import DriftBook
+from pipeline.ledger.exporting import Exporting
 from pipeline.ledger.forgetting import ForgetBook
 from pipeline.ledger.revisions import RuleBook
 from pipeline.ledger.taking import Asked
@@ -94,6 +95,7 @@ class Ledger:
         """Called, in a thread, once this process has found an older copy in the ledger's place at a new connection."""
         self.rules = RuleBook(self._transaction)
         self.forgetting = ForgetBook(self._transaction, self._database.look, policies, tuple(hash_keys))
+        self.export = Exporting(self._database.look)
         self.drift = DriftBook(self._transaction, self._database.look, policies)
 
     def _transaction(self, work: Callable[[Connection], T]) -> T:

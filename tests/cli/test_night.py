@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from pipeline.cli import app
 from pipeline.ledger import Ledger
 from pipeline.meaning import ledger_of
 from pipeline.model.change import Change, Version
-from pipeline.model.outcome import Retry
+from pipeline.model.outcome import Accepted, Retry
 from pipeline.operate.check import check
 from tests.ledger.test_ledger import result
 
@@ -187,3 +188,40 @@ def test_a_resume_says_what_still_holds(night: Night) -> None:
 def test_a_destination_that_is_not_there_is_wrong_usage(night: Night, command: str) -> None:
     code, shown = night.calends(command, "thare")
     assert (code, "did you mean there?" in shown) == (2, True)
+
+
+# export -----------------------------------------------------------------------------------------------------------
+
+
+def test_an_export_tells_desired_and_observed_of_all_or_of_one_person(night: Night) -> None:
+    night.take("k1")
+    night.take("k2", subscriber="anna")
+    (grant,) = night.ledger.claim("there", "worker", 1, 20.0).grants
+    night.ledger.settle([replace(result(grant, Accepted("v1")), account="acme")])
+    code, shown = night.calends("export")
+    assert code == 0
+    lines = [json.loads(line) for line in shown.splitlines()]
+    assert [line["key"] for line in lines] == ["k1", "k2"]
+    assert {line["key"]: line["desired"]["title"] for line in lines} == {"k1": "hidden title", "k2": "hidden title"}
+    assert [line["state"] for line in lines if line["observed"] == line["desired"]] == ["idle"]
+    one = night.calends("export", "--subscriber", "anna")[1]
+    assert [json.loads(line)["key"] for line in one.splitlines()] == ["k2"]
+    assert night.calends("export", "-d", "elsewhere") == (0, "")
+    assert [act["outcome"] for act in night.json("audit")] == ["0 entries", "1 entries", "2 entries"]
+
+
+def test_an_export_holds_a_page_at_a_time_in_memory(night: Night) -> None:
+    version = Version(1, "topic", 3, 1, 1)
+    text = {**CONTENT, "description": "x" * 2000}
+    for start in range(0, 6000, 1000):
+        changes = [
+            (Change("there", f"k{n:05}", "upsert", version, "r", content=text, identity="i"), {"value": "x"})
+            for n in range(start, start + 1000)
+        ]
+        night.ledger.take(changes, [], [], {("topic", 3): start + 1})
+    tracemalloc.start()
+    count = sum(1 for _ in night.ledger.export.every())
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert count == 6000
+    assert most < 16e6  # all of them are 40 MB

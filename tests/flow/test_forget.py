@@ -1,5 +1,5 @@
-"""`calends forget`: no trace of the person at the vendor, in the ledger, logs, metrics and topics; no late event brings them
-back. Everything else stays.
+"""`calends forget`: no trace of the person at the vendor, in the ledger, logs, metrics and topics; no late event brings
+them back. Everything else stays.
 """
 
 from __future__ import annotations

@@ -1,0 +1,48 @@
+"""`calends export`: what the ledger knows of entries, as lines of JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.ledger import at_night, known_destination, opened
+from pipeline.cli.options import HERE, USAGE, Config, give_up
+from pipeline.ledger import Act
+from pipeline.operate.call import actor
+from pipeline.operate.exporting import told
+
+Destination = Annotated[
+    str | None, typer.Option("--destination", "-d", metavar="NAME", help="At this destination only.")
+]
+Subscriber = Annotated[str | None, typer.Option("--subscriber", "-s", metavar="ID", help="Of this person only.")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to; else standard output.")]
+
+
+def export(
+    config: Config = HERE, destination: Destination = None, subscriber: Subscriber = None, output: Output = None
+) -> None:
+    """Write what the ledger knows of entries as lines of JSON, of all, a destination or a person.
+
+    The lines hold content and persons: treat them like the events.
+    """
+    report = at_night(config)
+    assert report.settings is not None
+    if destination is not None:
+        known_destination(report.settings, destination)
+    with opened(report.settings) as ledger:
+        detail = "of one person" if subscriber is not None else "of everybody"
+        act, count = ledger.begin(Act(actor(), "export", destination or "", detail)), 0
+        try:
+            with nullcontext(sys.stdout) if output is None else output.open("w", encoding="utf-8") as file:
+                for count, row in enumerate(ledger.export.every(destination, subscriber), start=1):
+                    file.write(json.dumps(told(row), ensure_ascii=False, separators=(",", ":")) + "\n")
+        except OSError as error:
+            if not isinstance(error, BrokenPipeError):
+                give_up(f"{output or 'standard output'}: {error.strerror}", USAGE)
+        finally:
+            ledger.end(act, f"{count} entries")

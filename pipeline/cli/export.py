@@ -39,8 +39,9 @@ def export(
         act, count = ledger.begin(Act(actor(), "export", destination or "", detail)), 0
         try:
             with nullcontext(sys.stdout) if output is None else output.open("w", encoding="utf-8") as file:
-                for count, row in enumerate(ledger.export.every(destination, subscriber), start=1):
+                for row in ledger.export.every(destination, subscriber):
                     file.write(json.dumps(told(row), ensure_ascii=False, separators=(",", ":")) + "\n")
+                    count += 1
         except OSError as error:
             if not isinstance(error, BrokenPipeError):
                 give_up(f"{output or 'standard output'}: {error.strerror}", USAGE)

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from pipeline.account import Account, probe
 from pipeline.ledger import Hold, Ledger, LedgerUnavailable, Message, Posted
-from pipeline.ledger.draining import drained_in
+from pipeline.ledger.draining import HORIZONS, drained_in, late_when_drained
 from pipeline.sealing import Seal, SealBroken
 from pipeline.stream import Producer, StreamError
 from pipeline.telemetry import GaugeRow, Telemetry
@@ -236,13 +236,19 @@ class Housekeeping:
         if started < self._count_at:
             return
         backlog, totals = await self._look(self.ledger.backlog), await self._look(self.ledger.totals)
+        urgent = await self._look(lambda: self.ledger.urgent(HORIZONS))
         self._count_at = time.monotonic() + (time.monotonic() - started) / COUNTING_SHARE
         rows = [GaugeRow(destination, state, n) for (destination, state), (n, _) in backlog.items()]
         for destination, n in totals.items():
             unsettled = sum(row.count for row in rows if row.destination == destination)
             rows.append(GaugeRow(destination, "idle", max(0, n - unsettled)))
         oldest = {destination: age for (destination, state), (_, age) in backlog.items() if state == "ready" and age}
-        self.telemetry.ledger_gauges(rows, oldest, drained_in(self.ledger, self.destinations, backlog))
+        self.telemetry.ledger_gauges(
+            rows,
+            oldest,
+            drained_in(self.ledger, self.destinations, backlog),
+            late_when_drained(self.ledger, self.destinations, urgent),
+        )
 
     async def _behind(self) -> None:
         if self.behind is None:

@@ -32,7 +32,7 @@ def build() -> grafana.Dashboard:
         choice("destination", "Destination", "calends_lanes_held"),
         choice("account", "Account", "calends_quota_used_ratio"),
     )
-    for part in (_quota, _backlog, _calls, _economy, _tokens):
+    for part in (_quota, _backlog, _late, _calls, _economy, _tokens):
         part(board)
     return numbered(board)
 
@@ -115,6 +115,27 @@ def _backlog(board: Dashboard) -> None:
             "CalendsLateFast",
             "From an event to its acceptance by the vendor.",
             *quantiles("calends_freshness_seconds", DESTINATION, "destination, le", "{{destination}}", 0.5, 0.9, 0.99),
+        )
+    )
+
+
+def _late(board: Dashboard) -> None:
+    board.with_panel(
+        lines(
+            "Late when drained",
+            "s",
+            "CalendsNotDrained",
+            "By how much some of what is ready will come after it matters, at the full rate of the quota.",
+            query(f"max by (destination) (calends_drained_late_seconds{{{DESTINATION}}})", "{{destination}}"),
+        )
+    )
+    board.with_panel(
+        lines(
+            "Oldest entry that could be sent",
+            "s",
+            "CalendsLateFast",
+            "Age of the oldest event that has not reached the vendor and could.",
+            query(f"max by (destination) (calends_oldest_ready_seconds{{{DESTINATION}}})", "{{destination}}"),
         )
     )
 

@@ -144,6 +144,14 @@ def backlog(connection: Connection, now: float) -> Backlog:
     }
 
 
+def urgent(connection: Connection, now: float, horizons: Sequence[float]) -> dict[str, list[int]]:
+    """Destination → how many of its ready entries matter by each of so many seconds from now."""
+    c = t.entries.c
+    counted = [func.count().filter(c.rank <= now + horizon) for horizon in horizons]
+    query = select(c.destination, *counted).where(text("state = 'ready'")).group_by(c.destination)
+    return {destination: list(counts) for destination, *counts in connection.execute(query).all()}
+
+
 def _oldest_age(connection: Connection, destination: str, now: float) -> float | None:
     """Seconds since the oldest event among the entries that are ready."""
     ready = (t.entries.c.destination == destination, text("state = 'ready'"), UNSETTLED)

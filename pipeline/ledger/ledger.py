@@ -384,6 +384,10 @@ class Ledger:
 
         return self._database.look(lambda connection: entries.backlog(connection, clock(connection)))
 
+    def urgent(self, horizons: Sequence[float]) -> dict[str, list[int]]:
+        """Destination → how many of its ready entries matter by each of so many seconds from now."""
+        return self._database.look(lambda connection: entries.urgent(connection, clock(connection), horizons))
+
     def totals(self) -> dict[str, int]:
         """Destination → entries, in step or not."""
         return self._database.look(entries.totals)

@@ -246,8 +246,8 @@ class Telemetry:
         self._log.info("leases expired", destination=destination, n=n)
 
     def pruned(self, table: str, n: int) -> None:
+        self._metrics.pruned.labels(table).inc(n)
         if n:
-            self._metrics.pruned.labels(table).inc(n)
             self._log.info("ledger pruned", table=table, n=n)
 
     def claim(self, n: int, seconds: float) -> None:
@@ -260,8 +260,9 @@ class Telemetry:
         rows: Iterable[GaugeRow],
         oldest_ready_seconds: Mapping[str, float],
         drained_in_seconds: Mapping[str, float],
+        drained_late_seconds: Mapping[str, float],
     ) -> None:
-        """The ledger as it is: counts by destination and state; ages by destination."""
+        """The ledger as it is: counts by destination and state; times by destination."""
         for seen in self._gauged:
             self._metrics.backlog.labels(*seen).set(0)
         for row in rows:
@@ -270,6 +271,7 @@ class Telemetry:
         for destination in self._vendors:
             self._metrics.oldest.labels(destination).set(oldest_ready_seconds.get(destination, 0.0))
             self._metrics.drained.labels(destination).set(drained_in_seconds.get(destination, 0.0))
+            self._metrics.drained_late.labels(destination).set(drained_late_seconds.get(destination, 0.0))
 
     def quota_gauges(self, used_share: Mapping[str, float]) -> None:
         """Quota by account, 0 to 1."""

@@ -93,6 +93,9 @@ class Metrics:
         self.backlog = self._gauge("calends_ledger_entries", "Entries by state", "destination", "state")
         self.oldest = self._gauge("calends_oldest_ready_seconds", "Age of the oldest ready entry", "destination")
         self.drained = self._gauge("calends_drained_in_seconds", "Until the ready are sent", "destination")
+        self.drained_late = self._gauge(
+            "calends_drained_late_seconds", "By which some of the ready come after they matter", "destination"
+        )
         self.quota = self._gauge("calends_quota_used_ratio", "Share of the quota in use", "account")
         self.budget = self._gauge("calends_budget_used_ratio", "Share of the period's credits used up", "account")
         self.claim_entries = self._histogram("calends_claim_entries", "Entries in a claim", COUNTS)

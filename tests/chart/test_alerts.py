@@ -98,8 +98,8 @@ CASES = [
     Case(
         "CalendsNothingRead", {f'calends_assigned_partitions{{pod="{p}"}}': f"{n}x20" for p, n in ("a0", "b6")}, 11, 0
     ),
-    Case("CalendsNotDrained", {'calends_drained_in_seconds{destination="d"}': "15000x30"}, 16, 1),
-    Case("CalendsNotDrained", {'calends_drained_in_seconds{destination="d"}': "14000x30"}, 16, 0),
+    Case("CalendsNotDrained", {'calends_drained_late_seconds{destination="d"}': "1000x30"}, 16, 1),
+    Case("CalendsNotDrained", {'calends_drained_late_seconds{destination="d"}': "800x30"}, 16, 0),
     Case("CalendsQuotaTooHigh", {'calends_pauses_total{account="a"}': "0+1x20"}, 20, 1),
     Case("CalendsQuotaTooHigh", {'calends_pauses_total{account="a"}': "0 1 2x20"}, 20, 0),
     Case(

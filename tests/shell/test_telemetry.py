@@ -69,8 +69,8 @@ def test_a_hold_shows_its_reason_until_lifted(telemetry: Telemetry) -> None:
 
 
 def test_a_state_that_emptied_goes_to_zero(telemetry: Telemetry) -> None:
-    telemetry.ledger_gauges([GaugeRow("acme-ecal", "ready", 5)], {"acme-ecal": 9.0}, {})
-    telemetry.ledger_gauges([], {}, {})
+    telemetry.ledger_gauges([GaugeRow("acme-ecal", "ready", 5)], {"acme-ecal": 9.0}, {}, {})
+    telemetry.ledger_gauges([], {}, {}, {})
     figures = page(telemetry)
     assert figures['calends_ledger_entries{destination="acme-ecal",state="ready"}'] == 0
     assert figures['calends_oldest_ready_seconds{destination="acme-ecal"}'] == 0

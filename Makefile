@@ -13,7 +13,7 @@ JOBS ?= 2
 # Extra words for pytest: make test ARGS="-k ledger -x"
 ARGS  ?=
 
-.PHONY: help setup demo services test acceptance chaos cluster-test fuzz mutants lint format check docs bench image sbom audit lock clean
+.PHONY: help setup demo services test acceptance chaos cluster-test fuzz mutants lint format check docs bench image image-test sbom audit lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -93,6 +93,9 @@ bench: setup services ## measure; prints its figures and what they were measured
 
 image: ## build the container image (ENGINE=podman: docs/image.md)
 	$(ENGINE) build --tag $(IMAGE) $(ARGS) .
+
+image-test: setup services ## build the image and run it, and the chart's pods, as restricted as they will be
+	@$(BIN)/python -m pytest tests/image $(ARGS)
 
 sbom: setup ## dist/calends.cdx.json: what the image installs, as CycloneDX
 	@$(BIN)/python -m tests.scans.sbom

@@ -39,6 +39,11 @@ def said(*words: str | Path, check: bool = True) -> str:
     return done.stdout.strip()
 
 
+def logs(name: str) -> str:
+    done = subprocess.run([*engine(), "logs", name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return done.stdout
+
+
 def run(*words: str | Path, image: str = IMAGE, options: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
     """One command, to its end."""
     command = [*engine(), "run", "--rm", *RESTRICTED, *options, image, *words]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import __version__
-from tests.image.engine import BASE, IMAGE, RESTRICTED, ROOT, run, said, user_may_read
+from tests.image.engine import BASE, IMAGE, RESTRICTED, ROOT, logs, run, said, user_may_read
 from tests.scans.sbom import write
 from tests.services.processes import free_ports
 
@@ -127,7 +127,7 @@ def test_it_answers_at_once_is_healthy_and_ends_when_it_is_told(tmp_path: Path) 
 
         said("stop", "--time=20", name)
         assert said("inspect", "--format={{.State.ExitCode}}", name) == "0"
-        assert "Traceback" not in said("logs", name)
+        assert "Traceback" not in logs(name)
 
 
 def test_its_health_check_asks_what_answers(tmp_path: Path) -> None:

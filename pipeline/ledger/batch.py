@@ -12,6 +12,7 @@ from pipeline.ledger.entries import Key
 from pipeline.ledger.groups import Rosters
 from pipeline.ledger.values import Raw, Result, Settled
 from pipeline.model import facts as f
+from pipeline.model import wanted
 from pipeline.model.blame import Answer, settle
 from pipeline.model.change import Change
 from pipeline.model.facts import UNSURE, Facts, Policy
@@ -44,22 +45,22 @@ class Batch:
         for key, row in self.rows.items():
             if row.subscriber is not None and (row.destination, row.subscriber) in relinked:
                 identity = identities[row.destination, row.subscriber]
-                self.rows[key] = f.link(row, identity, now, self.policies[row.destination])
+                self.rows[key] = wanted.link(row, identity, now, self.policies[row.destination])
 
     def apply(self, change: Change, raw: Raw, identities: Mapping[Person, str | None], now: float) -> None:
         key, policy = (change.destination, change.key), self.policies[change.destination]
         before = self.rows[key]
-        after = f.apply(before, change, raw, now, policy)
-        if after is None and self.again and f.holds(before, change) and before.state == "dead":
+        after = wanted.apply(before, change, raw, now, policy)
+        if after is None and self.again and wanted.holds(before, change) and before.state == "dead":
             self.revived += 1
-            self.rows[key] = f.revive(before, now, policy)
+            self.rows[key] = wanted.revive(before, now, policy)
             return
         if after is None:
             self.stale += 1
             return
         if after.subscriber is not None and after.identity is None:
             identity = identities.get((after.destination, after.subscriber))
-            after = f.identified(after, identity, now, policy) if identity else after
+            after = wanted.identified(after, identity, now, policy) if identity else after
         self.applied += 1
         if before.state in ("ready", "held") and before.desired_hash != after.desired_hash:
             self.saved[change.destination] += 1

@@ -12,7 +12,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from pipeline.model.change import BASE, Change, Roster
-from pipeline.model.facts import GROUP, Facts, Policy, overlaid, want
+from pipeline.model.facts import GROUP, Facts, Policy
+from pipeline.model.wanted import overlaid, want
 
 
 def newest(rosters: Iterable[Roster]) -> dict[tuple[str, str], Roster]:

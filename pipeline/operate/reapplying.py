@@ -17,7 +17,7 @@ from typing import Any
 
 from pipeline.dead_letters import keep
 from pipeline.ledger import Ledger
-from pipeline.model import facts as f
+from pipeline.model import wanted
 from pipeline.model.change import BASE, Change, Version
 from pipeline.model.event import Undecodable, decode
 from pipeline.model.facts import END, GROUP, NOTHING, Facts
@@ -129,7 +129,7 @@ class Reapplying:
         for row in (row for rows in self._rows() for row in rows):
             policy = self.ledger.policies[row.destination]
             changes = (change for change, _ in self._repairs(row))
-            after = reduce(lambda facts, one: f.apply(facts, one, {}, 0.0, policy) or facts, changes, row)
+            after = reduce(lambda facts, one: wanted.apply(facts, one, {}, 0.0, policy) or facts, changes, row)
             what = _what(row.desired_hash, after.desired_hash)
             told.counts[what] += 1
             if what != "unchanged" and len(told.examples) < 20:

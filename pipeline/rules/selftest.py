@@ -14,12 +14,12 @@ from functools import partial
 from itertools import islice, permutations
 from typing import Any
 
-from pipeline.model import facts as f
 from pipeline.model.change import BASE, Change, Roster
 from pipeline.model.entry import Content
 from pipeline.model.event import DomainEvent, Undecodable, decode
 from pipeline.model.facts import Facts, Policy
 from pipeline.model.groups import hold, newest
+from pipeline.model.wanted import apply, end_of
 from pipeline.model.when import BadTime, parse_instant
 from pipeline.model.wire import Coordinates, Record, object_of
 from pipeline.rules.adapt import DestinationView, desired, problems_of
@@ -106,7 +106,7 @@ def states_of(changes: Iterable[Change], rules: RuleSet, rosters: Iterable[Roste
     for change in changes:
         name = (change.destination, change.key)
         before = rows.get(name) or Facts(*name)
-        rows[name] = f.apply(before, change, {}, 0.0, policies[change.destination]) or before
+        rows[name] = apply(before, change, {}, 0.0, policies[change.destination]) or before
     held = newest(rosters)
     for name, row in rows.items():
         roster = None if row.group_name is None else held.get((row.destination, row.group_name))
@@ -126,7 +126,7 @@ def policy_of(view: DestinationView, layers: Sequence[str]) -> Policy:
 
 
 def state_of(row: Facts) -> State:
-    end, base = f.end_of(row.layers), row.layers.get(BASE)
+    end, base = end_of(row.layers), row.layers.get(BASE)
     if end and (base is None or tuple(base["version"]) < tuple(end["version"])):
         return ("cancelled" if end["kind"] == "cancel" else "deleted"), {}
     return ("waiting", {}) if base is None else ("present", row.desired or {})

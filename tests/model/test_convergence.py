@@ -25,7 +25,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from pipeline.model import blame
+from pipeline.model import blame, wanted
 from pipeline.model import facts as f
 from pipeline.model.change import BASE, Version
 from pipeline.model.outcome import (
@@ -250,7 +250,7 @@ class Convergence(RuleBasedStateMachine):
 
     def publish(self, said: Said) -> None:
         self.published.append(said)
-        after = f.apply(self.row, change_of(said), {}, self.now, self.policy)
+        after = wanted.apply(self.row, change_of(said), {}, self.now, self.policy)
         if after is not None:
             self.serial += after.desired_hash != self.row.desired_hash
             self.row = after

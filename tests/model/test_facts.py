@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from pipeline.model import facts as f
+from pipeline.model import wanted
 from pipeline.model.blame import Answer, backoff, settle
 from pipeline.model.change import BASE, Change, Kind, Version
 from pipeline.model.facts import NOTHING, UNSURE, Facts, Policy
@@ -41,7 +42,7 @@ def change(order: int = 1, title: str = "t", kind: Kind = "upsert", **more: Any)
 def applied(*changes: Change, policy: Policy = POLICY, now: float = NOW) -> Facts:
     row = Facts("d", "k")
     for one in changes:
-        row = f.apply(row, one, {"order": one.version.order}, now, policy) or row
+        row = wanted.apply(row, one, {"order": one.version.order}, now, policy) or row
     return row
 
 
@@ -127,7 +128,7 @@ def test_what_exists_does_not_expire_and_is_not_delivered_later() -> None:
 
 def test_older_and_repeated_changes_are_none() -> None:
     row = applied(change(2))
-    assert [f.apply(row, change(order), {}, NOW, POLICY) for order in (1, 2)] == [None, None]
+    assert [wanted.apply(row, change(order), {}, NOW, POLICY) for order in (1, 2)] == [None, None]
 
 
 def test_a_layer_waits_for_its_base_and_lies_over_it() -> None:
@@ -161,7 +162,7 @@ def test_created_and_ended_before_it_was_sent_is_no_call() -> None:
 def test_if_unsent_skip_creates_nothing_and_updates_what_is_there() -> None:
     note = change(5, "Paid", layer="note", if_unsent="skip")
     assert applied(change(1), note).state == "idle"
-    after = f.apply(there(), note, {}, NOW, POLICY)
+    after = wanted.apply(there(), note, {}, NOW, POLICY)
     assert after is not None
     assert after.state == "ready"
 
@@ -176,13 +177,13 @@ def test_the_rank_is_when_it_matters_but_no_later_than_patience_allows() -> None
 def test_who_keeps_changing_while_it_waits_is_no_less_urgent() -> None:
     row = applied(change(1))
     for order, now in ((2, NOW + 100.0), (3, NOW + 200.0)):
-        row = f.apply(row, change(order), {}, now, POLICY) or row
+        row = wanted.apply(row, change(order), {}, now, POLICY) or row
     assert row.rank == NOW
-    sooner = f.apply(row, change(4, matters_at=datetime.fromtimestamp(NOW - 50.0, UTC)), {}, NOW, POLICY)
+    sooner = wanted.apply(row, change(4, matters_at=datetime.fromtimestamp(NOW - 50.0, UTC)), {}, NOW, POLICY)
     assert sooner is not None
     assert sooner.rank == NOW
     there = settled(claimed(applied(change(1))), Accepted("id"))
-    later = f.apply(there, change(2), {}, NOW + 100.0, POLICY)
+    later = wanted.apply(there, change(2), {}, NOW + 100.0, POLICY)
     assert later is not None
     assert later.rank == NOW + 100.0
 
@@ -193,7 +194,9 @@ DAY = 86_400.0
 def test_what_never_came_to_be_or_is_gone_may_go_after_a_while() -> None:
     gone = settled(
         claimed(
-            f.apply(settled(claimed(applied(change(1))), Accepted("id")), change(2, kind="delete"), {}, NOW, POLICY)
+            wanted.apply(
+                settled(claimed(applied(change(1))), Accepted("id")), change(2, kind="delete"), {}, NOW, POLICY
+            )
             or applied()
         ),
         Accepted(),
@@ -248,8 +251,8 @@ def test_a_time_that_somebody_left_standing_is_judged_anew() -> None:
 def test_an_unlinked_entry_waits_and_is_ready_once_it_is_linked() -> None:
     row = applied(change(subscriber="C1", identity=None, if_unlinked=60.0))
     assert (row.state, row.wake_at) == ("waiting", NOW + 60)
-    assert f.link(row, "ann", NOW, POLICY).state == "ready"
-    assert f.link(f.link(row, "ann", NOW, POLICY), None, NOW, POLICY).state == "waiting"
+    assert wanted.link(row, "ann", NOW, POLICY).state == "ready"
+    assert wanted.link(wanted.link(row, "ann", NOW, POLICY), None, NOW, POLICY).state == "waiting"
     assert f.expire(row, NOW + 60, POLICY).state == "expired"
 
 
@@ -261,26 +264,26 @@ def test_an_entry_to_drop_where_nobody_is_linked_is_dropped() -> None:
 def test_what_was_dropped_is_not_revived_by_a_link_but_by_a_newer_change(if_unlinked: float | None) -> None:
     unlinked = {"subscriber": "C1", "identity": None, "if_unlinked": if_unlinked}
     later = NOW + 61
-    dropped = f.link(applied(change(1, **unlinked)), "ann", later, POLICY)
+    dropped = wanted.link(applied(change(1, **unlinked)), "ann", later, POLICY)
     assert (f.place(dropped, later, POLICY).state, dropped.identity) == ("expired", None)
-    newer = f.apply(dropped, change(2, "new", **unlinked), {}, later, POLICY)
+    newer = wanted.apply(dropped, change(2, "new", **unlinked), {}, later, POLICY)
     assert newer is not None
-    assert f.identified(newer, "ann", later, POLICY).state == "ready"
+    assert wanted.identified(newer, "ann", later, POLICY).state == "ready"
 
 
 def test_a_newer_base_waits_anew_whatever_its_older_layers_say() -> None:
     note = change(1, "Paid", layer="note", subscriber="C1", identity=None, if_unlinked=None)
-    row = f.apply(applied(note), change(2, subscriber="C1", identity=None, if_unlinked=60.0), {}, NOW + 9, POLICY)
+    row = wanted.apply(applied(note), change(2, subscriber="C1", identity=None, if_unlinked=60.0), {}, NOW + 9, POLICY)
     assert row is not None
     assert (row.state, row.wake_at) == ("waiting", NOW + 69)
-    assert f.link(row, "ann", NOW + 10, POLICY).state == "ready"
+    assert wanted.link(row, "ann", NOW + 10, POLICY).state == "ready"
 
 
 def test_what_exists_is_linked_again_however_long_nobody_was() -> None:
     unlinked = applied(change(subscriber="C1", identity=None, if_unlinked=5.0))
-    row = settled(claimed(f.link(unlinked, "ann", NOW, POLICY)), Accepted())
-    away = f.link(row, None, NOW + 5, POLICY)
-    assert (away.state, f.link(away, "ann", NOW + 50, POLICY).state) == ("expired", "idle")
+    row = settled(claimed(wanted.link(unlinked, "ann", NOW, POLICY)), Accepted())
+    away = wanted.link(row, None, NOW + 5, POLICY)
+    assert (away.state, wanted.link(away, "ann", NOW + 50, POLICY).state) == ("expired", "idle")
 
 
 def test_what_the_vendor_cannot_say_is_dead_until_a_change_puts_it_right() -> None:
@@ -292,7 +295,7 @@ def test_what_the_vendor_cannot_say_is_dead_until_a_change_puts_it_right() -> No
 
 def test_a_change_forgets_the_failures_of_what_it_replaces() -> None:
     failed = settled(claimed(READY), Retry())
-    after = f.apply(failed, change(2, "new"), {}, NOW, POLICY)
+    after = wanted.apply(failed, change(2, "new"), {}, NOW, POLICY)
     assert after is not None
     assert (after.state, after.failures, after.retry_at, after.error) == ("ready", 0, None, None)
 
@@ -320,7 +323,7 @@ def test_a_lease_that_runs_out_is_an_answer_that_was_lost() -> None:
 
 def test_a_lost_create_is_recovered_at_once_where_a_late_twin_fails_but_a_lost_replacement_is_not() -> None:
     assert f.expire(claimed(READY), NOW + 20, AT_ONCE).state == "ready"
-    moved = f.apply(there(AT_ONCE), change(2, identity="bob"), {}, NOW, AT_ONCE)
+    moved = wanted.apply(there(AT_ONCE), change(2, identity="bob"), {}, NOW, AT_ONCE)
     assert moved is not None
     assert f.expire(claimed(moved, AT_ONCE), NOW + 20, AT_ONCE).state == "held"
     lost = settled(claimed(moved, AT_ONCE), Unknown(), step="delete", policy=AT_ONCE)
@@ -328,7 +331,7 @@ def test_a_lost_create_is_recovered_at_once_where_a_late_twin_fails_but_a_lost_r
 
 
 def test_a_call_that_nobody_heard_of_again_was_about_whom_it_was_claimed_for() -> None:
-    moved = f.apply(claimed(READY), change(2, identity="bob"), {}, NOW, POLICY)
+    moved = wanted.apply(claimed(READY), change(2, identity="bob"), {}, NOW, POLICY)
     assert moved is not None
     assert f.expire(moved, NOW + 20, POLICY).observed_identity == "ann"
     assert f.release(moved, moved.epoch, NOW, POLICY).observed_identity is None
@@ -343,14 +346,14 @@ def test_what_was_accepted_is_there() -> None:
 
 
 def test_what_changed_meanwhile_is_ready_again() -> None:
-    row = f.apply(claimed(READY), change(2, "new"), {}, NOW, POLICY)
+    row = wanted.apply(claimed(READY), change(2, "new"), {}, NOW, POLICY)
     assert row is not None
     after = settled(row, Accepted("id"), sent=READY.desired)
     assert (after.state, after.observed) == ("ready", {"title": "t"})
 
 
 def test_a_delete_leaves_nothing() -> None:
-    row = f.apply(there(), change(2, kind="delete"), {}, NOW, POLICY)
+    row = wanted.apply(there(), change(2, kind="delete"), {}, NOW, POLICY)
     assert row is not None
     after = settled(claimed(row), Accepted(), step="delete")
     assert (after.state, after.observed_hash, after.vendor_id) == ("idle", NOTHING, None)
@@ -359,7 +362,7 @@ def test_a_delete_leaves_nothing() -> None:
 def test_what_is_not_confirmed_keeps_other_content_quiet() -> None:
     row = settled(claimed(READY), Unconfirmed("id"))
     assert (row.state, row.quiet_until) == ("idle", NOW + 30)
-    after = f.apply(row, change(2, "new"), {}, NOW, POLICY)
+    after = wanted.apply(row, change(2, "new"), {}, NOW, POLICY)
     assert after is not None
     assert (after.state, after.wake_at) == ("held", NOW + 30)
 
@@ -382,7 +385,7 @@ def test_what_was_absent_too_early_is_looked_for_again_before_anything_else_is_c
 
 def test_a_delete_that_found_nothing_too_early_asks_again_later() -> None:
     lost = f.expire(claimed(READY), NOW + 20, AT_ONCE)
-    ended = f.apply(lost, change(2, kind="delete"), {}, NOW, AT_ONCE)
+    ended = wanted.apply(lost, change(2, kind="delete"), {}, NOW, AT_ONCE)
     assert ended is not None
     row = settled(claimed(ended, AT_ONCE), Absent(), step="delete", at=NOW + 21, policy=AT_ONCE)
     assert (row.state, row.wake_at) == ("held", NOW + 50)
@@ -434,7 +437,7 @@ def test_a_refused_entry_dies_once_the_account_was_seen_good_since() -> None:
     assert (once.state, once.attempts) == ("held", 0)
     again = settled(claimed(once), Rejected("invalid", "http_422"), good=NOW + 1)
     assert (again.state, again.attempts, again.error) == ("dead", 1, "invalid http_422")
-    newer = f.apply(again, change(2, "new"), {}, NOW, POLICY)
+    newer = wanted.apply(again, change(2, "new"), {}, NOW, POLICY)
     assert newer is not None
     assert newer.state == "ready"
 
@@ -444,7 +447,7 @@ def test_what_cannot_even_be_worded_dies_at_once() -> None:
 
 
 def test_a_refusal_of_what_is_no_longer_wanted_kills_nothing() -> None:
-    row = f.apply(claimed(READY), change(2, "new"), {}, NOW, POLICY)
+    row = wanted.apply(claimed(READY), change(2, "new"), {}, NOW, POLICY)
     assert row is not None
     assert settled(row, Rejected("invalid"), certain=True).state == "ready"
 

@@ -11,7 +11,8 @@ import pytest
 
 from pipeline.model.change import Version
 from pipeline.model.event import DomainEvent, decode
-from pipeline.model.facts import Facts, Policy, apply
+from pipeline.model.facts import Facts, Policy
+from pipeline.model.wanted import apply
 from pipeline.model.wire import Coordinates, Record
 from pipeline.rules.adapt import DestinationView, desired
 from pipeline.rules.changes import default_key

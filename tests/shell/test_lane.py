@@ -17,7 +17,8 @@ from pipeline.housekeeping import Housekeeping
 from pipeline.lane import Lane
 from pipeline.ledger import Claim, Grant, Hold, Ledger, LedgerUnavailable, Result, Settled
 from pipeline.model.change import Change, Version
-from pipeline.model.facts import Facts, Policy, apply, claim
+from pipeline.model.facts import Facts, Policy, claim
+from pipeline.model.wanted import apply
 from pipeline.model.wire import Credential, Request, Response
 from pipeline.pacing import Pace
 from pipeline.telemetry import Telemetry

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.model import blame
+from pipeline.model import blame, wanted
 from pipeline.model import facts as f
 from pipeline.model.change import Change, Version, merge
 from pipeline.model.outcome import Accepted, Exists, Look, Outcome, Rejected, Split, Unknown
@@ -341,7 +341,7 @@ class Relay:
         version = Version(self.order, "t", 0, self.order, 1)
         kind: Any = "delete" if content is None else "upsert"
         change = Change("d", "K", kind, version, "rule", content=content or {})
-        self.row = f.apply(self.row, change, {}, self.now, self.policy) or self.row
+        self.row = wanted.apply(self.row, change, {}, self.now, self.policy) or self.row
 
     def turn(self, fate: str) -> bool:
         """One call, as soon as there is one to make: answered, or its answer lost before or after it acted."""

@@ -19,6 +19,7 @@ from pipeline.model import facts as f
 from pipeline.model.change import Change, Version
 from pipeline.model.entry import FIELDS
 from pipeline.model.outcome import Accepted, Exists, Outcome, Rejected, Unauthorized, Unknown
+from pipeline.model.wanted import apply
 from pipeline.model.wire import Credential, Request, Response
 from pipeline.rules.adapt import DestinationView, problems_of
 from pipeline.vendors.contract import Notice, Situation, Step
@@ -379,7 +380,7 @@ class Row:
         version = Version(self.order, "t", 0, self.order, 1)
         kind: Any = "delete" if content is None else "upsert"
         change = Change("d", KEY, kind, version, "rule", content=content or {}, identity=person)
-        self.facts = f.apply(self.facts, change, {}, self.now, self.policy) or self.facts
+        self.facts = apply(self.facts, change, {}, self.now, self.policy) or self.facts
 
     def turn(self, fate: str = "heard", share: float = 0.0) -> bool:
         """One call, if there is something to call for. `share`: how much of the settle time a late act takes."""

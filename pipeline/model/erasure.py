@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from pipeline.model.facts import END, Facts, Policy, want
+from pipeline.model.facts import END, Facts, Policy
+from pipeline.model.wanted import want
 
 NEVER_OLDER = 1 << 62
 """The order of the version that ends it: no event is newer."""

@@ -19,7 +19,7 @@ from pipeline.meaning import ledger_of
 from pipeline.model.change import Change, Version
 from pipeline.model.outcome import Accepted, Retry
 from pipeline.operate.check import check
-from tests.ledger.test_ledger import result
+from tests.ledger.acts import result
 
 SETTINGS = """\
 ledger: {url: "URL"}

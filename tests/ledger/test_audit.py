@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from pipeline.ledger import Act, Grant, Ledger, Quota, Stopped
+from tests.ledger.acts import change, claim, take
 from tests.ledger.conftest import Open
-from tests.ledger.test_ledger import change, claim, take
 
 ACT = Act("somebody", "call", "d", "GET /things")
 

@@ -9,8 +9,8 @@ from pipeline.ledger import Budget
 from pipeline.ledger.budget import began, ends
 from pipeline.model.facts import Policy
 from pipeline.model.outcome import Accepted, Retry, Throttled, Unknown
+from tests.ledger.acts import change, claim, result, take
 from tests.ledger.conftest import Open
-from tests.ledger.test_ledger import change, claim, result, take
 
 DAY = 86_400.0
 

@@ -8,8 +8,8 @@ from typing import Any
 from pipeline.ledger import Ledger
 from pipeline.model.change import Change, Roster, Version
 from pipeline.model.outcome import Accepted
+from tests.ledger.acts import RAW, change, claim, result, take
 from tests.ledger.conftest import Open
-from tests.ledger.test_ledger import RAW, change, claim, result, take
 
 
 def roster(order: int, *keys: str, group: str = "g") -> tuple[Roster, dict[str, Any]]:

@@ -13,8 +13,8 @@ from pipeline.ledger import Budget, Grant, Hold, Ledger, Result, holds
 from pipeline.model.change import Change, Version
 from pipeline.model.facts import Policy
 from pipeline.model.outcome import Accepted, Outcome, Rejected, Retry, Throttled, Unauthorized
+from tests.ledger.acts import RAW, result, take
 from tests.ledger.conftest import Open
-from tests.ledger.test_ledger import RAW, result, take
 
 ROOMY = ((1000, 1.0),)
 

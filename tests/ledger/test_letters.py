@@ -7,9 +7,9 @@ from dataclasses import replace
 from pipeline.ledger import Ledger, Replayed
 from pipeline.model.facts import Policy
 from pipeline.model.outcome import Accepted, Rejected
+from tests.ledger.acts import change, posted, take
 from tests.ledger.conftest import Open
 from tests.ledger.test_holds import claimed, end
-from tests.ledger.test_ledger import change, posted, take
 
 PLACE = ("dead", 0, 5)
 ROOMY = ((1000, 1.0),)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import tracemalloc
 
 from pipeline.ledger import Ledger, Message, Posted
+from tests.ledger.acts import change, claim, take
 from tests.ledger.conftest import Open
-from tests.ledger.test_ledger import change, claim, take
 
 
 def one_turn_of_everything(ledger: Ledger) -> None:

@@ -12,7 +12,7 @@ from pipeline.ledger import Act, Ledger, Quota
 from pipeline.model.change import Change, Roster, Version
 from pipeline.model.facts import Policy
 from pipeline.model.outcome import Accepted
-from tests.ledger.test_ledger import claim, result, take
+from tests.ledger.acts import claim, result, take
 from tests.protocol.clocks import EPOCH, Clock, PostgresClock, SqliteClock
 
 DAY = 86_400.0

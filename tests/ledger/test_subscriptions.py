@@ -11,8 +11,8 @@ from pipeline.ledger import Grant, Ledger, Result
 from pipeline.model.change import Kind
 from pipeline.model.facts import Policy
 from pipeline.model.outcome import Absent, Accepted, Outcome, Unconfirmed, Unknown
+from tests.ledger.acts import answer, change, claim, outcomes, take
 from tests.ledger.conftest import Open
-from tests.ledger.test_ledger import answer, change, claim, outcomes, take
 
 POLICIES = {
     "d": Policy(

@@ -11,9 +11,9 @@ import pytest
 from pipeline.ledger import FOR_GOOD, Ledger, LedgerWentBack
 from pipeline.model.facts import UNSURE, Facts
 from pipeline.model.outcome import Absent, Accepted, Unknown
+from tests.ledger.acts import change, take
 from tests.ledger.conftest import Open
 from tests.ledger.test_holds import claimed, end
-from tests.ledger.test_ledger import change, take
 
 PART = ("topic", 0)
 ROOMY = ((1000, 0.2),)

@@ -1,0 +1,73 @@
+"""What answers say of an account: paused, held, good, and whose fault a refusal is."""
+
+from __future__ import annotations
+
+import time
+
+from pipeline.model.outcome import Accepted, Rejected, Throttled, Unauthorized, Unknown
+from tests.ledger.acts import change, claim, posted, result, take
+from tests.ledger.conftest import Open
+
+
+def test_a_pause_and_a_hold_stop_every_worker(opened: Open) -> None:
+    ledger, other = opened(), opened()
+    take(ledger, change("k1"), change("k2"))
+    (grant,) = claim(ledger, 1).grants
+    ledger.settle([result(grant, Throttled(1.0))])
+    assert claim(other).grants == ()
+    assert other.obstacles()["a"][0] == "throttled"
+    time.sleep(1.05)
+    assert len(claim(other).grants) == 2
+    ledger.hold("a", "unauthorized")
+    take(ledger, change("k3"))
+    assert claim(other).grants == ()
+    assert other.obstacles()["a"][0] == "unauthorized"
+
+
+def test_unauthorized_spends_no_attempt_and_holds_at_once(opened: Open) -> None:
+    ledger = opened()
+    take(ledger, change("k"))
+    (settled,) = ledger.settle([result(claim(ledger).grants[0], Unauthorized())])
+    assert (settled.after.state, settled.after.attempts) == ("ready", 0)
+    assert ledger.obstacles()["a"][0] == "unauthorized"
+
+
+def test_a_refusal_that_is_settled_after_a_probe_found_the_account_well_holds_nothing(opened: Open) -> None:
+    ledger = opened(windows=((50, 1.0),))
+    take(ledger, change("k"))
+    late = result(claim(ledger).grants[0], Unauthorized())
+    time.sleep(0.05)
+    ledger.lift("a")
+    ledger.settle([late])
+    assert ledger.obstacles() == {}
+
+
+def test_failures_in_a_row_hold_the_account_until_a_probe_lifts_it(opened: Open) -> None:
+    ledger = opened(windows=((50, 1.0),))
+    take(ledger, *(change(f"k{number}") for number in range(6)))
+    ledger.settle([result(grant, Unknown("timeout")) for grant in claim(ledger).grants])
+    assert ledger.obstacles()["a"][0] == "failing"
+    assert all(row.attempts == 0 for number in range(6) for row in ledger.entry(f"k{number}"))
+    assert not ledger.probe_due("a")
+    time.sleep(1.05)
+    assert ledger.probe_due("a")
+    assert not ledger.probe_due("a")
+    ledger.lift("a")
+    assert ledger.obstacles() == {}
+
+
+def test_a_refused_entry_dies_only_once_the_destination_was_seen_good(opened: Open) -> None:
+    ledger = opened()
+    take(ledger, change("bad"))
+    (settled,) = ledger.settle([result(claim(ledger).grants[0], Rejected("invalid"))])
+    assert settled.after.state == "held"
+    take(ledger, change("good"))
+    time.sleep(0.15)
+    ledger.sweep()
+    grants = {grant.entries[0].key: grant for grant in claim(ledger).grants}
+    ledger.settle([result(grants["good"], Accepted())])
+    (settled,) = ledger.settle([result(grants["bad"], Rejected("invalid"))])
+    assert settled.after.state == "dead"
+    assert [message.key for message in posted(ledger)] == [b"base"]
+    take(ledger, change("bad", 2, "better"))
+    assert ledger.entry("bad")[0].state == "ready"

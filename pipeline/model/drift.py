@@ -5,8 +5,10 @@ Pure, and followed by `place`: the lane then does what it does for any entry tha
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec.structs import replace
 
 from pipeline.model.facts import NOTHING, UNSURE, Facts, Policy, place
 

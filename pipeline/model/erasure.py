@@ -5,8 +5,9 @@ The lane deletes what the vendor holds, like any other delete; then the row goes
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from pipeline.model.facts import END, Facts, Policy
 from pipeline.model.wanted import want

@@ -8,8 +8,8 @@ import pytest
 
 from pipeline.ledger import Ledger
 from pipeline.ledger.draining import HORIZONS, late_when_drained
+from tests.ledger.acts import change, take
 from tests.ledger.conftest import Open
-from tests.ledger.test_ledger import change, take
 
 ONE_A_MINUTE = ((1, 60.0),)
 

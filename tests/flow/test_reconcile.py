@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.one_vendor import PRO, begin
-from tests.flow.assembly import Assembly, appointment, until
+from tests.acceptance.one_vendor import begin
+from tests.flow.assembly import PRO, Assembly, appointment, until
 from tests.flow.meddling import Meddler
 
 ENTRIES = 120

@@ -1,6 +1,6 @@
 #!/bin/bash
-# base.sh NAME: a stand-in for python:3.11-slim out of Debian's packages, for podman, where no registry of images can be reached.
-# Debian's python3.11 under the names and the PATH of the official image. Needs root, debootstrap and podman.
+# base.sh NAME ENGINE: a stand-in for python:3.11-slim out of Debian's packages, where no registry can be reached.
+# Debian's python3.11 under the names and the PATH of the official image. Needs root and debootstrap.
 set -euo pipefail
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
@@ -9,5 +9,5 @@ debootstrap --variant=minbase --include=ca-certificates,python3.11,python3.11-ve
 for tool in python python3 python3.11; do ln -sf /usr/bin/python3.11 "$root/usr/local/bin/$tool"; done
 ln -sf /usr/bin/pip3 "$root/usr/local/bin/pip"
 rm -rf "$root"/usr/lib/python3.11/EXTERNALLY-MANAGED "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*
-tar -C "$root" -c . | podman import --quiet \
-  --change 'ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin' --change 'CMD ["python3"]' - "$1"
+tar -C "$root" -c . | "$2" import \
+  --change 'ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin' --change 'CMD ["python3"]' - "$1" >/dev/null

@@ -52,10 +52,9 @@ def run(*words: str | Path, image: str = IMAGE, options: Sequence[str] = ()) -> 
 
 def build(folder: Path) -> None:
     """From this repository as it is. `folder` is for what the build is lent, and does not stay in the image."""
+    _have_base(folder)
     podman = engine()[0] == "podman"
     words = ["--format=docker", "--isolation=chroot", "--pull=never", *_lent(folder)] if podman else []
-    if podman:
-        _have_base(folder)
     said("build", "--network=host", *words, f"--tag={IMAGE}", ROOT)
 
 
@@ -78,7 +77,9 @@ def _have_base(folder: Path) -> None:
     pulled = subprocess.run([*engine(), "pull", "--quiet", BASE], capture_output=True, timeout=300)
     if pulled.returncode != 0:
         script = Path(__file__).parent / "base.sh"
-        done = subprocess.run(["bash", script, BASE], capture_output=True, text=True, cwd=folder, timeout=900)
+        done = subprocess.run(
+            ["bash", script, BASE, engine()[0]], capture_output=True, text=True, cwd=folder, timeout=900
+        )
         if done.returncode != 0:
             raise ServiceUnavailable(
                 f"{NEEDS}; no registry has {BASE}, and Debian's packages make none: {done.stderr[-500:]}"

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from pipeline.model.wire import Credential, Request, json_request
 from pipeline.vendors import vendors
-from tests.acceptance.one_vendor import SECRETS
+from tests.flow.assembly import SECRETS
 
 
 class Meddler:

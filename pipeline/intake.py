@@ -12,6 +12,7 @@ from pipeline.dead_letters import keep, of_record
 from pipeline.ledger import DataRefused, Ledger, LedgerUnavailable, LedgerWentBack, Message
 from pipeline.model.change import Change, Link, Roster
 from pipeline.model.event import DomainEvent, Undecodable, decode
+from pipeline.model.trace import traceparent
 from pipeline.model.wire import Record
 from pipeline.registry import Registry, RegistryAway
 from pipeline.rules.evaluate import RuleSet
@@ -245,7 +246,11 @@ class Intake:
     def read(self, records: Sequence[Record], batch: Batch) -> Batch:
         """Decodes and runs the rules, into the batch; what fails is a dead letter by itself."""
         for record in records:
-            self._read(record, batch)
+            if self.telemetry.tracing is None:
+                self._read(record, batch)
+            else:
+                with self.telemetry.record_span(record.at, traceparent(record.headers)):
+                    self._read(record, batch)
             batch.next_offsets[record.at.topic, record.at.partition] = record.at.offset + 1
         return batch
 
@@ -279,7 +284,7 @@ class Intake:
 
     def _bury(self, record: Record, stage: str, reason: str, rule: str | None, batch: Batch) -> None:
         batch.dead.append(of_record(self.dead_letter_topic, record, stage, reason, rule))
-        self.telemetry.record_dead(stage, reason, record.at)
+        self.telemetry.record_dead(stage, reason, record.at, traceparent(record.headers))
 
     def _tell(self, batch: Batch, stale: int) -> None:
         counts: dict[tuple[str, str], int] = {}

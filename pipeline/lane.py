@@ -27,6 +27,7 @@ from pipeline.model.outcome import (
     Unknown,
     label,
 )
+from pipeline.model.trace import kept
 from pipeline.model.wire import Response
 from pipeline.pacing import Rate, until
 from pipeline.telemetry import Telemetry
@@ -192,8 +193,12 @@ class Lane:
             await self.watch()
         begun = time.monotonic()
         self._unsent.pop(id(grant), None)
-        answered = await self.account.caller.send(signed, lambda: self._may_go(claimed))
-        return self._answered(grant, call, answered, access, begun)
+        with self.telemetry.call_span(self.destination, call.step.value, grant.entries) as say:
+            answered = await self.account.caller.send(signed, lambda: self._may_go(claimed))
+            result = self._answered(grant, call, answered, access, begun)
+            spoken = verdict(result.answers)
+            say("calends.outcome", "not_sent" if spoken is None else label(spoken.outcome))
+            return result
 
     async def _held(self, grant: Grant, reason: str) -> Result:
         await self.in_threads(self.ledger.hold, self.account.name, reason)
@@ -271,7 +276,9 @@ class Lane:
         spoken = verdict(answers)
         if spoken is not None:
             vendor, came_to = self.account.vendor.name, label(spoken.outcome)
-            self.telemetry.call_finished(self.destination, vendor, call.step.value, came_to, now - begun, len(came))
+            self.telemetry.call_finished(
+                self.destination, vendor, call.step.value, came_to, now - begun, len(came), grant.entries
+            )
         return result
 
     def _answer(
@@ -338,7 +345,8 @@ class Lane:
         if one.after.state == "dead" and one.before.state != "dead":
             reason = outcome.reason if isinstance(outcome, Rejected) else "too_many_attempts"
             key_hash = self.telemetry.key_hash(one.after.key)
-            self.telemetry.entry_dead(self.destination, self.account.vendor.name, reason, key_hash)
+            parent = kept(one.before.raws)
+            self.telemetry.entry_dead(self.destination, self.account.vendor.name, reason, key_hash, parent)
 
 
 async def _any_of(seconds: float, *events: asyncio.Event) -> None:

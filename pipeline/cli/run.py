@@ -19,6 +19,7 @@ from pipeline.settings import Settings
 from pipeline.starting import LedgerLost, Missing
 from pipeline.stream import StreamError
 from pipeline.telemetry import Telemetry, configure_logging
+from pipeline.telemetry.tracing import TracingMissing, tracing
 
 FromCommitted = Annotated[
     bool, typer.Option("--from-committed", help="Where the ledger has lost its offsets, go on from the group's.")
@@ -40,6 +41,10 @@ def run(config: Config = HERE, from_committed: FromCommitted = False, rebuild: R
     configure_logging(settings.log_level)
     ledger = ledger_at(settings)
     telemetry = Telemetry(_hash_key(settings))
+    try:
+        telemetry.tracing = tracing()
+    except TracingMissing as error:
+        give_up(str(error))
     missing: Missing = "committed" if from_committed else "rebuild" if rebuild else "refuse"
     try:
         worker = Worker(settings, report.rule_set(), ledger, telemetry, missing, report.rules, report.file)

@@ -9,13 +9,18 @@ import hashlib
 import platform
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
 
+from pipeline.model.facts import Facts
+from pipeline.model.trace import kept, trace_id
+from pipeline.model.wire import Coordinates
 from pipeline.telemetry.logs import code, described
 from pipeline.telemetry.metrics import CHANGES, NOTICES, PARTS, SETTLED, Metrics, drop
+from pipeline.telemetry.tracing import Say, Tracing
 
 ADVICE = {
     "MessageSizeTooLargeError": "raise max.message.bytes of the topic; the record is kept and sent again",
@@ -34,6 +39,9 @@ class GaugeRow:
     count: int
 
 
+_UNTRACED: AbstractContextManager[Say] = nullcontext(lambda name, value: None)
+
+
 class Telemetry:
     """One process's events. `hash_key` keys the hash under which an entry's key appears in log lines."""
 
@@ -49,6 +57,31 @@ class Telemetry:
         self._lagging: set[str] = set()
         self._tokenless: set[str] = set()
         self._holds: dict[str, set[str]] = {}
+        self.tracing: Tracing | None = None
+        """None: nothing is traced."""
+
+    # Traces
+
+    def record_span(self, at: Coordinates, parent: str | None) -> AbstractContextManager[Say]:
+        """The reading of one record: decoded, and through the rules."""
+        if self.tracing is None:
+            return _UNTRACED
+        said = {
+            "messaging.system": "kafka",
+            "messaging.destination.name": at.topic,
+            "messaging.destination.partition.id": str(at.partition),
+            "messaging.kafka.offset": at.offset,
+        }
+        return self.tracing.span(f"process {at.topic}", "consumer", [] if parent is None else [parent], said)
+
+    def call_span(self, destination: str, step: str, rows: Sequence[Facts]) -> AbstractContextManager[Say]:
+        """One call to a vendor, in the traces of the records that asked for it."""
+        if self.tracing is None:
+            return _UNTRACED
+        parents = [parent for parent in (kept(row.raws) for row in rows) if parent is not None]
+        said = {"calends.destination": destination, "calends.vendor": self._vendor(destination),
+                "calends.step": step, "calends.entries": len(rows)}  # fmt: skip
+        return self.tracing.span(f"{step} {destination}", "client", parents, said)
 
     def declare(self, destinations: Iterable[tuple[str, str, str]], kafka: str = "") -> None:
         """(name, vendor, account) of each destination, so that its counters stand at zero before anything happens.
@@ -96,10 +129,12 @@ class Telemetry:
         self._metrics.stale.labels(destination, vendor, kind).inc(stale)
         self._log.debug("changes applied", destination=destination, change=kind, n=n, stale=stale)
 
-    def record_dead(self, stage: str, reason: str, coordinates: object) -> None:
+    def record_dead(self, stage: str, reason: str, coordinates: object, parent: str | None = None) -> None:
+        """`parent`: the traceparent that came with it."""
         reason = code(reason)
         self._metrics.dead.labels(stage, reason).inc()
-        self._log.warning("record dead", stage=stage, reason=reason, coordinates=str(coordinates))
+        traced = _traced(parent)
+        self._log.warning("record dead", stage=stage, reason=reason, coordinates=str(coordinates), **traced)
 
     def intake_batch(self, n: int, seconds: float) -> None:
         self._metrics.batch_records.observe(n)
@@ -152,8 +187,16 @@ class Telemetry:
     # Lanes
 
     def call_finished(
-        self, destination: str, vendor: str, step: str, outcome: str, seconds: float, entries: int
+        self,
+        destination: str,
+        vendor: str,
+        step: str,
+        outcome: str,
+        seconds: float,
+        entries: int,
+        rows: Sequence[Facts] = (),
     ) -> None:
+        """`rows`: those that it was about, whose trace a line that is read by people names."""
         self._metrics.calls.labels(destination, vendor, outcome).inc()
         self._metrics.call_seconds.labels(destination, vendor).observe(seconds)
         self._metrics.call_entries.labels(destination, vendor).observe(entries)
@@ -167,6 +210,7 @@ class Telemetry:
             outcome=outcome,
             seconds=round(seconds, 4),
             entries=entries,
+            **({} if good else _traced(next((one for row in rows if (one := kept(row.raws))), None))),
         )
 
     def entry_settled(self, destination: str, outcome: str, freshness_seconds: float | None = None) -> None:
@@ -176,10 +220,14 @@ class Telemetry:
             self._metrics.freshness.labels(destination, vendor).observe(max(freshness_seconds, 0.0))
         self._log.debug("entry settled", destination=destination, outcome=outcome, seconds=freshness_seconds)
 
-    def entry_dead(self, destination: str, vendor: str, reason: str, key_hash: str) -> None:
+    def entry_dead(self, destination: str, vendor: str, reason: str, key_hash: str, parent: str | None = None) -> None:
+        """`parent`: the traceparent of the newest of its records."""
         self._metrics.entries_dead.labels(destination, vendor, reason).inc()
         self._metrics.dead.labels("send", reason).inc()
-        self._log.warning("entry dead", destination=destination, vendor=vendor, reason=reason, key_hash=key_hash)
+        traced = _traced(parent)
+        self._log.warning(
+            "entry dead", destination=destination, vendor=vendor, reason=reason, key_hash=key_hash, **traced
+        )
 
     def calls_saved(self, destination: str, n: int) -> None:
         self._metrics.saved.labels(destination, self._vendor(destination)).inc(n)
@@ -371,6 +419,14 @@ class Telemetry:
 
     def stopped(self, seconds: float) -> None:
         self._log.info("stopped", seconds=round(seconds, 3))
+        if self.tracing is not None:
+            self.tracing.close()
 
     def _vendor(self, destination: str) -> str:
         return self._vendors.get(destination, "")
+
+
+def _traced(parent: str | None) -> dict[str, str]:
+    """The field of a line that names a trace; none where there is none."""
+    found = trace_id(parent)
+    return {} if found is None else {"trace_id": found}

@@ -47,7 +47,7 @@ def reconcile(
     as_json: AsJson = False,
     timeout: Patience = 600.0,
 ) -> None:
-    """Read a destination's vendor back and report what is not as it was acknowledged; put it right with --repair.
+    """Read a vendor back and report what differs from what it acknowledged; put it right with --repair.
 
     Reads take half of the account's quota. May be broken off: begun again, it goes on where it was. Ends with 1 where
     something differs and is not put right.

@@ -13,7 +13,7 @@ JOBS ?= 2
 # Extra words for pytest: make test ARGS="-k ledger -x"
 ARGS  ?=
 
-.PHONY: help setup demo services test acceptance chaos cluster-test fuzz mutants lint format check docs bench image image-test sbom audit lock clean
+.PHONY: help setup demo services test acceptance chaos cluster-test fuzz pager mutants lint format check docs bench image image-test sbom audit lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ chaos: setup services ## rounds of faults, counted at the vendor: make chaos SEE
 cluster-test: setup ## the chart on a real Kubernetes API server, 1.33 and newest: 3 minutes, the first time 12 for builds
 	@$(BIN)/python -m tests.cluster.tools
 	@$(BIN)/python -m pytest tests/cluster $(ARGS)
+
+pager: setup services ## every alert from a real fault to who is woken and back, and every panel: a quarter of an hour
+	@$(BIN)/python -m pytest -s tests/pager $(ARGS)
 
 fuzz: setup services ## throw more at every reader than the tests do: EXAMPLES=2000 for each property
 	@CALENDS_FUZZ_EXAMPLES=$(or $(EXAMPLES),2000) $(BIN)/python -m pytest tests/fuzz $(ARGS)

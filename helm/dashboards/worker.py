@@ -239,10 +239,10 @@ def _webhooks(board: Dashboard) -> None:
             "Posts that were refused",
             "wps",
             "CalendsKafkaUnreachable",
-            "By reason. Without a destination: somebody without the secret knocked, which is no reason to worry.",
+            "By reason. Who knocks without the secret is refused, which is no reason to worry.",
             query(
-                f"sum by (destination, reason) (rate(calends_webhook_refusals_total{RATE}))",
-                "{{destination}} {{reason}}",
+                f"sum by (reason) (rate(calends_webhook_refusals_total{RATE}))",
+                "{{reason}}",
             ),
         )
     )

@@ -265,12 +265,15 @@ def test_a_runbook_is_linked_where_it_can_be_read() -> None:
     assert {f"https://wiki.example.com/calends/{Path(link).name}" for link in links} == links
 
 
-def test_every_dashboard_is_handed_to_grafana() -> None:
+@pytest.mark.parametrize(
+    ("values", "runbooks"), [(example(), "docs/runbooks"), (EVERYTHING, "https://wiki.example.com/calends")]
+)
+def test_every_dashboard_is_handed_to_grafana_and_leads_to_the_runbooks(values: dict[str, Any], runbooks: str) -> None:
     files = sorted((CHART / "files" / "dashboards").glob("*.json"))
-    maps = [t for t in render(EVERYTHING) if t["metadata"].get("labels", {}).get("grafana_dashboard")]
+    maps = [t for t in render(values) if t["metadata"].get("labels", {}).get("grafana_dashboard")]
 
     assert {name: text for found in maps for name, text in found["data"].items()} == {
-        file.name: file.read_text() for file in files
+        file.name: file.read_text().replace('"docs/runbooks"', f'"{runbooks}"') for file in files
     }
 
 

@@ -175,7 +175,7 @@ def _calls(board: Dashboard) -> None:
     board.with_panel(
         lines(
             "Entries given up",
-            "wps",
+            "cps",
             "CalendsDeadLetters",
             "Entries that wait for a person, by the vendor's reason.",
             query(
@@ -214,7 +214,7 @@ def _economy(board: Dashboard) -> None:
     board.with_panel(
         lines(
             "Leases that ran out",
-            "wps",
+            "cps",
             "CalendsLaneHeld",
             "Calls whose worker died or was frozen: each is looked for at the vendor before it is repeated.",
             query(f"sum by (destination) (rate(calends_leases_expired_total{RATE}))", "{{destination}}"),

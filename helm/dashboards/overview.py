@@ -178,7 +178,7 @@ def _flow(board: Dashboard) -> None:
     board.with_panel(
         lines(
             "Changes that came in",
-            "wps",
+            "cps",
             "CalendsNothingRead",
             "Changes that the rules asked for and the ledger took. None, though events are published: nothing is read.",
             query(
@@ -190,7 +190,7 @@ def _flow(board: Dashboard) -> None:
     board.with_panel(
         lines(
             "Entries settled",
-            "wps",
+            "cps",
             "CalendsLaneHeld",
             "Entries whose work ended, by what came of it. Fewer than changes: repeats are merged.",
             query(
@@ -202,7 +202,7 @@ def _flow(board: Dashboard) -> None:
     board.with_panel(
         lines(
             "Dead letters",
-            "wps",
+            "cps",
             "CalendsDeadLetters",
             "By stage (decode, rule, ledger, send) and reason.",
             query(
@@ -213,7 +213,7 @@ def _flow(board: Dashboard) -> None:
     board.with_panel(
         lines(
             "Changes that were old",
-            "wps",
+            "cps",
             "CalendsLateFast",
             "Changes older than what the ledger held: redelivery and disorder. They do no harm.",
             query(

@@ -42,7 +42,7 @@ def lines(title: str, unit: str, runbook: str, description: str, *queries: Query
     return (
         _panel(timeseries.Panel(), title, unit, runbook, description, queries, width, 8)
         .line_width(1)
-        .fill_opacity(10)
+        .fill_opacity(0)
         .min(0)
         .show_points(shapes.VisibilityMode.NEVER)
         .legend(_legend())

@@ -86,7 +86,7 @@ def _kafka(board: Dashboard) -> None:
     board.with_panel(
         lines(
             "Records read",
-            "rps",
+            "recps",
             "CalendsConsumerStuck",
             "Records that reached the ledger, and those that no rule matched.",
             query(f"sum by (instance) (rate(calends_intake_batch_records_sum{RATE}))", "{{instance}}"),
@@ -126,7 +126,7 @@ def _kafka(board: Dashboard) -> None:
     board.with_panel(
         lines(
             "Records written to Kafka",
-            "wps",
+            "recps",
             "CalendsOutboxRefused",
             "Dead letters and outcomes that left the outbox, by topic.",
             query(f"sum by (topic) (rate(calends_outbox_records_total{RATE}))", "{{topic}}"),
@@ -148,7 +148,7 @@ def _ledger(board: Dashboard) -> None:
     board.with_panel(
         lines(
             "Waits",
-            "wps",
+            "cps",
             "CalendsLedgerUnreachable",
             "For Kafka, the ledger, the schema registry; any other is a loop that tripped over its code: see the log.",
             query(f"sum by (part) (rate(calends_waits_total{RATE})) > 0", "{{part}}"),
@@ -175,7 +175,7 @@ def _ledger(board: Dashboard) -> None:
     board.with_panel(
         lines(
             "Rows pruned",
-            "wps",
+            "rowsps",
             "CalendsLedgerUnreachable",
             "Rows that were older than `ledger.keep`, by table.",
             query(f"sum by (table) (rate(calends_ledger_pruned_rows_total{RATE}))", "{{table}}"),
@@ -224,7 +224,7 @@ def _webhooks(board: Dashboard) -> None:
     board.with_panel(
         lines(
             "Notices",
-            "wps",
+            "cps",
             "CalendsKafkaUnreachable",
             "What `calends webhooks` made durable in Kafka, by kind, and what had come before.",
             query(
@@ -237,7 +237,7 @@ def _webhooks(board: Dashboard) -> None:
     board.with_panel(
         lines(
             "Posts that were refused",
-            "wps",
+            "cps",
             "CalendsKafkaUnreachable",
             "By reason. Who knocks without the secret is refused, which is no reason to worry.",
             query(

@@ -78,6 +78,7 @@ def test_it_is_nobody_and_can_write_nothing() -> None:
     code = "import os; print(os.getuid(), os.getgid()); open('/opt/calends/x', 'w')"
     done = run("-c", code, options=PYTHON)
 
+    assert said("image", "inspect", "--format={{.Config.User}}", IMAGE) == "65532:65532"
     assert done.stdout == "65532 65532\n"
     assert "Read-only file system" in done.stderr
 

@@ -20,6 +20,7 @@ from typing import Protocol, TypeVar
 from pipeline import __version__, admin
 from pipeline.account import Account
 from pipeline.calls import Caller
+from pipeline.certificates import ends_at
 from pipeline.housekeeping import Housekeeping
 from pipeline.intake import Intake, before
 from pipeline.lane import Lane
@@ -152,6 +153,7 @@ class Worker:
             ((name, self.settings.vendor_of(name).name, account) for name, account in destinations.items()),
             config.bootstrap_servers,
         )
+        self._tell_certificate()
         producer = Producer(config, self.telemetry)
         self.housekeeping = Housekeeping(
             self.ledger,
@@ -168,6 +170,13 @@ class Worker:
         )
         self.composed = True
         self.telemetry.started(__version__, "sqlite" if self.ledger.automatic else "postgresql", list(destinations))
+
+    def _tell_certificate(self) -> None:
+        """Once: a process goes on with the certificate that it started with."""
+        file = self.settings.kafka.ssl_certfile
+        end = ends_at(file) if file is not None else None
+        if end is not None:
+            self.telemetry.certificate_read("kafka.ssl_certfile", end)
 
     async def _install(self, rules: RuleSet) -> None:
         """Between two batches of records: what was read under the old rules has been written whole."""

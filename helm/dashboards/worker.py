@@ -8,6 +8,7 @@ from grafana_foundation_sdk.models import dashboard as grafana
 from helm.dashboards.panels import (
     INSTANCE,
     bad_above,
+    bad_below,
     choice,
     figure,
     frame,
@@ -251,13 +252,31 @@ def _webhooks(board: Dashboard) -> None:
 def _process(board: Dashboard) -> None:
     board.with_row(Row("How is the process?"))
     board.with_panel(
+        figure(
+            "Certificates end in",
+            "s",
+            "CalendsCertificateEnds",
+            "Of the client certificates that the settings name, as the worst worker uses them. Empty: there are none.",
+            query(f"min by (setting) (calends_certificate_end_seconds{{{INSTANCE}}}) - time()", "{{setting}}"),
+        ).thresholds(bad_below(3 * 86_400, 14 * 86_400))
+    )
+    board.with_panel(
+        figure(
+            "Open files",
+            "short",
+            "CalendsConsumerStuck",
+            "Of the worker that has most. Connections among them; it stays as it is.",
+            query(f"max(process_open_fds{{{INSTANCE}}} and on (instance) calends_build_info)", "worst"),
+        )
+    )
+    board.with_panel(
         lines(
             "Memory",
             "bytes",
             "CalendsConsumerStuck",
             "Resident. It does not grow with the backlog.",
             query(f"process_resident_memory_bytes{{{INSTANCE}}} and on (instance) calends_build_info", "{{instance}}"),
-            width=8,
+            width=12,
         )
     )
     board.with_panel(

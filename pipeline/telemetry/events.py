@@ -414,6 +414,11 @@ class Telemetry:
             destinations=list(destinations),
         )
 
+    def certificate_read(self, setting: str, end: datetime) -> None:
+        """The client certificate that a setting names, as this process uses it."""
+        self._metrics.certificate_end.labels(setting).set(end.timestamp())
+        self._log.info("certificate read", part=setting, until=end.isoformat())
+
     def stopping(self, reason: str) -> None:
         self._log.info("stopping", reason=reason)
 

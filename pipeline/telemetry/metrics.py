@@ -124,6 +124,9 @@ class Metrics:
         self.waits = self._counter("calends_waits_total", "Waits for something that is not there", "part")
         self.loop_lag = self._gauge("calends_loop_lag_seconds", "How late the event loop comes to what is due")
         self.build = self._gauge("calends_build_info", "1, with the version", "version")
+        self.certificate_end = self._gauge(
+            "calends_certificate_end_seconds", "Unix time at which a client certificate ends", "setting"
+        )
         ProcessCollector(registry=self.registry)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:

@@ -114,6 +114,8 @@ CASES = [
     Case("CalendsRulesNotTaken", {"calends_rules_refused": "0 1x20", "calends_rules_held": "0x20"}, 8, 1),
     Case("CalendsRulesNotTaken", {"calends_rules_refused": "0x20", "calends_rules_held": "0 1x20"}, 8, 1),
     Case("CalendsRulesNotTaken", {"calends_rules_refused": "0 1 1 0x20", "calends_rules_held": "0x20"}, 8, 0),
+    Case("CalendsCertificateEnds", {'calends_certificate_end_seconds{setting="s"}': "1200000x5"}, 3, 1),
+    Case("CalendsCertificateEnds", {'calends_certificate_end_seconds{setting="s"}': "1300000x5"}, 3, 0),
     Case("CalendsAbsent", {"up": "1x20"}, 6, 1),
     Case("CalendsAbsent", {'calends_build_info{version="1"}': "1x20"}, 6, 0),
 ]

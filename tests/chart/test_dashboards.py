@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 UNITS = {value for name, value in vars(units).items() if isinstance(value, str) and not name.startswith("_")}
 RULES = YAML(typ="safe").load((ROOT / "helm" / "calends" / "files" / "alerts.yaml").read_text())["groups"]
 RECORDED = {rule["record"] for group in RULES for rule in group["rules"] if "record" in rule}
-PROCESS = {"process_resident_memory_bytes", "process_cpu_seconds_total"}
+PROCESS = {"process_resident_memory_bytes", "process_cpu_seconds_total", "process_open_fds"}
 METRIC = re.compile(r"\b(?:calends|process)[_:][\w:]+")
 HISTOGRAM = re.compile(r"_(bucket|sum|count)$")
 NAMED = re.compile(r"[Dd]ashboard \*(\w+)\*, panels? ((?:\*[^*]+\*(?: \(`\w+`\))?(?:, | and )?)+)")

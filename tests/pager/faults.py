@@ -6,12 +6,14 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 
 from tests.flow.assembly import until
 from tests.pager.stage import LETTERS, TOPIC, Stage, rules
+from tests.services.certificates import Authority
 
 Act = Callable[[Stage], None]
 
@@ -62,6 +64,19 @@ def spend(stage: Stage) -> None:
 def buy(stage: Stage) -> None:
     stage.settings["accounts"]["credits"]["budget"]["credits"] = 1000
     stage.configure()
+    stage.roll()
+
+
+def certify(stage: Stage) -> None:
+    """A client certificate that ends in a week."""
+    Authority.make(stage.assembly.folder).issue(stage.certificate, datetime.now(UTC) + timedelta(days=7))
+    stage.settings["kafka"]["ssl_certfile"] = str(stage.certificate)
+    stage.configure()
+    stage.roll()
+
+
+def renew(stage: Stage) -> None:
+    Authority.make(stage.assembly.folder).issue(stage.certificate, datetime.now(UTC) + timedelta(days=90))
     stage.roll()
 
 
@@ -138,6 +153,7 @@ LANES = (
         of("steady"),
     ),
     Fault("CalendsBudgetNearlySpent", spend, buy, {"account": "credits"}, of("credits")),
+    Fault("CalendsCertificateEnds", certify, renew, {"setting": "kafka.ssl_certfile"}),
     Fault("CalendsNotDrained", heap_up, widen, {"destination": "slow"}, of("slow")),
     Fault(
         "CalendsQuotaTooHigh",

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 SPEED = 60
-LEAST = 5.0
-"""Seconds of a window: five scrapes."""
+LEAST = 8.0
+"""Seconds of a window: four scrapes."""
 WAITING = 35.0
 """Seconds of a window in which a worker that waits says so at least once: its own rhythm is not sped up."""
 IN_TIME = 30.0

@@ -19,7 +19,18 @@ from zoneinfo import ZoneInfo
 import pytest
 from confluent_kafka import Producer
 
-from tests.flow.assembly import APPTOTO, CALREPLY, CLOUDEVENTS, ECAL, PERSON, WEBHOOK, Assembly, Sandbox, appointment
+from tests.flow.assembly import (
+    APPTOTO,
+    CALREPLY,
+    CLOUDEVENTS,
+    ECAL,
+    PERSON,
+    WEBHOOK,
+    Assembly,
+    Sandbox,
+    appointment,
+    until,
+)
 from tests.flow.test_inbound import notification, post
 from tests.pager.runbook import Ran, kafka_tools, run
 from tests.pager.watch import Watch
@@ -126,6 +137,10 @@ class Stage:
     def sandbox(self) -> Sandbox:
         return self.assembly.sandbox
 
+    @property
+    def certificate(self) -> Path:
+        return self.assembly.folder / "client.pem"
+
     def configure(self) -> None:
         (self.assembly.folder / "calends.yaml").write_text(json.dumps(self.settings))
 
@@ -171,12 +186,12 @@ class Stage:
         self.live.append(len(self.assembly.workers) - 1)
         self._scrape()
         for turn in range(4):
-            time.sleep(2)  # two scrapes
+            time.sleep(4)  # two scrapes
             told = notification(f"n{turn}", "Subscribe", PERSON, subscriberExternalId=f"C{turn}")
             codes = [post(address, told, HOOK), post(address, told, HOOK), post(address, told, f"{HOOK}-wrong")]
             assert codes[:2] == [200, 200]
             assert codes[2] >= 400
-        time.sleep(2)
+        time.sleep(4)
         number = self.live.pop()
         self._scrape()
         self.assembly.workers[number].kill()
@@ -196,6 +211,7 @@ class Stage:
             "BROKERS": self.kafka.bootstrap,
             "GROUP": GROUP,
             "TOPIC": LETTERS,
+            "CERTIFICATE": str(self.certificate),
             "REGISTRY": self.registry.url,
             "WORKER": "".join(f"127.0.0.1:{port}" for port in self.assembly.ports[-1:]),
         }
@@ -268,5 +284,7 @@ def stage(folder: Path) -> Iterator[Stage]:
         load.start()
         closing.callback(load.stop)
         watch.start()
-        time.sleep(2)  # two scrapes
+        until(lambda: watch.query("count(calends_build_info) == 2") != [], 60, "both workers are seen")
+        until(lambda: watch.firing() == [], 60, "what fired before the first scrapes is over")
+        watch.webhook.told.clear()
         yield on

@@ -32,14 +32,14 @@ class Authority:
         (folder / "ca.pem").write_bytes(authority.certificate.public_bytes(PEM))
         return authority
 
-    def issue(self, file: Path) -> None:
+    def issue(self, file: Path, until: datetime.datetime = DIES) -> None:
         """Key, certificate and authority in one PEM file, the shape Kafka's PEM key store wants."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = x509.SubjectAlternativeName(
             [x509.DNSName("localhost"), x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))]
         )
         certificate = (
-            _certificate(_name("localhost"), self.certificate.subject, key)
+            _certificate(_name("localhost"), self.certificate.subject, key, until)
             .add_extension(names, critical=False)
             .sign(self.key, hashes.SHA256())
         )
@@ -51,10 +51,12 @@ def _name(common: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
 
 
-def _certificate(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+def _certificate(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, until: datetime.datetime = DIES
+) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder(subject_name=subject, issuer_name=issuer, public_key=key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(BORN)
-        .not_valid_after(DIES)
+        .not_valid_after(until)
     )

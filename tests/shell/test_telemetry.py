@@ -8,13 +8,16 @@ import socket
 import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
 from aiokafka.errors import AuthenticationFailedError, KafkaConnectionError, NodeNotReadyError
 
+from pipeline.certificates import ends_at
 from pipeline.telemetry import GaugeRow, Telemetry, configure_logging
+from tests.services.certificates import Authority
 
 
 @pytest.fixture
@@ -90,6 +93,15 @@ def test_it_is_told_since_when_no_token_is_got(telemetry: Telemetry) -> None:
     assert page(telemetry)[name] == 1000.0
     telemetry.token_renewed("acme", "obtain", 0.1)
     assert name not in page(telemetry)
+
+
+def test_the_end_of_a_certificate_is_told(telemetry: Telemetry, tmp_path: Path) -> None:
+    Authority.make(tmp_path).issue(tmp_path / "client.pem")
+    end = ends_at(tmp_path / "client.pem")
+    assert end is not None
+    telemetry.certificate_read("kafka.ssl_certfile", end)
+    assert page(telemetry)['calends_certificate_end_seconds{setting="kafka.ssl_certfile"}'] == end.timestamp()
+    assert [ends_at(tmp_path / "absent.pem"), ends_at(Path(__file__))] == [None, None]
 
 
 def test_the_hash_of_a_key_depends_on_the_secret() -> None:

@@ -21,6 +21,7 @@ from helm.dashboards.__main__ import FOLDER
 from helm.dashboards.panels import RUNBOOKS
 from pipeline.telemetry.reference import all_metrics
 
+plugins.register_default_plugins()
 ROOT = Path(__file__).parents[2]
 UNITS = {value for name, value in vars(units).items() if isinstance(value, str) and not name.startswith("_")}
 RULES = YAML(typ="safe").load((ROOT / "helm" / "calends" / "files" / "alerts.yaml").read_text())["groups"]
@@ -53,14 +54,12 @@ def test_no_dashboard_is_left_over() -> None:
 
 @pytest.mark.parametrize("name", DASHBOARDS)
 def test_grafana_knows_every_field_of_a_dashboard(name: str) -> None:
-    plugins.register_default_plugins()
     again = json.loads(JSONEncoder().encode(grafana.Dashboard.from_json(board(name))))
 
     assert list(lost(board(name), again)) == []
 
 
 def test_a_field_that_grafana_does_not_know_is_noticed() -> None:
-    plugins.register_default_plugins()
     wrong = board("overview")
     wrong["panels"][1]["fieldConfig"]["defaults"]["unitt"] = "s"
     again = json.loads(JSONEncoder().encode(grafana.Dashboard.from_json(wrong)))

@@ -14,6 +14,7 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 
 from tests.flow.assembly import PERSON, Assembly, appointment, free_port, until
 from tests.flow.test_flow import arrive, begin, clean, titles
+from tests.flow.test_reload import metric
 from tests.services.schema_registry import SchemaRegistry
 
 UUID, LOCAL = {"type": "string", "logicalType": "uuid"}, {"type": "long", "logicalType": "local-timestamp-millis"}
@@ -59,9 +60,11 @@ def test_avro_events_arrive_and_a_registry_that_is_away_costs_none(
     assert 'calends_waits_total{part="schema_registry"}' in assembly.metrics()
     assert [assembly.status(assembly.ports[-1], path) for path in ("readyz", "livez")] == [200, 200]
     assert '"record dead"' not in assembly.log()
+    until(lambda: metric(assembly, "calends_consumer_lag_records") == 21, 30, "what waits is told")
 
     registry.open()
     arrive(assembly, titles(20))
+    until(lambda: metric(assembly, "calends_consumer_lag_records") == 0, 30, "all of it was read")
     clean(assembly)
     (letter,) = assembly.dead_letters(1)
     assert dict(letter.headers())["calends-reason"] == b"schema_unknown"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import msgspec
 from sqlalchemy import ColumnElement, Connection, delete, func, literal, select, text, tuple_, union_all, update
 
 from pipeline.ledger import bulk
@@ -200,8 +200,9 @@ def died(before: Facts, after: Facts) -> bool:
     return after.state == "dead" and (before.state != "dead" or before.rejected_hash != after.rejected_hash)
 
 
+_ENCODE = msgspec.json.Encoder().encode
 _DOCUMENTS = ("layers", "raws", "desired", "observed", "candidates", "events", "sent")
-_READ: dict[int, Callable[[Any], Any]] = {ALL.index(name): json.loads for name in _DOCUMENTS} | {
+_READ: dict[int, Callable[[Any], Any]] = {ALL.index(name): msgspec.json.decode for name in _DOCUMENTS} | {
     ALL.index(name): bool for name in ("linked", "skip_unsent", "absent")
 }
 
@@ -216,6 +217,6 @@ def _facts(row: Sequence[Any]) -> Facts:
 
 def _values(row: Facts, names: Iterable[str]) -> list[Any]:
     return [
-        canonical(value) if name in _DOCUMENTS and value is not None else value
+        _ENCODE(value).decode() if name in _DOCUMENTS and value is not None else value
         for name, value in ((name, getattr(row, name)) for name in names)
     ]

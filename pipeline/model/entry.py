@@ -11,6 +11,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 Content = Mapping[str, Any]
 """Neutral content as JSON values:
 
@@ -55,9 +57,16 @@ KEY_PATTERN = r"(?!\.{1,2}$)[A-Za-z0-9._:-]{1,200}"
 """`.` and `..` would change the path of a URL."""
 
 
+_ENCODE = msgspec.json.Encoder(order="deterministic").encode
+
+
 def canonical(value: Any) -> str:
-    """The one JSON text of a value: keys sorted, no space, no escapes."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    """The one JSON text of a value: keys sorted, no space, no escapes. Raises ValueError for what JSON has no number
+    for: the encoder writes null for it."""
+    text = _ENCODE(value)
+    if b"null" in text:
+        json.dumps(value, allow_nan=False)
+    return text.decode()
 
 
 def content_hash(value: Any) -> str:

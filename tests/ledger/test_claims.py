@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from pipeline.ledger import Ledger, Result
+from pipeline.model.facts import Policy
 from pipeline.model.outcome import Accepted
 from tests.ledger.acts import BATCHED, change, claim, result, sizes, take
 from tests.ledger.conftest import Open
@@ -56,14 +57,15 @@ def test_two_claims_at_once_never_share_an_entry(opened: Open) -> None:
 
 
 def test_a_lease_that_runs_out_leaves_the_entry_unsure_and_quiet(opened: Open) -> None:
-    ledger = opened()
+    ledger = opened({"d": Policy("d", "a", needs_identity=lambda content: False, settle_time=1.5)})
     take(ledger, change("k"))
     claim(ledger, lease=0.05)
     time.sleep(0.1)
     assert ledger.sweep()[1] == {"d": 1}
     facts = ledger.entry("k")[0]
     assert (facts.observed_hash, facts.state) == ("?", "held")
-    time.sleep(0.3)
+    assert facts.quiet_until is not None
+    time.sleep(max(0.0, facts.quiet_until - ledger.now()) + 0.01)
     ledger.sweep()
     assert ledger.entry("k")[0].state == "ready"
 

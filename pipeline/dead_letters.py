@@ -133,7 +133,8 @@ class NoLetter(ValueError):
 def read(record: Record) -> Letter:
     """Raises NoLetter."""
     own = len(record.headers) - _originals(record)
-    said = {name: value.decode("utf-8", "replace") for name, value in record.headers[len(record.headers) - own :]}
+    ours = record.headers[len(record.headers) - own :]
+    said = {name: value.decode("utf-8", "replace") for name, value in ours if name.startswith("calends-")}
     try:
         at = Coordinates(said["calends-topic"], int(said["calends-partition"]), int(said["calends-offset"]))
         timestamp = EPOCH + timedelta(microseconds=int(said["calends-timestamp"]))

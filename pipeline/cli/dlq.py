@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import re
 import time
@@ -226,10 +227,15 @@ def _opened(box: Box, letters: Sequence[Letter]) -> list[Letter]:
 
 async def _gathered(box: Box, wanted: Wanted) -> list[Letter]:
     letters: list[Letter] = []
-    with progress_bar(True) as progress:
-        async for found in box.open(wanted):
-            letters += found.letters
-            progress(found.seen, found.total)
+    gc.disable()  # all of them stay: to look through them for garbage again and again costs as much as reading them
+    try:
+        with progress_bar(True) as progress:
+            async for found in box.open(wanted):
+                letters += found.letters
+                progress(found.seen, found.total)
+    finally:
+        gc.freeze()
+        gc.enable()
     return letters
 
 

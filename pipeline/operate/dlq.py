@@ -74,8 +74,9 @@ class Box:
                 ended = ended or self.ledger.letters_ended(self.topic, begins)
             seen += len(part.records)
             letters, strangers = _letters(part.records)
-            meant = (one for one in letters if wanted.takes(one) and (one.at.partition, one.at.offset) not in ended)
-            yield Found(tuple(meant), seen, part.total, strangers)
+            meant = letters if wanted.everything else [one for one in letters if wanted.takes(one)]
+            still = [one for one in meant if (one.at.partition, one.at.offset) not in ended]
+            yield Found(tuple(still), seen, part.total, strangers)
 
     async def opened(self, letters: Sequence[Letter]) -> list[Letter]:
         """The letters, framed records among them opened. Raises StreamError."""

@@ -387,7 +387,7 @@ def record_of(message: Any) -> Record:
         at=Coordinates(message.topic, message.partition, message.offset),
         key=message.key,
         value=message.value,
-        headers=tuple((name, value or b"") for name, value in message.headers),
+        headers=tuple([(name, value or b"") for name, value in message.headers]),
         timestamp=_instant(message.timestamp),
     )
 

@@ -35,7 +35,7 @@ def test_a_backlog_at_one_destination_slows_nothing(assembly: Assembly) -> None:
     until(lambda: assembly.sandbox.counters("ecal")["items"] == 1, 30, "the pattern")
     seen = []
     for count in (SMALL, LARGE):
-        _fill(assembly.ledger, count)
+        fill(assembly.ledger, count)
         time.sleep(10)
         before = _claims(assembly)
         latencies = _latencies(assembly, count)
@@ -50,7 +50,7 @@ def test_a_backlog_at_one_destination_slows_nothing(assembly: Assembly) -> None:
     assert claim_large <= 2 * claim
 
 
-def _fill(ledger: str, count: int) -> None:
+def fill(ledger: str, count: int) -> None:
     """So many entries ready at ECAL, each like the one that was delivered, under a key of its own."""
     with psycopg.connect(ledger, autocommit=True) as connection:
         names = [row[0] for row in connection.execute(

@@ -267,13 +267,13 @@ class Assembly:
         for future in made.values():
             future.result(30)
 
-    def calends(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def calends(self, *arguments: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "pipeline.cli", *arguments, "-c", str(self.folder / "calends.yaml")],
             env=os.environ | ENVIRONMENT,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=seconds,
             check=False,
         )
 

@@ -133,30 +133,37 @@ class NoLetter(ValueError):
 def read(record: Record) -> Letter:
     """Raises NoLetter."""
     own = len(record.headers) - _originals(record)
-    ours = record.headers[len(record.headers) - own :]
-    said = {name: value.decode("utf-8", "replace") for name, value in ours if name.startswith("calends-")}
+    said = dict(record.headers[len(record.headers) - own :])
+
+    def text(name: str) -> str | None:
+        return _decoded(said[name]) if name in said else None
+
     try:
-        at = Coordinates(said["calends-topic"], int(said["calends-partition"]), int(said["calends-offset"]))
+        at = Coordinates(_decoded(said["calends-topic"]), int(said["calends-partition"]), int(said["calends-offset"]))
         timestamp = EPOCH + timedelta(microseconds=int(said["calends-timestamp"]))
         original = Record(at, record.key, record.value, record.headers[:-own], timestamp)
         return Letter(
             at=record.at,
             posted=record.timestamp,
             record=original,
-            stage=said["calends-stage"],
-            reason=said["calends-reason"],
-            status=said.get("calends-status"),
-            rule=said.get("calends-rule"),
-            layer=said.get("calends-layer"),
-            destination=said.get("calends-destination"),
+            stage=_decoded(said["calends-stage"]),
+            reason=_decoded(said["calends-reason"]),
+            status=text("calends-status"),
+            rule=text("calends-rule"),
+            layer=text("calends-layer"),
+            destination=text("calends-destination"),
             attempts=int(said["calends-attempts"]) if "calends-attempts" in said else None,
-            first_failure=said.get("calends-first-failure"),
-            last_failure=said.get("calends-last-failure"),
+            first_failure=text("calends-first-failure"),
+            last_failure=text("calends-last-failure"),
         )
     except KeyError as missing:
         raise NoLetter(f"the header {missing} is missing") from None
     except (ValueError, OverflowError):
         raise NoLetter("a header's number is none") from None
+
+
+def _decoded(value: bytes) -> str:
+    return value.decode("utf-8", "replace")
 
 
 def _originals(record: Record) -> int:

@@ -9,12 +9,12 @@ import re
 import time
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -45,6 +45,11 @@ ShowData = Annotated[bool, typer.Option("--show-data", help="Show the original r
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would become of each, and change nothing.")]
 All = Annotated[bool, typer.Option("--all", help="Of all of them, where neither letters nor filters are given.")]
 
+Kind = tuple[str, str, str, str]
+"""Stage, reason, rule, destination."""
+T = TypeVar("T")
+KEPT = 5_000
+"""Letters in memory before only the newest are kept."""
 HEAD = ("letter", "age", "stage", "reason", "status", "rule", "destination", "attempts", "record")
 
 dlq = typer.Typer(help="List, show, replay or discard dead letters.", no_args_is_help=True, add_completion=False)
@@ -65,13 +70,12 @@ def list_(
     wanted = _wanted((), reason, stage, rule, destination, since)
     report = at_night(config)
     with _box(report) as box:
-        letters = _all(box, wanted)
-    shown = letters[-limit:] if limit else letters
+        kinds, shown = _counted(box, wanted, limit)
     if as_json:
         typer.echo(json.dumps([_plain(one, False) for one in shown], indent=2))
         return
-    typer.echo("\n".join(_kinds(letters)))
-    if letters:
+    typer.echo("\n".join(_kinds(kinds)))
+    if shown:
         typer.echo("\n" + "\n".join(table(HEAD, [_row(one) for one in shown])))
 
 
@@ -203,12 +207,7 @@ def _box(report: Report) -> Iterator[Box]:
 
 def _all(box: Box, wanted: Wanted) -> list[Letter]:
     """In the order of their writing."""
-    try:
-        return sorted(
-            asyncio.run(_gathered(box, wanted)), key=lambda one: (one.posted, one.at.partition, one.at.offset)
-        )
-    except StreamError as error:
-        give_up(f"Kafka does not answer, or refuses ({error.code}): the dead letters are in its topic {box.topic}")
+    return sorted(_asked(box, _gathered(box, wanted)), key=_written)
 
 
 def _named(box: Box, wanted: Wanted) -> list[Letter]:
@@ -216,6 +215,40 @@ def _named(box: Box, wanted: Wanted) -> list[Letter]:
     letters = _all(box, wanted)
     _missing(wanted, letters)
     return letters
+
+
+def _asked(box: Box, work: Coroutine[Any, Any, T]) -> T:
+    gc.disable()  # what is read stays, or goes by itself: to look through it for garbage costs as much as reading it
+    try:
+        return asyncio.run(work)
+    except StreamError as error:
+        give_up(f"Kafka does not answer, or refuses ({error.code}): the dead letters are in its topic {box.topic}")
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def _counted(box: Box, wanted: Wanted, limit: int) -> tuple[Counter[Kind], list[Letter]]:
+    """How many of each kind, and the newest in the order of their writing. Only those are kept."""
+    kinds, newest = Counter[Kind](), list[Letter]()
+
+    async def count() -> None:
+        nonlocal newest
+        with progress_bar(True) as progress:
+            async for found in box.open(wanted):
+                kinds.update((one.stage, one.reason, one.rule or "-", one.destination or "-") for one in found.letters)
+                newest += found.letters
+                if limit and len(newest) > KEPT + limit:
+                    newest = sorted(newest, key=_written)[-limit:]
+                progress(found.seen, found.total)
+
+    _asked(box, count())
+    newest.sort(key=_written)
+    return kinds, newest[-limit:] if limit else newest
+
+
+def _written(one: Letter) -> tuple[datetime, int, int]:
+    return one.posted, one.at.partition, one.at.offset
 
 
 def _opened(box: Box, letters: Sequence[Letter]) -> list[Letter]:
@@ -227,15 +260,10 @@ def _opened(box: Box, letters: Sequence[Letter]) -> list[Letter]:
 
 async def _gathered(box: Box, wanted: Wanted) -> list[Letter]:
     letters: list[Letter] = []
-    gc.disable()  # all of them stay: to look through them for garbage again and again costs as much as reading them
-    try:
-        with progress_bar(True) as progress:
-            async for found in box.open(wanted):
-                letters += found.letters
-                progress(found.seen, found.total)
-    finally:
-        gc.freeze()
-        gc.enable()
+    with progress_bar(True) as progress:
+        async for found in box.open(wanted):
+            letters += found.letters
+            progress(found.seen, found.total)
     return letters
 
 
@@ -300,11 +328,10 @@ _ADVICE = {
 # how they look ----------------------------------------------------------------------------------------------------
 
 
-def _kinds(letters: Sequence[Letter]) -> Iterator[str]:
-    if not letters:
+def _kinds(kinds: Counter[Kind]) -> Iterator[str]:
+    if not kinds:
         yield "no open dead letters"
         return
-    kinds = Counter((one.stage, one.reason, one.rule or "-", one.destination or "-") for one in letters)
     rows = [(str(n), *kind) for kind, n in kinds.most_common()]
     yield from table(("letters", "stage", "reason", "rule", "destination"), rows)
 

@@ -9,9 +9,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from tests.acceptance.one_vendor import PRO, begin
+from tests.acceptance.one_vendor import begin
 from tests.acceptance.test_acceptance import say
-from tests.flow.assembly import Assembly, appointment, until
+from tests.flow.assembly import PRO, Assembly, appointment, until
 from tests.flow.meddling import Meddler
 
 ENTRIES, DRIFTED, QUOTA = 50_000, 500, 1500

@@ -22,7 +22,7 @@ def test_one_in_a_hundred_is_found_and_put_right_within_the_quota(assembly: Asse
     assembly.worker()
     assembly.ready()
     assembly.publish((f"k{n:05}", appointment(f"k{n:05}", f"t{n}")) for n in range(ENTRIES))
-    until(lambda: assembly.sandbox.counters(PRO)["items"] == ENTRIES and not backlog(assembly), 300, "all are there")
+    until(lambda: assembly.sandbox.counters(PRO)["items"] == ENTRIES and not backlog(assembly), 900, "all are there")
     ids = {entry["title"]: entry["id"] for entry in assembly.sandbox.entries(PRO)}
     expected = meddle(Meddler(assembly.sandbox.url, PRO), ids)
     before, calls = writes(assembly), assembly.sandbox.counters(PRO)["calls"]

@@ -66,8 +66,9 @@ DESTINATIONS = {
     "credits": PAGES,
 }
 LOADED = ("steady", "late", "away", "locked", "tokens", "paused", "strict-good", "greedy")
-KEYS = 40
-"""Entries of each destination, which the load changes in turn."""
+KEYS = 400
+"""Entries of each destination, which the load changes in turn: an entry that is changed anew while it waits is as fresh
+as its newest event, and would never be late."""
 EVERY = 0.5
 """Seconds between two events for a destination."""
 

@@ -239,7 +239,7 @@ def expire(facts: Facts, now: float, policy: Policy) -> Facts:
 def doubt(facts: Facts, now: float, policy: Policy) -> Facts:
     """Nothing certain is known of what the vendor holds: the ledger is an older copy, or began in the middle. Also of
     what is being looked for: calls that the copy does not know of may have found it, or made it."""
-    unsure = lost(unleased(facts), now, facts.identity, facts.sent, UNSURE, policy)
+    unsure = lost(unleased(facts), now, whose(facts, facts.identity), facts.sent, UNSURE, policy)
     return place(replace(unsure, epoch=facts.epoch + LOST_CLAIMS), now, policy)
 
 

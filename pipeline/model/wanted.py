@@ -79,7 +79,7 @@ def want(facts: Facts, now: float, policy: Policy) -> Facts:
     identity = last["identity"] or (facts.identity if last["subscriber"] == facts.subscriber else None)
     facts = replace(
         facts,
-        observed_identity=facts.observed_identity if facts.lease_until is None else whose(facts, facts.identity),
+        observed_identity=_under_way(facts),
         # Should the answer be lost, what the call under way carries may be there.
         sent=facts.sent if facts.lease_until is None else facts.sent or facts.desired,
         group_name=facts.layers.get(BASE, {}).get("group"),
@@ -94,6 +94,11 @@ def want(facts: Facts, now: float, policy: Policy) -> Facts:
         rank=_rank(facts, last["matters_at"], now, policy),
     )
     return place(_with_desired(facts, layers, policy), now, policy)
+
+
+def _under_way(facts: Facts) -> str | None:
+    """Whose calendar the vendor's item is in, or may be once the call under way has acted."""
+    return facts.observed_identity if facts.lease_until is None else whose(facts, facts.identity)
 
 
 def _rank(facts: Facts, matters_at: float | None, now: float, policy: Policy) -> float:
@@ -142,7 +147,7 @@ def end_of(layers: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any] | None:
 
 def identified(facts: Facts, identity: str | None, now: float, policy: Policy) -> Facts:
     """The row with who its subscriber is, as the directory says while a change is applied."""
-    return want(replace(facts, identity=identity), now, policy)
+    return want(replace(facts, identity=identity, observed_identity=_under_way(facts)), now, policy)
 
 
 def link(facts: Facts, identity: str | None, now: float, policy: Policy) -> Facts:

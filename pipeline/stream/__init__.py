@@ -154,8 +154,9 @@ class Consumer:
         return sorted((part.topic, part.partition) for part in self._client.assignment()) if self._client else []
 
     def more_after(self, next_offsets: Offsets) -> bool:
-        """Whether, as far as is known, more lies in these partitions."""
-        ends = ((self._client.highwater(TopicPartition(*part)), offset) for part, offset in next_offsets.items())
+        """Whether, as far as is known, more lies in those of these partitions that are still assigned."""
+        here = [TopicPartition(*part) for part in self.assigned() if part in next_offsets]
+        ends = ((self._client.highwater(part), next_offsets[part.topic, part.partition]) for part in here)
         return any(end is not None and end > offset for end, offset in ends)
 
     def topics(self) -> frozenset[str]:

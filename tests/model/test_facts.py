@@ -337,6 +337,14 @@ def test_a_call_that_nobody_heard_of_again_was_about_whom_it_was_claimed_for() -
     assert f.release(moved, moved.epoch, NOW, POLICY).observed_identity is None
 
 
+def test_a_call_under_way_is_about_whoever_was_linked_when_it_left() -> None:
+    """The directory may learn better meanwhile: if the answer is lost, it is the first calendar that may have it."""
+    unlinked = applied(change(identity=None, subscriber="P-1"))
+    moved = wanted.link(claimed(wanted.link(unlinked, "ann", NOW, POLICY)), "bob", NOW, POLICY)
+    assert (moved.identity, f.expire(moved, NOW + 20, POLICY).observed_identity) == ("bob", "ann")
+    assert f.doubt(moved, NOW, POLICY).observed_identity == "ann"
+
+
 # settled ----------------------------------------------------------------------------------------------------------
 
 

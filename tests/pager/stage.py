@@ -160,7 +160,7 @@ class Stage:
 
     def start_worker(self) -> None:
         self.assembly.worker()
-        self.assembly.ready()
+        self.assembly.ready(seconds=120)
         self.live.append(len(self.assembly.workers) - 1)
         self._scrape()
 
@@ -169,7 +169,7 @@ class Stage:
         number = self.live.pop(0)
         self._scrape()
         self.assembly.workers[number].terminate()
-        assert self.assembly.workers[number].wait(30) == 0
+        assert self.assembly.workers[number].wait(60) == 0
 
     def kill_workers(self) -> None:
         for number in self.live:

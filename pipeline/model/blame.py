@@ -99,10 +99,13 @@ def _failure(
 ) -> Facts:
     match outcome:
         case Exists(vendor_id=vendor_id):
-            failed = _failed(facts, answer, good_since, policy, "exists", after=0.0)
+            # So one learns that a lost call has acted. Only if that comes again, something is wrong with the entry.
+            again = facts.error == "exists"
+            told = _failed(facts, answer, good_since, policy, "exists", after=0.0) if again else facts
             there = vendor_id or facts.vendor_id
             return replace(
-                failed, observed_hash=UNSURE, absent=False, vendor_id=there, retry_at=None, candidates=None
+                told, observed_hash=UNSURE, absent=False, vendor_id=there, retry_at=None, candidates=None,
+                error="exists",
             )  # fmt: skip
         case Unknown(detail=detail):
             unsure = facts if answer.step == "find" else _unheard(facts, answer, policy)

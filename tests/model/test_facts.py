@@ -399,6 +399,14 @@ def test_a_delete_that_found_nothing_too_early_asks_again_later() -> None:
     assert (row.state, row.wake_at) == ("held", NOW + 50)
 
 
+def test_to_find_what_a_lost_call_made_is_no_failure_but_to_find_it_again_and_again_is() -> None:
+    lost = settled(claimed(READY), Unknown("timeout"))
+    found = settled(claimed(lost), Exists("id"), good=NOW + 1, step="find")
+    assert (found.attempts, found.vendor_id) == (lost.attempts, "id")
+    again = settled(claimed(found), Exists("id"), good=NOW + 1)
+    assert again.attempts == lost.attempts + 1
+
+
 def test_what_exists_already_is_written_over_at_once() -> None:
     row = settled(claimed(READY), Exists("id"))
     assert (row.state, row.observed_hash, row.vendor_id) == ("ready", UNSURE, "id")

@@ -163,7 +163,7 @@ def _refusals(expected: Sequence[Expect], came: Sequence[RuleFailure]) -> Iterat
     for failure in came:
         if not any(_is(expect, failure) for expect in wanted):
             message = f"rule {failure.rule} fails at {failure.slot}" if failure.rule else "a given event is refused"
-            yield Difference(message, failure.code, failure.explanation)
+            yield Difference(message, f"{failure.code}: {failure.explanation}", "no refusal")
     for expect in wanted:
         if not any(_is(expect, failure) for failure in came):
             found = ", ".join(_told(failure.code, failure.rule, failure.slot) for failure in came)

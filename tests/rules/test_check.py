@@ -101,7 +101,7 @@ def test_the_shipped_rules_have_no_problem(destinations: dict[str, DestinationVi
         ("layer: base", "if_unlinked: 30d", 10, "30d", "wait 30d or drop", ""),
         ("{title: Due,", "{title: Paid,", 19, '"Due"', '"Paid"', ""),
         ("key: INV-1,", "key: INV-2,", 19, "acme-ecal/INV-1", "acme-ecal/INV-2", ""),
-        ("amount: 2, ", "", 19, "missing", "missing from the event", ""),
+        ("amount: 2, ", "", 19, "missing from the event", "no refusal", ""),
         ("rules:", "rulez:", 1, "rulez", "rules or tests", "did you mean rules?"),
         ("    on: invoice.due", "    on: [", 6, "", "YAML", ""),
     ],

@@ -88,6 +88,13 @@ def test_a_refusal_may_be_what_is_expected(
     assert [one.message for one in differences(f"- given: [{given}]\n  expect: [{expect}]", real)] == found
 
 
+def test_a_refusal_that_no_test_expects_says_once_what_was_expected(real: Mapping[str, DestinationView]) -> None:
+    given = "{type: due, data: {n: K, amount: 1, on: '2026-02-30'}}"
+    found = differences(f"- given: [{given}]\n  expect: [{{refused: format, at: key}}]", real)[0]
+
+    assert (found.found, found.expected) == ("format: expected a date such as 2026-12-24", "no refusal")
+
+
 def test_an_expectation_of_nothing_and_too_many_orders_are_told(real: Mapping[str, DestinationView]) -> None:
     text = RULES + "  - {given: [{type: due}], expect: [{entry: {}}]}\n  - {given: [" + "{type: a}, " * 8
     problems = load_text(text + "], orders: all, expect: []}\n", "rules.yaml", vendors()).problems

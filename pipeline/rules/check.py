@@ -14,6 +14,7 @@ from pipeline.rules import slots
 from pipeline.rules.adapt import NOTHING, DestinationView
 from pipeline.rules.compiled import CompiledRule, CompiledSend, has_template
 from pipeline.rules.evaluate import RuleSet, compile_rules
+from pipeline.rules.filters import kind as kind_of
 from pipeline.rules.language import suggest
 from pipeline.rules.masking import shown
 from pipeline.rules.overlap import twice
@@ -153,14 +154,16 @@ def _instant(value: Any) -> datetime:
 def _literal(
     sourced: Sourced, at: Where, node: slots.Node, convert: Callable[[Any], Any], told: bool = True
 ) -> Iterator[Problem]:
-    """What is wrong with a value as it stands; not `told` where it names a person."""
-    if node is None or has_template(node):
+    """What is wrong with a value as it stands; not `told` where it names a person. Of a list or map that an event
+    fills it is known that it is one."""
+    if node is None or isinstance(node, Template):
         return
+    filled = has_template(node)
     try:
-        convert(node)
+        convert(type(node)() if filled else node)
     except (RenderError, ValueError, OverflowError) as error:
         expected = str(error).removeprefix("expected ")
-        found = shown(node) if told else ""
+        found = (kind_of(node) if filled else shown(node)) if told else ""
         yield _at(sourced, at, f"{at[-1]} is not right", found, expected, _year_first(node))
 
 

@@ -88,13 +88,16 @@ def _print(suites: Sequence[Suite], covered: Coverage, cov: bool) -> None:
         for case in suite.cases:
             for line in _case(case):
                 typer.echo(line)
-    if cov:
+    if cov and covered.rules:
         for rule in covered.rules:
             typer.echo(_covered(rule))
         typer.echo(
             f"coverage: {covered.matched} of {len(covered.rules)} rules, {covered.percent:.0f} % of the branches"
         )
     failed, total = sum(suite.failed for suite in suites), sum(len(suite.cases) for suite in suites)
+    if not total and any(suite.problems for suite in suites):
+        typer.echo("no test was run")
+        return
     typer.echo(f"{total - failed} passed" + (f", {failed} failed" if failed else ""))
 
 
@@ -159,7 +162,7 @@ def _json(suites: Sequence[Suite], covered: Coverage) -> dict[str, object]:
     ]
     problems = [{"where": problem.where, "message": str(problem)} for suite in suites for problem in suite.problems]
     ok = not problems and all(test["passed"] for test in tests)
-    coverage = {"percent": round(covered.percent, 1), "rules": rules}
+    coverage = {"percent": round(covered.percent, 1) if covered.rules else None, "rules": rules}
     return {"ok": ok, "tests": tests, "problems": problems, "coverage": coverage}
 
 

@@ -80,6 +80,15 @@ def test_coverage_below_the_mark_ends_with_one(folder: Path) -> None:
     assert calends(str(folder), "--fail-under", "50")[0] == 0
 
 
+@pytest.mark.parametrize("options", [(), ("--cov",), ("--fail-under", "80")])
+def test_what_cannot_be_read_covers_nothing(folder: Path, options: tuple[str, ...]) -> None:
+    (folder / "calends.yaml").write_text((SETTINGS % "Tea").replace("rules:", "rules: ["))
+    code, output = calends(str(folder), *options)
+
+    assert (code, "coverage" in output, output.splitlines()[-1]) == (1, False, "no test was run")
+    assert json.loads(CliRunner().invoke(app, ["test", str(folder), "--json"]).stdout)["coverage"]["percent"] is None
+
+
 def test_a_folder_of_configurations_is_tested_whole_and_others_are_told(folder: Path, tmp_path: Path) -> None:
     (folder / "calends.yaml").rename(folder / "one.yaml")
     (folder / "two.yaml").write_text("destinations: {x: {vendor: nobody}}\nrules: []\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -258,7 +259,7 @@ class _Reading:
             case "extra_forbidden":
                 known, word = self._known(place), str(place[-1])
                 expected = "one of " + ", ".join(known)
-                advice = _belongs(word, (*self.at, *place)) or suggest(word, known)
+                advice = _belongs(word, told[0]["input"], (*self.at, *place)) or suggest(word, known)
                 return Problem.at(self.file, spot, "an unknown key", word, expected, advice)
             case "missing":
                 return Problem.at(self.file, spot, f"{name} is missing", "", f"{place[-1]}:")
@@ -302,10 +303,12 @@ def _has(raw: Any, part: str | int) -> bool:
     return isinstance(raw, list) and isinstance(part, int) and 0 <= part < len(raw)
 
 
-def _belongs(word: str, at: Where) -> str:
+def _belongs(word: str, value: Any, at: Where) -> str:
     """Where a key has its place that stands too deep, or not deep enough."""
     holders = [part for part in at[:-1] if isinstance(part, str)]
     match holders:
+        case ["rules", "send"] if word == "when" and re.search(r"\bitem\b", str(value)):
+            return "each takes every item of its list: let the event hold a list of those that are wanted"
         case ["rules"] if word in SHAPES["send"]:
             return f"{word} belongs into an item of send:"
         case ["rules"] | ["rules", "send"] if word in FIELDS:

@@ -54,9 +54,10 @@ def ledger_at(settings: Settings) -> Ledger:
         give_up(f"ledger.url cannot be used ({type(error).__name__})")
 
 
-def settings_at(config: Path) -> Settings:
-    """The settings of a configuration without problems; else the command ends. No secret is read."""
-    report = check(there(config), secrets=False, tests=False)
+def settings_at(config: Path, rules: bool = True) -> Settings:
+    """The settings of a configuration without problems; else the command ends. No secret is read; without `rules`, no
+    rule either."""
+    report = check(there(config), secrets=False, tests=False, rules=rules)
     if report.problems or report.settings is None:
         tell(report.problems)
         raise typer.Exit(CANNOT_GO_ON)

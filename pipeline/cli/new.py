@@ -39,7 +39,7 @@ def group() -> None:
 @new.command()
 def rule(event: Event, config: Config = HERE, to: To = None, topic: From = None, output: Output = None) -> None:
     """Make a commented rule, with a test that it passes, from a sample event."""
-    settings = settings_at(config)
+    settings = settings_at(config, rules=False)
     record = sample(event, settings, datetime.now(UTC), topic or "events")
     try:
         decoded = decode(record)
@@ -54,6 +54,7 @@ def rule(event: Event, config: Config = HERE, to: To = None, topic: From = None,
     elif output.exists():
         give_up(f"{output} is there already: name another file", USAGE)
     else:
+        output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(text, "utf-8")
         typer.echo(f"wrote {output}; now: calends test", err=True)
     problems = check_rules(load_text(text, str(output or "the rule"), vendors()), {view.name: view})

@@ -54,8 +54,9 @@ Part = Literal["worker", "webhooks"]
 """A process: each is given only the secrets that it needs."""
 
 
-def check(path: Path, secrets: bool = True, tests: bool = True, part: Part | None = None) -> Report:
-    """The whole configuration; without `secrets` or `tests`, those are not looked at; with `part`, only its secrets."""
+def check(path: Path, secrets: bool = True, tests: bool = True, part: Part | None = None, rules: bool = True) -> Report:
+    """The whole configuration; without `secrets`, `tests` or `rules`, those are not looked at; with `part`, only its
+    secrets."""
     file = file_of(path)
     try:
         source = read(file)
@@ -74,15 +75,15 @@ def check(path: Path, secrets: bool = True, tests: bool = True, part: Part | Non
         *desk.webhooks(secrets and part != "worker"),
     ]
     views = desk.views()
-    readable = ("rules",) not in dropped
-    rules = rules_of(settings, file) if readable else Rules()
-    if readable and not rules.rules and not rules.problems:
+    readable = rules and ("rules",) not in dropped
+    read_rules = rules_of(settings, file) if readable else Rules()
+    if readable and not read_rules.rules and not read_rules.problems:
         problems.append(source.problem(("rules",), "no rules", "nothing", "at least one rule"))
     doubtful = {place[1] for place in dropped if place[0] == "destinations" and len(place) > 1}
     doubtful |= {name for name in source.values()["destinations"] if name not in views or of_destinations[name]}
-    problems += secret_problems(rules, _secrets_of(settings) if secrets else {})
-    problems += _rules(rules, views, settings.all_layers, tests, frozenset(map(str, doubtful)))
-    return Report(file, tuple(sorted(set(problems))), settings, rules, views)
+    problems += secret_problems(read_rules, _secrets_of(settings) if secrets else {})
+    problems += _rules(read_rules, views, settings.all_layers, tests, frozenset(map(str, doubtful)))
+    return Report(file, tuple(sorted(set(problems))), settings, read_rules, views)
 
 
 def _secrets_of(settings: Settings) -> dict[str, str]:

@@ -69,6 +69,22 @@ def test_a_rule_from_a_file_is_printed_and_nothing_is_written_over(folder: Path)
     )
 
 
+@pytest.mark.parametrize("other", [None, "rules: []", "rules: ["])
+def test_a_first_rule_needs_no_other(folder: Path, other: str | None) -> None:
+    (folder / "rules" / "other.yaml").unlink()
+    if other is None:
+        (folder / "rules").rmdir()
+    else:
+        (folder / "rules" / "other.yaml").write_text(other)
+
+    there = str(folder / "event.json")
+    code, _ = calends(folder, "new", "rule", there, "-o", str(folder / "rules" / "tea.yaml"))
+
+    assert (code, (folder / "rules" / "tea.yaml").exists()) == (0, True)
+    if other != "rules: [":
+        assert calends(folder, "test")[1].splitlines()[-1] == "1 passed"
+
+
 @pytest.mark.parametrize(("event", "words"), [("teas/2/9", "Kafka has no record there"), ("no.json", "No such file")])
 def test_what_is_not_there_is_told(folder: Path, event: str, words: str) -> None:
     code, output = calends(folder, "explain", event)

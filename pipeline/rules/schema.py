@@ -101,9 +101,9 @@ class Send(Shape):
     """What the calendar shows."""
     own: dict[str, dict[str, Any]] = Field(default_factory=dict)
     deliver_at: str | None = None
-    """Not sent before."""
+    """Not created before; a change of what is there does not wait."""
     expires_at: str | None = None
-    """Not created after."""
+    """Not created after; what is there is still changed and ended."""
     cancel: StrictBool = False
     """Ends the entry, with the vendor's cancelled status where it has one."""
     delete: StrictBool = False

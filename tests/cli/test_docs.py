@@ -11,9 +11,6 @@ from typer.main import get_group
 from pipeline.cli import app
 from pipeline.cli.sandbox import DEMO
 from pipeline.model.entry import FIELDS
-from pipeline.rules.adapt import DestinationView
-from pipeline.rules.check import check_rules
-from pipeline.rules.reading import load_text
 from pipeline.rules.schema import Send
 from pipeline.rules.slots import DATE_SLOTS
 from pipeline.sandbox.faults import KINDS
@@ -71,16 +68,6 @@ def test_every_path_of_the_sandbox_is_explained() -> None:
 def test_every_word_of_a_rule_is_explained(name: str) -> None:
     page = (ROOT / "docs" / "rules.md").read_text() + (ROOT / "docs" / "configuration.md").read_text()
     assert re.search(rf"`{name}[`:]", page)
-
-
-def test_the_rules_of_a_subscription_are_fine() -> None:
-    section = (ROOT / "docs" / "rules.md").read_text().partition("\n## Subscriptions\n")[2]
-    text = section.partition("```yaml\n")[2].partition("```")[0]
-    view = DestinationView("acme-calreply", vendors()["calreply"], {"account_code": "acme", "api": "rokt"})
-
-    rules = load_text(text, "rules.md", tuple(vendors()))
-
-    assert (len(rules.rules), check_rules(rules, {"acme-calreply": view})) == (3, [])
 
 
 def test_the_readme_shows_the_relay_as_it_is() -> None:

@@ -1,4 +1,4 @@
-"""The examples of the page of rules are right, and their tests pass."""
+"""The examples of the page of rules are right together, with the settings that it shows, and their tests pass."""
 
 from __future__ import annotations
 
@@ -8,21 +8,37 @@ from textwrap import dedent
 
 import pytest
 
-from pipeline.rules.adapt import DestinationView
-from pipeline.rules.check import check_rules
-from pipeline.rules.reading import load_text
-from pipeline.vendors import vendors
+from pipeline.operate.check import Report, check
 
 PAGE = (Path(__file__).parents[2] / "docs" / "rules.md").read_text()
-STEPS = PAGE.partition("## Step by step")[2].partition("## What a send item")[0]
-EXAMPLES = [dedent("   " + text) for text in re.findall(r"```yaml\n   (.*?)```", STEPS, re.DOTALL)]
+BLOCKS = [dedent(block) for block in re.findall(r"^ *```yaml\n(.*?)^ *```", PAGE, re.DOTALL | re.MULTILINE)]
+SETTINGS = [block for block in BLOCKS if "destinations:\n" in block]
+EXAMPLES = [block for block in BLOCKS if "rules:\n" in block]
+CALREPLY = """
+  acme-calreply:
+    vendor: calreply
+    options: {account_code: acme, api: rokt}
+    credential: {client_id: {env: NOBODY}, client_secret: {env: NOBODY}}
+"""
 
 
-@pytest.mark.parametrize("text", EXAMPLES, ids=range(len(EXAMPLES)))
-def test_each_example_of_the_steps_is_right(text: str) -> None:
-    views = {"acme-ecal": DestinationView("acme-ecal", vendors()["ecal"])}
-    assert check_rules(load_text(text, "rules.md", tuple(vendors())), views, ("base", "payment")) == []
+@pytest.fixture
+def report(tmp_path: Path) -> Report:
+    """Of all rules on the page, each example a file, and the first settings with the destinations of the others."""
+    first, *others = SETTINGS
+    more = "".join(other.removeprefix("destinations:") for other in others) + CALREPLY
+    (tmp_path / "calends.yaml").write_text(first.replace("layers:", f"{more}\nlayers:"))
+    (tmp_path / "rules").mkdir()
+    for number, example in enumerate(EXAMPLES):
+        (tmp_path / "rules" / f"{number}.yaml").write_text(example)
+    return check(tmp_path, secrets=False)
 
 
-def test_there_are_examples() -> None:
-    assert len(EXAMPLES) == 3
+def test_the_examples_are_right_with_the_settings_of_the_page(report: Report) -> None:
+    assert report.problems == ()
+
+
+def test_all_of_them_are_read(report: Report) -> None:
+    assert report.settings is not None
+    assert sorted(report.settings.destinations) == ["acme-calreply", "acme-ecal", "town-calendar"]
+    assert (len(SETTINGS), len(EXAMPLES), len(report.rules.tests)) == (2, 7, 4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -286,13 +287,10 @@ class Intake:
         batch.dead.append(of_record(self.dead_letter_topic, record, stage, reason, rule))
         self.telemetry.record_dead(stage, reason, record.at, traceparent(record.headers))
 
-    def _tell(self, batch: Batch, stale: int) -> None:
-        counts: dict[tuple[str, str], int] = {}
-        for change, _ in batch.changes:
-            counts[change.destination, change.kind] = counts.get((change.destination, change.kind), 0) + 1
+    def _tell(self, batch: Batch, stale: Mapping[tuple[str, str], int]) -> None:
+        counts = Counter((change.destination, change.kind) for change, _ in batch.changes)
         for (destination, kind), n in counts.items():
-            self.telemetry.change_applied(destination, kind, n, stale=stale)
-            stale = 0
+            self.telemetry.change_applied(destination, kind, n, stale=stale.get((destination, kind), 0))
 
 
 async def before(stopping: asyncio.Event, work: Coroutine[Any, Any, object]) -> bool:

@@ -30,7 +30,8 @@ class Batch:
     """A change that a dead entry holds already tries it again."""
     applied: int = 0
     revived: int = 0
-    stale: int = 0
+    stale: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(destination, kind) → changes that were older than what is held, or repeats."""
     saved: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -56,7 +57,7 @@ class Batch:
             self.rows[key] = wanted.revive(before, now, policy)
             return
         if after is None:
-            self.stale += 1
+            self.stale[change.destination, change.kind] += 1
             return
         if after.subscriber is not None and after.identity is None:
             identity = identities.get((after.destination, after.subscriber))

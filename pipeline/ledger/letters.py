@@ -62,7 +62,7 @@ def replay(
         return Replayed(ended=True)
     batch, rows = taken(connection)
     dead = tuple(row.error or "invalid" for row in rows if row.state == "dead")
-    came = Replayed(batch.applied, batch.revived, batch.stale, dead)
+    came = Replayed(batch.applied, batch.revived, batch.stale.total(), dead)
     if dry or dead or not (batch.applied or batch.revived or links):
         raise Undone(came)
     return came

@@ -183,7 +183,8 @@ class Settled:
 @dataclass(frozen=True, slots=True)
 class Applied:
     applied: int
-    stale: int
+    stale: Mapping[tuple[str, str], int]
+    """(destination, kind of change) → changes that were older than what is held, or repeats."""
     saved: Mapping[str, int]
     """Destination → changes that made an unsent state obsolete: calls that will never be made."""
     ready: frozenset[str]

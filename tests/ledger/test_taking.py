@@ -43,7 +43,7 @@ def test_somebody_may_decide_to_start_elsewhere(opened: Open) -> None:
 def test_redelivery_is_stale_and_changes_nothing(opened: Open) -> None:
     ledger = opened()
     take(ledger, change("k", 2, "new"))
-    assert take(ledger, change("k", 1, "old"), change("k", 2, "new")).stale == 2
+    assert take(ledger, change("k", 1, "old"), change("k", 2, "new")).stale == {("d", "upsert"): 2}
     assert claim(ledger).grants[0].entries[0].desired == {"title": "new"}
 
 

@@ -36,7 +36,7 @@ def backlog(ledger: Ledger, first: int, last: int) -> None:
 
 
 def test_ten_times_the_backlog_takes_no_more_memory(opened: Open) -> None:
-    ledger = opened(windows=((5, 0.001),))
+    ledger = opened(windows=((100, 0.001),))
     take(ledger, change("first"))
     one_turn_of_everything(ledger)  # what is made once, such as compiled statements
     backlog(ledger, 0, 500)

@@ -152,7 +152,7 @@ def discard(task: Task) -> dict[str, str]:
 
         def end(one: Letter) -> str:
             places = [(one.at.topic, one.at.partition, one.at.offset)]
-            return "discarded" if task.dry_run or box.ledger.discard(places) else "ended"
+            return "discarded" if task.dry_run or box.ledger.letters.discard(places) else "ended"
 
         return _each(_named(box, task.wanted), end, box, task)
 

@@ -24,7 +24,6 @@ from pipeline.ledger import (
     doubting,
     entries,
     holds,
-    letters,
     offsets,
     outbox,
     quota,
@@ -36,6 +35,7 @@ from pipeline.ledger.database import Database, clock
 from pipeline.ledger.drift import DriftBook
 from pipeline.ledger.exporting import Exporting
 from pipeline.ledger.forgetting import ForgetBook
+from pipeline.ledger.letters import LetterBook
 from pipeline.ledger.revisions import RuleBook
 from pipeline.ledger.taking import Asked
 from pipeline.ledger.values import (
@@ -51,7 +51,6 @@ from pipeline.ledger.values import (
     Posted,
     Quota,
     Raw,
-    Replayed,
     Result,
     Settled,
     Stopped,
@@ -95,6 +94,7 @@ class Ledger:
         """Called, in a thread, once this process has found an older copy in the ledger's place at a new connection."""
         self.rules = RuleBook(self._transaction)
         self.forgetting = ForgetBook(self._transaction, self._database.look, policies, tuple(hash_keys))
+        self.letters = LetterBook(self._transaction, self.forgetting, policies, self._words)
         self.export = Exporting(self._database.look)
         self.drift = DriftBook(self._transaction, self._database.look, policies)
 
@@ -193,45 +193,6 @@ class Ledger:
         applied = self._transaction(work)
         self._read.update(next_offsets)
         return applied
-
-    # dead letters --------------------------------------------------------------------------------------------------
-
-    def replay(
-        self,
-        place: letters.Place,
-        changes: Sequence[tuple[Change, Raw]],
-        links: Sequence[Link] = (),
-        rosters: Sequence[tuple[Roster, Raw]] = (),
-        dry: bool = False,
-    ) -> Replayed:
-        """Does what a dead letter's record asks for by today's rules, and marks the letter; or nothing, where it is
-        stale or would die again. The lanes send it, inside the quota."""
-
-        def work(connection: Connection) -> Replayed:
-            now, asked = clock(connection), self.forgetting.without(connection, Asked(changes, links, rosters))
-            taken = functools.partial(
-                taking.take, policies=self.policies, words=self._words, asked=asked, now=now, again=True
-            )
-            return letters.replay(connection, place, taken, bool(links or rosters), now, dry)
-
-        try:
-            return self._transaction(work)
-        except letters.Undone as undone:
-            return undone.came
-
-    def discard(self, places: Sequence[letters.Place]) -> int:
-        """Nobody is to look at these dead letters again; how many were open."""
-        return self._transaction(lambda connection: letters.end(connection, places, "discarded", clock(connection)))
-
-    def letters_ended(self, topic: str, begins: Mapping[Partition, int]) -> dict[tuple[int, int], str]:
-        """(partition, offset) → what became of a dead letter. Those before `begins` are forgotten: Kafka has them no
-        longer."""
-
-        def work(connection: Connection) -> dict[tuple[int, int], str]:
-            letters.forget(connection, begins)
-            return letters.ended(connection, topic)
-
-        return self._transaction(work)
 
     # lane ----------------------------------------------------------------------------------------------------------
 

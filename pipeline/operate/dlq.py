@@ -71,7 +71,7 @@ class Box:
         async for part in read_topic(self.kafka, self.topic):
             if not part.records:
                 begins = {place: bound.begin for place, bound in part.bounds.items()}
-                ended = ended or self.ledger.letters_ended(self.topic, begins)
+                ended = ended or self.ledger.letters.ended(self.topic, begins)
             seen += len(part.records)
             letters, strangers = _letters(part.records)
             meant = letters if wanted.everything else [one for one in letters if wanted.takes(one)]
@@ -112,7 +112,7 @@ def replay(letter: Letter, rules: RuleSet, ledger: Ledger, dry: bool = False) ->
         return "unmatched"
     raw = keep(letter.record)
     place = (letter.at.topic, letter.at.partition, letter.at.offset)
-    came = ledger.replay(place, [(one, raw) for one in changes], links, [(one, raw) for one in rosters], dry)
+    came = ledger.letters.replay(place, [(one, raw) for one in changes], links, [(one, raw) for one in rosters], dry)
     return _became(came, bool(links or rosters))
 
 

@@ -28,11 +28,11 @@ def buried(ledger: Ledger) -> None:
 def test_a_dead_entry_is_tried_again_once(opened: Open) -> None:
     ledger = opened(windows=ROOMY)
     buried(ledger)
-    assert ledger.replay(PLACE, [change("k")]) == Replayed(revived=1)
+    assert ledger.letters.replay(PLACE, [change("k")]) == Replayed(revived=1)
     assert state(ledger) == "ready"
-    assert ledger.replay(PLACE, [change("k")]) == Replayed(ended=True)
+    assert ledger.letters.replay(PLACE, [change("k")]) == Replayed(ended=True)
     end(ledger, claimed(ledger), Accepted("v"))
-    assert (state(ledger), ledger.letters_ended("dead", {})) == ("idle", {(0, 5): "replayed"})
+    assert (state(ledger), ledger.letters.ended("dead", {})) == ("idle", {(0, 5): "replayed"})
 
 
 def test_a_repeat_of_what_died_has_a_letter_of_its_own(opened: Open) -> None:
@@ -49,18 +49,18 @@ def test_a_repeat_of_what_died_has_a_letter_of_its_own(opened: Open) -> None:
 def test_to_see_what_would_come_of_it_changes_nothing(opened: Open) -> None:
     ledger = opened(windows=ROOMY)
     buried(ledger)
-    assert ledger.replay(PLACE, [change("k")], dry=True).done
-    assert (state(ledger), ledger.letters_ended("dead", {})) == ("dead", {})
+    assert ledger.letters.replay(PLACE, [change("k")], dry=True).done
+    assert (state(ledger), ledger.letters.ended("dead", {})) == ("dead", {})
 
 
 def test_what_is_stale_is_refused_and_stays_open(opened: Open) -> None:
     ledger = opened(windows=ROOMY)
     buried(ledger)
     take(ledger, change("k", 2, "newer"))
-    assert ledger.replay(PLACE, [change("k")]) == Replayed(stale=1)
+    assert ledger.letters.replay(PLACE, [change("k")]) == Replayed(stale=1)
     end(ledger, claimed(ledger), Accepted("v"))
-    assert ledger.replay(PLACE, [change("k", 2, "newer")]) == Replayed(stale=1), "it was delivered"
-    assert ledger.letters_ended("dead", {}) == {}
+    assert ledger.letters.replay(PLACE, [change("k", 2, "newer")]) == Replayed(stale=1), "it was delivered"
+    assert ledger.letters.ended("dead", {}) == {}
 
 
 def test_what_would_die_again_writes_no_second_letter(opened: Open) -> None:
@@ -68,9 +68,9 @@ def test_what_would_die_again_writes_no_second_letter(opened: Open) -> None:
     ledger = opened(cannot, ROOMY)
     take(ledger, change("k"))
     assert len(posted(ledger)) == 1
-    came = ledger.replay(PLACE, [change("k")])
+    came = ledger.letters.replay(PLACE, [change("k")])
     assert (came.dead, came.done) == (("invalid",), False)
-    assert (state(ledger), posted(ledger), ledger.letters_ended("dead", {})) == ("dead", [], {})
+    assert (state(ledger), posted(ledger), ledger.letters.ended("dead", {})) == ("dead", [], {})
 
 
 def test_a_rule_that_was_corrected_writes_a_newer_revision(opened: Open) -> None:
@@ -78,12 +78,12 @@ def test_a_rule_that_was_corrected_writes_a_newer_revision(opened: Open) -> None
     buried(ledger)
     was, raw = change("k")
     corrected = replace(was, version=was.version._replace(revision=2), content={"title": "corrected"})
-    assert ledger.replay(PLACE, [(corrected, raw)]) == Replayed(applied=1)
+    assert ledger.letters.replay(PLACE, [(corrected, raw)]) == Replayed(applied=1)
     assert ledger.entry("k")[0].desired == {"title": "corrected"}
 
 
 def test_a_letter_is_discarded_once_and_forgotten_with_its_record(opened: Open) -> None:
     ledger = opened()
     places = [("dead", 0, 1), ("dead", 0, 2)]
-    assert (ledger.discard(places), ledger.discard(places)) == (2, 0)
-    assert ledger.letters_ended("dead", {("dead", 0): 2}) == {(0, 2): "discarded"}
+    assert (ledger.letters.discard(places), ledger.letters.discard(places)) == (2, 0)
+    assert ledger.letters.ended("dead", {("dead", 0): 2}) == {(0, 2): "discarded"}

@@ -10,14 +10,13 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.ledger import at_night, opened
-from pipeline.cli.options import HERE, PROBLEMS, USAGE, Config, give_up
+from pipeline.cli.options import HERE, PROBLEMS, USAGE, AsJson, Config, give_up
 from pipeline.ledger import Act, Ledger, RulesHold
 from pipeline.operate.call import actor
 from pipeline.settings import Settings
 
 Which = Annotated[str, typer.Argument(help="The rule set, by the start of its name. Needed where several wait.")]
 ListOnly = Annotated[bool, typer.Option("--list", "-l", help="Show what waits and approve nothing.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
 
 
 def approve(which: Which = "", config: Config = HERE, list_only: ListOnly = False, as_json: AsJson = False) -> None:

@@ -9,10 +9,9 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.ledger import at_night, opened
-from pipeline.cli.options import HERE, Config
+from pipeline.cli.options import HERE, AsJson, Config
 from pipeline.cli.words import moment, table
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, metavar="N", help="How many at the most.")]
 
 

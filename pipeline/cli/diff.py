@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.cli.bars import progress_bar
-from pipeline.cli.options import CANNOT_GO_ON, HERE, USAGE, Config, give_up, tell, there
-from pipeline.cli.since import moment
+from pipeline.cli.options import CANNOT_GO_ON, HERE, USAGE, AsJson, Config, give_up, tell, there
+from pipeline.cli.since import Since, moment
 from pipeline.operate.comparing import MEMBERS, Comparison, Difference, Version, compare, range_of
 from pipeline.operate.reading import file_of
 from pipeline.operate.versions import version_at
@@ -23,11 +23,9 @@ from pipeline.stream.ranges import Span
 
 Old = Annotated[Path, typer.Argument(help="The rules as they are: settings, a rule file, or a folder of either.")]
 New = Annotated[Path, typer.Argument(help="The rules as they would be.")]
-Since = Annotated[str, typer.Option(help="From when: 1d, 90m, 2026-11-20, an instant, or beginning.", metavar="TIME")]
 Until = Annotated[str | None, typer.Option(help="Until when. Default: all that is there now.", metavar="TIME")]
 Examples = Annotated[int, typer.Option(help="Entries shown of each kind.", min=0)]
 Jobs = Annotated[int | None, typer.Option("--jobs", "-j", help="Processes. Default: one for each core.", min=1)]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
 WORDS = {
     "created": "would be created",
     "changed": "would change",

@@ -20,7 +20,7 @@ import typer
 
 from pipeline.cli.bars import progress_bar
 from pipeline.cli.ledger import at_night, opened
-from pipeline.cli.options import CANNOT_GO_ON, HERE, PROBLEMS, USAGE, Config, give_up, tell
+from pipeline.cli.options import CANNOT_GO_ON, HERE, PROBLEMS, USAGE, AsJson, Config, Destination, give_up, tell
 from pipeline.cli.words import moment, span, table
 from pipeline.dead_letters import Letter
 from pipeline.ledger import Act, Ledger
@@ -37,10 +37,8 @@ Names = Annotated[list[str] | None, typer.Argument(metavar="[LETTER]...", help="
 Reason = Annotated[str | None, typer.Option("--reason", metavar="CODE", help="Only with this reason.")]
 Stage = Annotated[str | None, typer.Option("--stage", metavar="decode|rule|ledger|send", help="Only of this stage.")]
 Rule = Annotated[str | None, typer.Option("--rule", metavar="NAME", help="Only of this rule.")]
-Destination = Annotated[str | None, typer.Option("--destination", "-d", metavar="NAME", help="Only of this one.")]
 Since = Annotated[str | None, typer.Option("--since", metavar="2h|TIME", help="Only those not older, or from then on.")]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=0, metavar="N", help="The newest N only; 0: all.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
 ShowData = Annotated[bool, typer.Option("--show-data", help="Show the original record too: treat it like the event.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would become of each, and change nothing.")]
 All = Annotated[bool, typer.Option("--all", help="Of all of them, where neither letters nor filters are given.")]

@@ -10,16 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.cli.ledger import at_night, opened
-from pipeline.cli.options import HERE, PROBLEMS, Config, give_up
+from pipeline.cli.options import HERE, PROBLEMS, AsJson, Config, Destination, give_up
 from pipeline.cli.status import told
 from pipeline.cli.words import moment, span, table
 from pipeline.operate.story import Story, story
 
 Key = Annotated[str, typer.Argument(metavar="KEY", help="The entry's key, as the rule makes it.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
-Destination = Annotated[
-    str | None, typer.Option("--destination", "-d", metavar="NAME", help="At this destination only.")
-]
 ShowData = Annotated[bool, typer.Option("--show-data", help="Show content and persons too: treat it like the event.")]
 
 

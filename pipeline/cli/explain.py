@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import CANNOT_GO_ON, HERE, PROBLEMS, USAGE, Config, give_up, tell, there
+from pipeline.cli.options import CANNOT_GO_ON, HERE, PROBLEMS, USAGE, AsJson, Config, give_up, tell, there
 from pipeline.cli.samples import NOWHERE, Event, sample
 from pipeline.model.event import Undecodable
 from pipeline.operate.check import check
@@ -24,7 +24,6 @@ TOPIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
 Topic = Annotated[str | None, typer.Option(help="Where the event was published. Default: each rule's first topic.")]
 Identity = Annotated[str | None, typer.Option(help="The subscriber at the vendor, as the directory would give it.")]
 Html = Annotated[Path | None, typer.Option("--html", help="Also write a page to show to others.", metavar="FILE")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
 
 
 def explain(

@@ -11,14 +11,11 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.ledger import at_night, known_destination, opened
-from pipeline.cli.options import HERE, USAGE, Config, give_up
+from pipeline.cli.options import HERE, USAGE, Config, Destination, give_up
 from pipeline.ledger import Act
 from pipeline.operate.call import actor
 from pipeline.operate.exporting import told
 
-Destination = Annotated[
-    str | None, typer.Option("--destination", "-d", metavar="NAME", help="At this destination only.")
-]
 Subscriber = Annotated[str | None, typer.Option("--subscriber", "-s", metavar="ID", help="Of this person only.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to; else standard output.")]
 

@@ -13,7 +13,7 @@ import typer
 
 from pipeline.cli.bars import progress_bar
 from pipeline.cli.ledger import at_night, opened
-from pipeline.cli.options import HERE, PROBLEMS, USAGE, Config, give_up, input_of
+from pipeline.cli.options import HERE, PROBLEMS, USAGE, AsJson, Config, give_up, input_of
 from pipeline.operate.call import actor
 from pipeline.operate.forgetting import Forgotten
 from pipeline.operate.forgetting import forget as forgotten
@@ -23,7 +23,6 @@ Who = Annotated[
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count their entries.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
 Patience = Annotated[
     float, typer.Option("--timeout", min=0.0, metavar="SECONDS", help="How long to wait for the lanes to delete.")
 ]

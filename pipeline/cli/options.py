@@ -1,4 +1,4 @@
-"""What several commands share: where the configuration is, and how problems are printed."""
+"""What several commands share: the options that mean the same in each, and how problems are printed."""
 
 from __future__ import annotations
 
@@ -27,6 +27,10 @@ Config = Annotated[
     ),
 ]
 HERE = Path("configs")
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
+Destination = Annotated[
+    str | None, typer.Option("--destination", "-d", metavar="NAME", help="At this destination only.")
+]
 
 
 def there(path: Path) -> Path:

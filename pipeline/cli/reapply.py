@@ -12,8 +12,8 @@ import typer
 
 from pipeline.cli.bars import progress_bar
 from pipeline.cli.ledger import opened
-from pipeline.cli.options import CANNOT_GO_ON, HERE, PROBLEMS, Config, give_up, tell, there
-from pipeline.cli.since import moment
+from pipeline.cli.options import CANNOT_GO_ON, HERE, PROBLEMS, AsJson, Config, give_up, tell, there
+from pipeline.cli.since import Since, moment
 from pipeline.ledger import Act, Ledger
 from pipeline.operate.call import actor
 from pipeline.operate.check import Report, check
@@ -27,10 +27,8 @@ from pipeline.stream.ranges import Span, bounds_of
 Rule = Annotated[
     str, typer.Option("--rule", "-r", help="The rule that was wrong: its name, also where it is gone now.")
 ]
-Since = Annotated[str, typer.Option(help="From when: 1d, 90m, 2026-11-20, an instant, or beginning.", metavar="TIME")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell what would become of the entries, and change nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Also where more would be cancelled than the brake lets pass.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
 
 
 def reapply(

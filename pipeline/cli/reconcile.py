@@ -13,7 +13,7 @@ import typer
 from pipeline.app import account_of
 from pipeline.cli.bars import progress_bar
 from pipeline.cli.ledger import known_destination, opened, settings_at, with_credential
-from pipeline.cli.options import HERE, PROBLEMS, Config, give_up
+from pipeline.cli.options import HERE, PROBLEMS, AsJson, Config, give_up
 from pipeline.cli.silent import Silent
 from pipeline.cli.words import moment, table
 from pipeline.ledger import Act, Ledger
@@ -30,7 +30,6 @@ Repair = Annotated[bool, typer.Option("--repair/--dry-run", help="Put right what
 Again = Annotated[bool, typer.Option("--again", help="Read everything anew, whatever was read before.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Repair also where more is gone than the brake lets pass.")]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=0, metavar="N", help="Findings shown; 0: all.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
 Patience = Annotated[
     float, typer.Option("--timeout", min=0.0, metavar="SECONDS", help="How long a read waits for the quota.")
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
 
 import typer
 
@@ -10,6 +11,7 @@ from pipeline.model.when import BadTime, parse_instant
 from pipeline.settings import seconds
 
 BEGINNING = "beginning"
+Since = Annotated[str, typer.Option(help="From when: 1d, 90m, 2026-11-20, an instant, or beginning.", metavar="TIME")]
 
 
 def moment(text: str) -> datetime | None:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import HERE, PROBLEMS, USAGE, Config, give_up, tell
+from pipeline.cli.options import HERE, PROBLEMS, USAGE, AsJson, Config, give_up, tell
 from pipeline.operate.testing import Case, Suite, junit, run_suite, settings_files, watched
 from pipeline.rules.coverage import Coverage, RuleCoverage
 from pipeline.rules.selftest import Difference
@@ -24,7 +24,6 @@ Junit = Annotated[Path | None, typer.Option("--junit", help="Also write JUnit's 
 Cov = Annotated[bool, typer.Option("--cov", help="Show which rules, and which sides of their when, the tests reach.")]
 FailUnder = Annotated[float, typer.Option(help="End with 1 below this coverage, in percent.", min=0, max=100)]
 Watch = Annotated[bool, typer.Option("--watch", "-w", help="Run again at each change of a file, until Ctrl-C.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
 
 
 def run_tests(

@@ -9,13 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.cli.options import USAGE, give_up
+from pipeline.cli.options import USAGE, AsJson, give_up
 from pipeline.operate.vendors import Described, Says, Under, described
 from pipeline.rules.language import suggest
 from pipeline.vendors import vendors as known_vendors
 
 Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="One vendor in full. Default: all, a line each.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
 
 HEAD = ("vendor", "deletes", "subscriptions", "webhooks", "credential", "quota", "batch", "credits", "what it is")
 

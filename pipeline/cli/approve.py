@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipeline.cli.ledger import at_night, opened
+from pipeline.cli.configured import at_night
+from pipeline.cli.ledger import opened
 from pipeline.cli.options import HERE, PROBLEMS, USAGE, AsJson, Config, give_up
 from pipeline.ledger import Act, Ledger, RulesHold
 from pipeline.operate.call import actor
-from pipeline.settings import Settings
 
 Which = Annotated[str, typer.Argument(help="The rule set, by the start of its name. Needed where several wait.")]
 ListOnly = Annotated[bool, typer.Option("--list", "-l", help="Show what waits and approve nothing.")]
@@ -21,7 +20,7 @@ ListOnly = Annotated[bool, typer.Option("--list", "-l", help="Show what waits an
 
 def approve(which: Which = "", config: Config = HERE, list_only: ListOnly = False, as_json: AsJson = False) -> None:
     """Approve rules that would cancel or delete more than the brake lets pass; workers then take them."""
-    with opened(_settings(config)) as ledger:
+    with opened(at_night(config).usable) as ledger:
         waiting = [held for held in ledger.rules.state().holds if held.approved_by is None]
         if list_only:
             _show(waiting, as_json)
@@ -34,12 +33,6 @@ def approve(which: Which = "", config: Config = HERE, list_only: ListOnly = Fals
             give_up("several rule sets wait: name one", USAGE)
         _approve(ledger, chosen[0])
         _show(chosen, as_json, "approved ")
-
-
-def _settings(config: Path) -> Settings:
-    settings = at_night(config).settings
-    assert settings is not None
-    return settings
 
 
 def _approve(ledger: Ledger, held: RulesHold) -> None:

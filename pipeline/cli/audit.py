@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.ledger import at_night, opened
+from pipeline.cli.configured import at_night
+from pipeline.cli.ledger import opened
 from pipeline.cli.options import HERE, AsJson, Config
 from pipeline.cli.words import moment, table
 
@@ -18,8 +19,7 @@ Limit = Annotated[int, typer.Option("--limit", "-n", min=1, metavar="N", help="H
 def audit(config: Config = HERE, limit: Limit = 50, as_json: AsJson = False) -> None:
     """Show what people did by hand, the newest first."""
     report = at_night(config)
-    assert report.settings is not None
-    with opened(report.settings) as ledger:
+    with opened(report.usable) as ledger:
         acts = ledger.acts(limit)
     if as_json:
         typer.echo(json.dumps([asdict(act) for act in acts], ensure_ascii=False, indent=2))

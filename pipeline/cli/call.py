@@ -7,20 +7,18 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from http import HTTPStatus
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from pipeline.app import account_of
-from pipeline.cli.ledger import opened, with_credential
-from pipeline.cli.options import CANNOT_GO_ON, HERE, PROBLEMS, USAGE, Config, give_up, input_of, tell, there
+from pipeline.cli.configured import known_destination, sound, with_credential
+from pipeline.cli.ledger import opened
+from pipeline.cli.options import CANNOT_GO_ON, HERE, PROBLEMS, USAGE, Config, give_up, input_of
 from pipeline.cli.silent import Silent
 from pipeline.ledger import Ledger
 from pipeline.model.wire import Request, json_or_text
 from pipeline.operate.call import Answered, ByHand, NotACall, Refused, actor, preview, wanted
-from pipeline.operate.check import check
-from pipeline.rules.language import suggest
 from pipeline.settings import Settings
 
 Where = Annotated[str, typer.Argument(metavar="DESTINATION", help="Whose vendor and account.")]
@@ -65,7 +63,8 @@ def call(
 
     Ends with 0 where the vendor answers 2xx, with 1 where it answers anything else or not at all.
     """
-    settings = _settings(config, destination)
+    settings = sound(config).usable
+    known_destination(settings, destination)
     request = _request(method.upper(), path, fields or [], query or [], headers or [], body)
     if dry_run:
         seen = preview(settings, destination, request)
@@ -84,20 +83,6 @@ def call(
     else:
         typer.echo(_status(came), err=True)
     raise typer.Exit(0 if came.fine else PROBLEMS)
-
-
-def _settings(config: Path, destination: str) -> Settings:
-    report = check(there(config), secrets=False, tests=False)
-    if report.problems or report.settings is None:
-        tell(report.problems)
-        raise typer.Exit(CANNOT_GO_ON)
-    known = sorted(report.settings.destinations)
-    if destination not in known:
-        meant = suggest(destination, known)
-        give_up(
-            f"unknown destination {destination}; one of {', '.join(known)}" + (f"; {meant}" if meant else ""), USAGE
-        )
-    return report.settings
 
 
 def _request(

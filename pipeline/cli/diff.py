@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.cli.bars import progress_bar
-from pipeline.cli.options import CANNOT_GO_ON, HERE, USAGE, AsJson, Config, give_up, tell, there
+from pipeline.cli.options import HERE, USAGE, AsJson, Config, give_up, refuse, there
 from pipeline.cli.since import Since, moment
 from pipeline.operate.comparing import MEMBERS, Comparison, Difference, Version, compare, range_of
 from pipeline.operate.reading import file_of
@@ -62,10 +62,9 @@ def _version(path: Path, config: Path) -> Version:
     if not path.exists():
         give_up(f"{path}: no such file or folder", USAGE)
     found = version_at(path, None if file_of(path).exists() and path.is_dir() else there(config))
-    if isinstance(found, Version):
-        return found
-    tell(found)
-    raise typer.Exit(CANNOT_GO_ON)
+    if not isinstance(found, Version):
+        refuse(found)
+    return found
 
 
 def lines(result: Comparison) -> Iterator[str]:

@@ -19,8 +19,9 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from pipeline.cli.bars import progress_bar
-from pipeline.cli.ledger import at_night, opened
-from pipeline.cli.options import CANNOT_GO_ON, HERE, PROBLEMS, USAGE, AsJson, Config, Destination, give_up, tell
+from pipeline.cli.configured import at_night
+from pipeline.cli.ledger import opened
+from pipeline.cli.options import HERE, PROBLEMS, USAGE, AsJson, Config, Destination, give_up, refuse
 from pipeline.cli.words import moment, span, table
 from pipeline.dead_letters import Letter
 from pipeline.ledger import Act, Ledger
@@ -198,9 +199,8 @@ def _missing(wanted: Wanted, letters: Sequence[Letter]) -> None:
 @contextmanager
 def _box(report: Report) -> Iterator[Box]:
     """The dead-letter topic and the ledger of a configuration."""
-    assert report.settings is not None
-    with opened(report.settings) as ledger:
-        yield Box(kafka_config(report.settings, None), report.settings.kafka.dead_letter_topic, ledger)
+    with opened(report.usable) as ledger:
+        yield Box(kafka_config(report.usable, None), report.usable.kafka.dead_letter_topic, ledger)
 
 
 def _all(box: Box, wanted: Wanted) -> list[Letter]:
@@ -270,8 +270,7 @@ async def _gathered(box: Box, wanted: Wanted) -> list[Letter]:
 
 def _todays(report: Report, ledger: Ledger) -> RuleSet:
     if report.problems:
-        tell(report.problems)
-        raise typer.Exit(CANNOT_GO_ON)
+        refuse(report.problems)
     rules = report.rule_set()
     active = ledger.rules.active()
     if active is None or active.digest != rules.digest:

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.cli.ledger import at_night, opened
+from pipeline.cli.configured import at_night
+from pipeline.cli.ledger import opened
 from pipeline.cli.options import HERE, PROBLEMS, AsJson, Config, Destination, give_up
 from pipeline.cli.status import told
 from pipeline.cli.words import moment, span, table
@@ -24,9 +25,8 @@ def entry(
 ) -> None:
     """Show the whole story of one entry: what is wanted, what the vendor holds, and what it waits for."""
     report = at_night(config)
-    assert report.settings is not None
-    with opened(report.settings) as ledger:
-        found = [one for one in story(report.settings, ledger, key) if destination in (None, one.destination)]
+    with opened(report.usable) as ledger:
+        found = [one for one in story(report.usable, ledger, key) if destination in (None, one.destination)]
         now = ledger.now()
     if not found:
         give_up("no entry has this key: keys are exact, with capitals; calends explain shows an event's", PROBLEMS)

@@ -12,10 +12,10 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import CANNOT_GO_ON, HERE, PROBLEMS, USAGE, AsJson, Config, give_up, tell, there
+from pipeline.cli.configured import sound
+from pipeline.cli.options import HERE, PROBLEMS, USAGE, AsJson, Config, give_up
 from pipeline.cli.samples import NOWHERE, Event, sample
 from pipeline.model.event import Undecodable
-from pipeline.operate.check import check
 from pipeline.operate.explain import Explained, Explainer, RuleStory
 from pipeline.operate.page import page
 
@@ -37,13 +37,10 @@ def explain(
     """Show which rules match an event and why, each change, and each vendor's exact request. Sends nothing."""
     if topic is not None and not TOPIC_NAME.fullmatch(topic):
         give_up(f"--topic {topic!a}: expected the name of a topic, of letters, digits, '.', '_' and '-'", USAGE)
-    report = check(there(config), secrets=False, tests=False)
-    if report.problems or report.settings is None:
-        tell(report.problems)
-        raise typer.Exit(CANNOT_GO_ON)
-    record = sample(event, report.settings, datetime.now(UTC), topic or NOWHERE)
+    report = sound(config)
+    record = sample(event, report.usable, datetime.now(UTC), topic or NOWHERE)
     topic = topic or (None if record.at.topic == NOWHERE else record.at.topic)
-    explainer = Explainer(report.settings, report.rule_set(), identity)
+    explainer = Explainer(report.usable, report.rule_set(), identity)
     try:
         stories = explainer.stories(record, topic)
     except Undecodable as error:

@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.ledger import at_night, known_destination, opened
+from pipeline.cli.configured import at_night, known_destination
+from pipeline.cli.ledger import opened
 from pipeline.cli.options import HERE, USAGE, Config, Destination, give_up
 from pipeline.ledger import Act
 from pipeline.operate.call import actor
@@ -28,10 +29,9 @@ def export(
     The lines hold content and persons: treat them like the events.
     """
     report = at_night(config)
-    assert report.settings is not None
     if destination is not None:
-        known_destination(report.settings, destination)
-    with opened(report.settings) as ledger:
+        known_destination(report.usable, destination)
+    with opened(report.usable) as ledger:
         detail = "of one person" if subscriber is not None else "of everybody"
         act, count = ledger.begin(Act(actor(), "export", destination or "", detail)), 0
         try:

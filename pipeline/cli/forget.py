@@ -12,7 +12,8 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.bars import progress_bar
-from pipeline.cli.ledger import at_night, opened
+from pipeline.cli.configured import at_night
+from pipeline.cli.ledger import opened
 from pipeline.cli.options import HERE, PROBLEMS, USAGE, AsJson, Config, give_up, input_of
 from pipeline.operate.call import actor
 from pipeline.operate.forgetting import Forgotten
@@ -44,8 +45,7 @@ def forget(
     if not person:
         give_up("SUBSCRIBER is empty", USAGE)
     report = at_night(config)
-    assert report.settings is not None
-    with opened(report.settings) as ledger:
+    with opened(report.usable) as ledger:
         entries = ledger.forgetting.count(person)
         if dry_run:
             typer.echo(json.dumps(entries) if as_json else f"{sum(entries.values())} entries would be erased")
@@ -53,7 +53,7 @@ def forget(
         _confirmed(yes, sum(entries.values()))
         rules = None if report.problems else report.rule_set()
         with progress_bar(not as_json, "deleting") as progress:
-            work = forgotten(report.settings, rules, ledger, person, actor(), timeout, progress)
+            work = forgotten(report.usable, rules, ledger, person, actor(), timeout, progress)
             told = asyncio.run(work)
     typer.echo(json.dumps(asdict(told), indent=2) if as_json else "\n".join(_lines(told)))
     raise typer.Exit(PROBLEMS if told.waiting else 0)

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import typer
 
+from pipeline.cli.configured import sound
 from pipeline.cli.ledger import ledger_at
-from pipeline.cli.options import CANNOT_GO_ON, HERE, Config, give_up, tell, there
+from pipeline.cli.options import HERE, Config, give_up
 from pipeline.ledger import LedgerUnavailable
-from pipeline.operate.check import check
 
 
 def migrate(config: Config = HERE) -> None:
     """Bring the ledger's tables to this version. SQLite does so by itself."""
-    report = check(there(config), secrets=False, tests=False)
-    if report.problems or report.settings is None:
-        tell(report.problems)
-        raise typer.Exit(CANNOT_GO_ON)
-    ledger = ledger_at(report.settings)
+    report = sound(config)
+    ledger = ledger_at(report.usable)
     try:
         was_behind = ledger.behind()
         ledger.migrate()

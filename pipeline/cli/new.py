@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.ledger import settings_at
+from pipeline.cli.configured import sound
 from pipeline.cli.options import HERE, PROBLEMS, USAGE, Config, give_up, tell
 from pipeline.cli.samples import Event, sample
 from pipeline.model.event import Undecodable, decode
@@ -39,7 +39,7 @@ def group() -> None:
 @new.command()
 def rule(event: Event, config: Config = HERE, to: To = None, topic: From = None, output: Output = None) -> None:
     """Make a commented rule, with a test that it passes, from a sample event."""
-    settings = settings_at(config, rules=False)
+    settings = sound(config, rules=False).usable
     record = sample(event, settings, datetime.now(UTC), topic or "events")
     try:
         decoded = decode(record)

@@ -71,3 +71,9 @@ def input_of(name: str) -> bytes:
 def give_up(words: str, code: int = CANNOT_GO_ON) -> NoReturn:
     typer.echo(f"calends: {words}", err=True)
     raise typer.Exit(code)
+
+
+def refuse(problems: Sequence[Problem]) -> NoReturn:
+    """For a command that cannot go on with such a configuration."""
+    tell(problems)
+    raise typer.Exit(CANNOT_GO_ON)

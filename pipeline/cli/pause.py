@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.ledger import at_night, known_destination, opened
+from pipeline.cli.configured import at_night, known_destination
+from pipeline.cli.ledger import opened
 from pipeline.cli.options import HERE, Config
 from pipeline.operate.call import actor
 from pipeline.operate.halting import pause as stop
@@ -18,9 +19,8 @@ Reason = Annotated[str, typer.Option("--reason", "-r", metavar="TEXT", help="Why
 def pause(destination: Where, config: Config = HERE, reason: Reason = "") -> None:
     """Send nothing to a destination until it is resumed. Every worker obeys within a quarter of a second."""
     report = at_night(config)
-    assert report.settings is not None
-    known_destination(report.settings, destination)
-    with opened(report.settings) as ledger:
+    known_destination(report.usable, destination)
+    with opened(report.usable) as ledger:
         done = stop(ledger, destination, actor(), reason)
     words = "paused" if done else "was paused already"
     typer.echo(f"{destination} {words}; events are still read. calends resume {destination} lets it go on")

@@ -5,21 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pipeline.cli.bars import progress_bar
+from pipeline.cli.configured import sound
 from pipeline.cli.ledger import opened
-from pipeline.cli.options import CANNOT_GO_ON, HERE, PROBLEMS, AsJson, Config, give_up, tell, there
+from pipeline.cli.options import HERE, PROBLEMS, AsJson, Config, give_up
 from pipeline.cli.since import Since, moment
 from pipeline.ledger import Act, Ledger
 from pipeline.operate.call import actor
-from pipeline.operate.check import Report, check
+from pipeline.operate.check import Report
 from pipeline.operate.comparing import Version
 from pipeline.operate.reapplying import Reapplied, Reapplying
-from pipeline.settings import Settings
 from pipeline.stream import StreamError
 from pipeline.stream.configured import kafka_config
 from pipeline.stream.ranges import Span, bounds_of
@@ -35,8 +34,8 @@ def reapply(
     rule: Rule, since: Since, config: Config = HERE, dry_run: DryRun = False, yes: Yes = False, as_json: AsJson = False
 ) -> None:
     """Put right what a wrong rule did: read the records since then again, under the rules as they are now."""
-    report = _report(config)
-    with opened(_settings(report)) as ledger:
+    report = sound(config)
+    with opened(report.usable) as ledger:
         try:
             told, refused = asyncio.run(_reapply(report, ledger, rule, since, dry_run, yes, as_json))
         except StreamError as error:
@@ -50,7 +49,7 @@ async def _reapply(
     report: Report, ledger: Ledger, rule: str, since: str, dry_run: bool, yes: bool, as_json: bool
 ) -> tuple[Reapplied, str]:
     """What was told, and why nothing was done; empty: it was, or was not meant to be."""
-    settings, rules = _settings(report), report.rule_set()
+    settings, rules = report.usable, report.rule_set()
     active = ledger.rules.active()
     if active is None or active.digest != rules.digest:
         give_up("the workers run other rules than these: let them read these first (calends status)")
@@ -68,19 +67,6 @@ async def _reapply(
         work.write()
         ledger.end(act, f"{sum(told.counts.values()) - told.counts['unchanged']} entries")
     return told, ""
-
-
-def _report(config: Path) -> Report:
-    report = check(there(config), secrets=False, tests=False)
-    if report.problems or report.settings is None:
-        tell(report.problems)
-        raise typer.Exit(CANNOT_GO_ON)
-    return report
-
-
-def _settings(report: Report) -> Settings:
-    assert report.settings is not None
-    return report.settings
 
 
 def _lines(told: Reapplied, dry_run: bool) -> list[str]:

@@ -12,7 +12,8 @@ import typer
 
 from pipeline.app import account_of
 from pipeline.cli.bars import progress_bar
-from pipeline.cli.ledger import known_destination, opened, settings_at, with_credential
+from pipeline.cli.configured import known_destination, sound, with_credential
+from pipeline.cli.ledger import opened
 from pipeline.cli.options import HERE, PROBLEMS, AsJson, Config, give_up
 from pipeline.cli.silent import Silent
 from pipeline.cli.words import moment, table
@@ -51,7 +52,7 @@ def reconcile(
     Reads take half of the account's quota. May be broken off: begun again, it goes on where it was. Ends with 1 where
     something differs and is not put right.
     """
-    settings = settings_at(config)
+    settings = sound(config).usable
     known_destination(settings, destination)
     if settings.vendor_of(destination).read_back is None:
         give_up(f"{settings.vendor_of(destination).title} cannot be read back")

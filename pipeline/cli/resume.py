@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.ledger import at_night, known_destination, opened
+from pipeline.cli.configured import at_night, known_destination
+from pipeline.cli.ledger import opened
 from pipeline.cli.options import HERE, PROBLEMS, Config, give_up
 from pipeline.ledger import Hold
 from pipeline.operate.call import actor
@@ -19,10 +20,9 @@ Rule = Annotated[str | None, typer.Option("--rule", metavar="NAME", help="Lift t
 def resume(destination: Where, config: Config = HERE, rule: Rule = None) -> None:
     """Lift a pause of `calends pause`, or with --rule the hold of a rule that the vendor refused."""
     report = at_night(config)
-    assert report.settings is not None
-    known_destination(report.settings, destination)
-    account = report.settings.account_of(destination)[0]
-    with opened(report.settings) as ledger:
+    known_destination(report.usable, destination)
+    account = report.usable.account_of(destination)[0]
+    with opened(report.usable) as ledger:
         done = lift(ledger, destination, actor(), rule)
         left = [hold for hold in ledger.holds() if destination == hold.destination or account == hold.account]
     if not done:

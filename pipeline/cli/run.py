@@ -11,9 +11,9 @@ import typer
 import uvloop
 
 from pipeline.app import Worker, run_until_signal
+from pipeline.cli.configured import sound
 from pipeline.cli.ledger import ledger_at
-from pipeline.cli.options import CANNOT_GO_ON, HERE, USAGE, Config, give_up, tell, there
-from pipeline.operate.check import check
+from pipeline.cli.options import HERE, USAGE, Config, give_up
 from pipeline.registry import RegistryMissing
 from pipeline.settings import Settings
 from pipeline.starting import LedgerLost, Missing
@@ -33,11 +33,8 @@ def run(config: Config = HERE, from_committed: FromCommitted = False, rebuild: R
     """Read events from Kafka and keep the calendars in step, until SIGTERM or Ctrl-C."""
     if from_committed and rebuild:
         give_up("--from-committed and --rebuild exclude each other", USAGE)
-    report = check(there(config), part="worker")
-    if report.problems or report.settings is None:
-        tell(report.problems)
-        raise typer.Exit(CANNOT_GO_ON)
-    settings = report.settings
+    report = sound(config, secrets=True, tests=True, part="worker")
+    settings = report.usable
     configure_logging(settings.log_level)
     ledger = ledger_at(settings)
     telemetry = Telemetry(_hash_key(settings))

@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from pipeline.cli.ledger import at_night, opened
+from pipeline.cli.configured import at_night
+from pipeline.cli.ledger import opened
 from pipeline.cli.options import HERE, Config
 from pipeline.cli.words import moment, span, table
 from pipeline.ledger import FOR_GOOD, Hold, Ledger
@@ -30,8 +31,7 @@ HEAD = ("destination", *STATES, "oldest ready", "quota used", "calls/min", "drai
 def status(config: Config = HERE, as_json: AsJson = False, watch: Watch = False) -> None:
     """Show each destination's backlog, rate, quota, holds and time until drained, from the ledger alone."""
     report = at_night(config)
-    assert report.settings is not None
-    with opened(report.settings) as ledger:
+    with opened(report.usable) as ledger:
         if not watch:
             seen = _seen(report, ledger)
             typer.echo(json.dumps(plain(seen), indent=2) if as_json else "\n".join(lines(seen)))
@@ -41,8 +41,7 @@ def status(config: Config = HERE, as_json: AsJson = False, watch: Watch = False)
 
 
 def _seen(report: Report, ledger: Ledger) -> Status:
-    assert report.settings is not None
-    return read(report.settings, ledger, None if report.problems else report.rule_set().digest)
+    return read(report.usable, ledger, None if report.problems else report.rule_set().digest)
 
 
 def _watch(report: Report, ledger: Ledger, as_json: bool) -> None:

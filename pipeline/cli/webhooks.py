@@ -10,8 +10,8 @@ import typer
 import uvloop
 
 from pipeline.app import run_until_signal
-from pipeline.cli.options import CANNOT_GO_ON, HERE, Config, give_up, tell, there
-from pipeline.operate.check import check
+from pipeline.cli.configured import sound
+from pipeline.cli.options import HERE, Config, give_up
 from pipeline.receiver import Receiver
 from pipeline.settings import Settings
 from pipeline.telemetry import Telemetry, configure_logging
@@ -22,11 +22,8 @@ Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Default: webho
 
 def webhooks(config: Config = HERE, host: Host = None, port: Port = None) -> None:
     """Take what vendors post at POST /DESTINATION/SECRET and write it to Kafka, until SIGTERM or Ctrl-C."""
-    report = check(there(config), tests=False, part="webhooks")
-    if report.problems or report.settings is None:
-        tell(report.problems)
-        raise typer.Exit(CANNOT_GO_ON)
-    settings = _listening(report.settings, host, port)
+    report = sound(config, secrets=True, part="webhooks")
+    settings = _listening(report.usable, host, port)
     if not settings.hooked:
         give_up("no destination has a webhook: name its secret at destinations.NAME.webhook.secret")
     configure_logging(settings.log_level)

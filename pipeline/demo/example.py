@@ -79,8 +79,7 @@ def example(name: str) -> Example:
 
 
 def _account(report: Report, name: str) -> tuple[str, str]:
-    assert report.settings is not None
-    account_name, account = report.settings.account_of(name)
+    account_name, account = report.usable.account_of(name)
     return account_name, (account.base_url or "").rsplit("/", 1)[-1]
 
 

@@ -43,11 +43,16 @@ class Report:
     rules: Rules = field(default_factory=Rules)
     views: Mapping[str, DestinationView] = field(default_factory=dict)
 
+    @property
+    def usable(self) -> Settings:
+        """The settings, for whoever has seen that there are some."""
+        assert self.settings is not None
+        return self.settings
+
     def rule_set(self) -> RuleSet:
         """The rules, and those that Calends brings along. Only of a configuration without problems."""
-        assert self.settings is not None
-        own = linking(self.settings.kafka.inbound_topic, self.settings.hooked)
-        return RuleSet(self.rules + own, self.views, self.settings.all_layers)
+        own = linking(self.usable.kafka.inbound_topic, self.usable.hooked)
+        return RuleSet(self.rules + own, self.views, self.usable.all_layers)
 
 
 Part = Literal["worker", "webhooks"]

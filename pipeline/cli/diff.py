@@ -13,7 +13,7 @@ import typer
 
 from pipeline.cli.bars import progress_bar
 from pipeline.cli.options import HERE, USAGE, AsJson, Config, give_up, refuse, there
-from pipeline.cli.since import Since, moment
+from pipeline.cli.since import Since, instant
 from pipeline.operate.comparing import MEMBERS, Comparison, Difference, Version, compare, range_of
 from pipeline.operate.reading import file_of
 from pipeline.operate.versions import version_at
@@ -46,7 +46,7 @@ def diff(
 ) -> None:
     """Run two rule sets over the same records and show which entries would differ. Reads only, in no group."""
     before, after = _version(old, config), _version(new, config)
-    span = Span(moment(since), moment(until) if until else None)
+    span = Span(instant(since), instant(until) if until else None)
     kafka = kafka_config(after.settings, None)
     try:
         bounds = asyncio.run(range_of(kafka, before, after, span))

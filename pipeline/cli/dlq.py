@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -22,6 +22,7 @@ from pipeline.cli.bars import progress_bar
 from pipeline.cli.configured import at_night
 from pipeline.cli.ledger import opened
 from pipeline.cli.options import HERE, PROBLEMS, USAGE, AsJson, Config, Destination, give_up, refuse
+from pipeline.cli.since import instant
 from pipeline.cli.words import moment, span, table
 from pipeline.dead_letters import Letter
 from pipeline.ledger import Act, Ledger
@@ -30,7 +31,6 @@ from pipeline.operate.check import Report
 from pipeline.operate.dlq import Box, Wanted
 from pipeline.operate.dlq import replay as replayed
 from pipeline.rules.evaluate import RuleSet
-from pipeline.settings import seconds
 from pipeline.stream import StreamError
 from pipeline.stream.configured import kafka_config
 
@@ -38,7 +38,7 @@ Names = Annotated[list[str] | None, typer.Argument(metavar="[LETTER]...", help="
 Reason = Annotated[str | None, typer.Option("--reason", metavar="CODE", help="Only with this reason.")]
 Stage = Annotated[str | None, typer.Option("--stage", metavar="decode|rule|ledger|send", help="Only of this stage.")]
 Rule = Annotated[str | None, typer.Option("--rule", metavar="NAME", help="Only of this rule.")]
-Since = Annotated[str | None, typer.Option("--since", metavar="2h|TIME", help="Only those not older, or from then on.")]
+Since = Annotated[str | None, typer.Option(metavar="TIME", help="Only from then on: 2h, 2026-11-20, an instant.")]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=0, metavar="N", help="The newest N only; 0: all.")]
 ShowData = Annotated[bool, typer.Option("--show-data", help="Show the original record too: treat it like the event.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would become of each, and change nothing.")]
@@ -170,19 +170,7 @@ def _wanted(
     for name in names:
         if not re.fullmatch(r"\d+:\d+", name):
             give_up(f"{name}: a letter is named by partition:offset, as calends dlq list shows it", USAGE)
-    return Wanted(frozenset(names), reason, stage, rule, destination, None if since is None else _since(since))
-
-
-def _since(text: str) -> float:
-    try:
-        return time.time() - float(seconds(text))
-    except ValueError:
-        pass
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        give_up("--since: expected a duration such as 30m, 2h or 7d, or a time such as 2026-11-21T03:00Z", USAGE)
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+    return Wanted(frozenset(names), reason, stage, rule, destination, None if since is None else instant(since))
 
 
 def _meant(wanted: Wanted, everything: bool, what: str) -> None:
@@ -298,7 +286,7 @@ def _each(letters: Sequence[Letter], work: Callable[[Letter], str], box: Box, ta
 
 def _words(wanted: Wanted) -> str:
     filters = [f"{name}={getattr(wanted, name)}" for name in ("reason", "stage", "rule") if getattr(wanted, name)]
-    since = [f"since={moment(wanted.since)}"] if wanted.since else []
+    since = [f"since={moment(wanted.since.timestamp())}"] if wanted.since else []
     return " ".join([*sorted(wanted.names)[:20], *filters, *since]) or "all"
 
 

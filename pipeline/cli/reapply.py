@@ -13,7 +13,7 @@ from pipeline.cli.bars import progress_bar
 from pipeline.cli.configured import sound
 from pipeline.cli.ledger import opened
 from pipeline.cli.options import HERE, PROBLEMS, AsJson, Config, give_up
-from pipeline.cli.since import Since, moment
+from pipeline.cli.since import Since, instant
 from pipeline.ledger import Act, Ledger
 from pipeline.operate.call import actor
 from pipeline.operate.check import Report
@@ -54,7 +54,7 @@ async def _reapply(
     if active is None or active.digest != rules.digest:
         give_up("the workers run other rules than these: let them read these first (calends status)")
     kafka = kafka_config(settings, None)
-    bounds = await bounds_of(kafka, Version(settings, report.rules).topics(), Span(moment(since)))
+    bounds = await bounds_of(kafka, Version(settings, report.rules).topics(), Span(instant(since)))
     work = Reapplying(rule, rules.with_revision(active.revision), ledger, bounds)
     with progress_bar(not as_json) as progress:
         told = await work.look(kafka, progress)

@@ -7,23 +7,32 @@ from typing import Annotated
 
 import typer
 
-from pipeline.model.when import BadTime, parse_instant
 from pipeline.settings import seconds
 
 BEGINNING = "beginning"
 Since = Annotated[str, typer.Option(help="From when: 1d, 90m, 2026-11-20, an instant, or beginning.", metavar="TIME")]
 
 
-def moment(text: str) -> datetime | None:
-    """`1d`, `90m`, `2026-11-20`, `2026-11-20T09:00:00Z`; None: the beginning. Else the command ends."""
+def instant(text: str) -> datetime | None:
+    """`1d`, `90m`, `2026-11-20`, `2026-11-20T09:00:00Z`, in UTC where no zone is said; None: the beginning. Else the
+    command ends."""
     if text == BEGINNING:
         return None
     try:
-        return datetime.now(UTC) - timedelta(seconds=float(seconds(text)))
-    except ValueError:
-        pass
-    try:
-        return parse_instant(f"{text}T00:00:00Z" if len(text) == 10 else text)
-    except BadTime:
+        return _ago(text) or _at(text)
+    except (ValueError, OverflowError):
         words = f"{text} is no time: expected 1d, 90m, 2026-11-20, 2026-11-20T09:00:00Z or {BEGINNING}"
         raise typer.BadParameter(words) from None
+
+
+def _ago(text: str) -> datetime | None:
+    try:
+        passed = float(seconds(text))
+    except ValueError:
+        return None
+    return datetime.now(UTC) - timedelta(seconds=passed)
+
+
+def _at(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from pipeline.dead_letters import Letter, NoLetter, keep, read
 from pipeline.ledger import Ledger, Replayed
@@ -30,8 +31,8 @@ class Wanted:
     stage: str | None = None
     rule: str | None = None
     destination: str | None = None
-    since: float | None = None
-    """Seconds since 1970, when the letter was written."""
+    since: datetime | None = None
+    """When the letter was written."""
 
     @property
     def everything(self) -> bool:
@@ -42,7 +43,7 @@ class Wanted:
             return False
         said = ("reason", "stage", "rule", "destination")
         return all(getattr(self, name) in (None, getattr(letter, name)) for name in said) and (
-            self.since is None or letter.posted.timestamp() >= self.since
+            self.since is None or letter.posted >= self.since
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 
 from pipeline import __version__
 from pipeline.cli import app
+from pipeline.cli.since import instant
 
 SETTINGS = """\
 ledger: {url: "URL"}
@@ -52,6 +54,18 @@ def test_a_ledger_that_cannot_be_used_is_told_without_its_password(tmp_path: Pat
     code, output = calends("migrate", "-c", str(configured(tmp_path, "nosuch://me:hidden@host/x")))
 
     assert (code, "hidden" in output) == (3, False)
+
+
+@pytest.mark.parametrize("said", ["2026-11-20", "2026-11-20T00:00", "2026-11-20T00:00:00Z", "2026-11-20T01:00+01:00"])
+def test_a_time_without_a_zone_is_in_utc(said: str) -> None:
+    assert instant(said) == datetime(2026, 11, 20, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("said", ["yesterday", "2026-11-31", "99999999999d", ""])
+def test_a_time_that_is_none_is_wrong_usage(said: str) -> None:
+    code, output = calends("dlq", "list", "--since", said)
+
+    assert (code, "is no time: expected 1d, 90m, 2026-11-20" in " ".join(output.split())) == (2, True)
 
 
 def test_both_ways_to_start_anew_exclude_each_other() -> None:

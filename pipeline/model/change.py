@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
+
+import msgspec
 
 from pipeline.model.entry import Content
 from pipeline.model.wire import Coordinates
@@ -31,23 +33,28 @@ class Version(NamedTuple):
 Kind = Literal["upsert", "cancel", "delete"]
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What one rule asks of one entry at one destination."""
+class Asked(msgspec.Struct, frozen=True):
+    """What every change says, and in this order."""
 
     destination: str
     key: str
     kind: Kind
     version: Version
     rule: str
-    _: KW_ONLY
-    # By name: one field more must never take the place of another, as a group once did of the content.
+
+
+class Change(Asked, frozen=True, kw_only=True):
+    """What one rule asks of one entry at one destination.
+
+    All else by name: one field more must never take the place of another, as a group once did of the content.
+    """
+
     layer: str = BASE
-    content: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    content: Mapping[str, Any] = msgspec.field(default_factory=dict)
     """Neutral content of this layer; a None clears the field that a lower layer set."""
-    subscriber: str | None = field(default=None, repr=False)
+    subscriber: str | None = None
     """The caller's own id of the person; resolved by the directory."""
-    identity: str | None = field(default=None, repr=False)
+    identity: str | None = None
     """The vendor's id of the person, where the event carries it: needs no directory."""
     if_unsent: Literal["create", "skip"] = "create"
     if_unlinked: float | None = 30 * 86_400.0
@@ -62,6 +69,10 @@ class Change:
     expires_at: datetime | None = None
     group: str | None = None
     """The group that this entry belongs to, where its base says so."""
+
+    def __repr__(self) -> str:
+        """Names nobody and quotes nothing."""
+        return f"Change({self.destination!r}, {self.key!r}, {self.kind!r}, {self.rule!r}, layer={self.layer!r})"
 
 
 @dataclass(frozen=True, slots=True)

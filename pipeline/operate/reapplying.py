@@ -10,10 +10,12 @@ import pickle
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import reduce
 from typing import Any
+
+from msgspec.structs import replace
 
 from pipeline.dead_letters import keep
 from pipeline.ledger import Ledger

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ParamSpec, TypeVar
+
+import msgspec
 
 from pipeline.model.change import BASE, Change, Link, Version
 from pipeline.model.entry import canonical
@@ -31,8 +32,7 @@ class Failed(Exception):
         self.slot, self.code, self.explanation = slot, code, explanation
 
 
-@dataclass(frozen=True, slots=True)
-class Naming:
+class Naming(msgspec.Struct, frozen=True):
     """What one send item says of a group: that these are entries of it, and whether they are all."""
 
     destination: str
@@ -43,8 +43,7 @@ class Naming:
     rule: str
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
+class Sender(msgspec.Struct, frozen=True):
     """What is the same for all send items of a rule over an event."""
 
     rule: str

@@ -9,6 +9,8 @@ import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import msgspec
+
 from pipeline.model.change import BASE, Change, Link, Roster, Version
 from pipeline.model.entry import canonical
 from pipeline.model.event import DomainEvent, event_order
@@ -25,8 +27,7 @@ MAX_REMEMBERED = 4_096
 """Pairs of topic and type for which it is known which rules read them: producers choose the types."""
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(msgspec.Struct, frozen=True):
     """A rule that applies, and why."""
 
     rule: str
@@ -43,8 +44,7 @@ class RuleFailure:
     explanation: str
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
+class Evaluation(msgspec.Struct, frozen=True):
     """What the rules make of one event."""
 
     changes: tuple[Change, ...] = ()
@@ -82,18 +82,17 @@ def compile_rules(
     return compiled, found
 
 
-@dataclass(slots=True)
-class _Found:
+class _Found(msgspec.Struct):
     """An evaluation under way."""
 
     version: Version
     """Of rules that name no sequence."""
-    changes: dict[tuple[str, str, str], Change] = field(default_factory=dict)
+    changes: dict[tuple[str, str, str], Change] = msgspec.field(default_factory=dict)
     """By destination, key and layer."""
-    links: list[Link] = field(default_factory=list)
-    matched: list[Match] = field(default_factory=list)
-    failures: list[RuleFailure] = field(default_factory=list)
-    namings: list[Naming] = field(default_factory=list)
+    links: list[Link] = msgspec.field(default_factory=list)
+    matched: list[Match] = msgspec.field(default_factory=list)
+    failures: list[RuleFailure] = msgspec.field(default_factory=list)
+    namings: list[Naming] = msgspec.field(default_factory=list)
     groups_known: bool = True
     """False: a rule that names entries of a group failed, so nobody can say which there are."""
 

@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from pipeline.ledger import Message, Posted, Result
 from pipeline.model.facts import Policy
@@ -87,7 +88,7 @@ def test_what_need_not_be_sent_and_what_dies_have_an_outcome_too(opened: Open) -
     ledger = opened({"d": policy})
     take(ledger, change("k", 1), change("dead", 1, "bad"))
     cancel, raw = change("k", 2)
-    take(ledger, (replace(cancel, kind="cancel"), raw))
+    take(ledger, (structs.replace(cancel, kind="cancel"), raw))
     types = {event["subject"]: event["type"] for event in outcomes(ledger) if "subject" in event}
     assert types == {"k": "calends.outcome.unneeded", "dead": "calends.outcome.dead"}
 
@@ -103,7 +104,7 @@ def test_a_subscription_links_its_subscriber_and_its_end_unlinks_them(opened: Op
     ledger = opened({"d": Policy("d", "a", needs_identity=lambda content: content.get("kind") != "subscription")})
     subscription, raw = change("sub", 1, subscriber="ann")
     take(ledger, change("k", 1, subscriber="ann"))
-    take(ledger, (replace(subscription, content={"kind": "subscription"}), raw))
+    take(ledger, (structs.replace(subscription, content={"kind": "subscription"}), raw))
     (grant,) = claim(ledger).grants
     assert (grant.entries[0].key, ledger.entry("k")[0].state) == ("sub", "waiting")
     ledger.settle([result(grant, Accepted("s1"))])
@@ -111,7 +112,7 @@ def test_a_subscription_links_its_subscriber_and_its_end_unlinks_them(opened: Op
     assert (row.state, row.identity) == ("ready", "s1")
     assert ledger.entry("sub")[0].state == "idle"
     ended, raw = change("sub", 2, subscriber="ann")
-    take(ledger, (replace(ended, kind="delete", content={}), raw))
+    take(ledger, (structs.replace(ended, kind="delete", content={}), raw))
     grant = next(grant for grant in claim(ledger).grants if grant.entries[0].key == "sub")
     ledger.settle([Result(grant, (replace(answer(grant.entries[0], Accepted(), 1), step="delete"),), "a")])
     assert ledger.entry("k")[0].identity is None

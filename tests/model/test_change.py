@@ -63,3 +63,9 @@ def test_what_a_change_says_is_said_by_name() -> None:
     assert Change(*spoken, layer="note").layer == "note"
     with pytest.raises(TypeError):
         Change(*spoken, "note")
+
+
+def test_nothing_personal_in_a_repr() -> None:
+    version, content = Version.of(1, Coordinates("t", 0, 1), 1), {"title": "secret"}
+    change = Change("d", "k", "upsert", version, "rule", content=content, subscriber="secret", identity="secret")
+    assert "secret" not in repr(change)

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.vendors.calreply import VENDOR
-from pipeline.vendors.calreply.simulator import Simulator
 from pipeline.vendors.contract import Notice
+from tests.sandbox.merchant import Merchant
 
 # Object Data, lines 1011-1044 (its JSON put right).
 SUBSCRIBE = {
@@ -154,10 +154,9 @@ def test_any_body_is_read_or_not(body: bytes) -> None:
 
 @pytest.mark.parametrize(("version", "kinds"), [(1, ["linked", "unlinked"]), (2, ["linked", "changed", "unlinked"])])
 def test_what_the_simulator_sends_is_read(version: int, kinds: list[str]) -> None:
-    config = {"account_code": "acme", "client_id": "me", "client_secret": "s3", "webhooks": version}
-    vendor = Simulator(config)
-    identity = vendor._begin("cal", "WebCal", {"subscriberId": "C-7"}, 0.0)
-    vendor._merge(identity, {"additionalOptIn": True}, 1.0)
-    vendor._end([identity], "DeactivatedById", 2.0)
-    notices = [read(sent) for sent in vendor.notices]
+    merchant = Merchant(webhooks=version)
+    identity = merchant.subscribed(subscriberId="C-7")
+    merchant.read("PUT", f"/v1/subscription/acme/cal/{identity}", {"additionalOptIn": True}, 1.0)
+    merchant.call("DELETE", "/v1/subscription/acme/cal", {"id": identity}, 2.0)
+    notices = [read(sent) for sent in merchant.simulator.notices]
     assert [(one.kind, one.subscriber, one.identity) for one in notices if one] == [(k, "C-7", identity) for k in kinds]

@@ -39,12 +39,12 @@ DRIBBLE = 1.0
 class Protocol(H11Protocol):
     """uvicorn's, and an application may close its connection without a word (`scope["extensions"]`)."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        super().connection_made(transport)
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
         app = self.app
 
         async def with_abort(scope: Any, receive: Any, send: Any) -> None:
-            scope["extensions"] = {ABORT: transport.abort}
+            scope["extensions"] = {ABORT: self.transport.abort}
             await app(scope, receive, send)
 
         self.app = with_abort

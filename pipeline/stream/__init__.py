@@ -304,7 +304,8 @@ class Producer:
         self._client = client
 
 
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
+@ConsumerRebalanceListener.register  # aiokafka ships no types: to a type checker there is no class to inherit from
+class _Listener:
     """Marks the turn; the work is done in `batch`, as aiokafka only logs what is raised here."""
 
     def __init__(self, turn_over: Callable[[], None]) -> None:

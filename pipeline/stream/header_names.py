@@ -19,12 +19,18 @@ def tolerate() -> None:
     fetcher.MemoryRecords = _Batches
 
 
-class _Batches(_MemoryRecordsPy):  # type: ignore[misc]  # aiokafka ships no types
+class _Batches:
     """What a fetch brought, batch by batch."""
 
+    def __init__(self, fetched: bytes) -> None:
+        self._batches = _MemoryRecordsPy(fetched)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._batches, name)
+
     def next_batch(self) -> Any:
-        whole = self._next_slice
-        batch = super().next_batch()
+        whole = self._batches._next_slice
+        batch = self._batches.next_batch()
         return _Batch(batch, whole) if isinstance(batch, DefaultRecordBatch) else batch
 
 
@@ -46,13 +52,15 @@ class _Batch:
                 last = record.offset
                 yield record
         except UnicodeDecodeError:
-            yield from (record for record in _PatientBatch(self._whole) if record.offset > last)
+            yield from (record for record in _patient(self._whole) if record.offset > last)
 
 
-class _PatientBatch(_DefaultRecordBatchPy):  # type: ignore[misc]  # aiokafka ships no types
-    def _maybe_uncompress(self) -> None:
-        super()._maybe_uncompress()
-        self._buffer: bytearray = _Buffer(self._buffer)
+def _patient(whole: memoryview) -> Any:
+    """The batch as aiokafka's own reader in Python reads it, with names that are text in any case."""
+    batch = _DefaultRecordBatchPy(whole)
+    batch._maybe_uncompress()
+    batch._buffer = _Buffer(batch._buffer)
+    return batch
 
 
 class _Buffer(bytearray):

@@ -12,6 +12,7 @@ from pipeline import __version__
 from pipeline.admin import page as admin_page
 from pipeline.cli import COMMANDS
 from pipeline.operate.check import check
+from pipeline.telemetry import Telemetry
 from tests.chart import settings_schema
 from tests.chart.rendering import (
     CHART,
@@ -93,7 +94,7 @@ def test_a_pod_is_as_restricted_as_can_be(pod: Any) -> None:
 def test_a_pod_finds_all_that_it_names(pod: Any) -> None:
     spec = pod["spec"]
     volumes = {volume["name"] for volume in spec["volumes"]}
-    paths = {route.path for route in admin_page(None, *3 * [lambda: None]).routes}  # type: ignore[arg-type,list-item] # not asked
+    paths = {route.path for route in admin_page(Telemetry(b"key"), *3 * [lambda: None]).routes}
 
     for container in spec["containers"]:
         ports = {port["name"] for port in container.get("ports", [])}

@@ -73,7 +73,10 @@ def control_plane(emulated: str | None = None) -> Iterator[ControlPlane]:
         running.callback(kubelet.ended.set)
         plane = ControlPlane(folder, kubelet)
         keys = ["--service-account-private-key-file=accounts.key", "--use-service-account-credentials=true"]
-        started = lambda: "default" in plane.kubectl("get", "serviceaccounts", check=False)  # noqa: E731 # said once
+
+        def started() -> bool:
+            return "default" in plane.kubectl("get", "serviceaccounts", check=False)
+
         start("controllers", [*_client("controllers", controllers), *keys, *older], started)
         start("scheduler", [*_client("scheduler", scheduler), *older], lambda: True)
         yield plane

@@ -173,11 +173,11 @@ class Inbound:
 
     async def _send(self, destination: str, notice: Told) -> None:
         if self._repeated(destination, notice.id):
-            self.telemetry.notice_repeated(destination)
+            self.telemetry.webhooks.repeated(destination)
             return
         await self.sender.send(self.topic, notice.key, notice.value, _HEADERS)
         self._lately[destination, notice.id] = self.monotonic()
-        self.telemetry.notice_taken(destination, notice.kind)
+        self.telemetry.webhooks.taken(destination, notice.kind)
 
     def _repeated(self, destination: str, id_: str) -> bool:
         """Whether this process published it of late. A courtesy: another process, or a new one, publishes it again."""
@@ -187,7 +187,7 @@ class Inbound:
         return (destination, id_) in self._lately
 
     def _refuse(self, destination: str, reason: str) -> Response:
-        self.telemetry.webhook_refused(destination, reason)
+        self.telemetry.webhooks.refused(destination, reason)
         later = {"retry-after": str(RETRY_AFTER)} if STATUS[reason] == 503 else {}
         return Response(status_code=STATUS[reason], headers=later)
 

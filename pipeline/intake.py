@@ -247,10 +247,10 @@ class Intake:
     def read(self, records: Sequence[Record], batch: Batch) -> Batch:
         """Decodes and runs the rules, into the batch; what fails is a dead letter by itself."""
         for record in records:
-            if self.telemetry.tracing is None:
+            if self.telemetry.spans.tracing is None:
                 self._read(record, batch)
             else:
-                with self.telemetry.record_span(record.at, traceparent(record.headers)):
+                with self.telemetry.spans.record(record.at, traceparent(record.headers)):
                     self._read(record, batch)
             batch.next_offsets[record.at.topic, record.at.partition] = record.at.offset + 1
         return batch

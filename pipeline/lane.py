@@ -193,7 +193,7 @@ class Lane:
             await self.watch()
         begun = time.monotonic()
         self._unsent.pop(id(grant), None)
-        with self.telemetry.call_span(self.destination, call.step.value, grant.entries) as say:
+        with self.telemetry.spans.call(self.destination, call.step.value, grant.entries) as say:
             answered = await self.account.caller.send(signed, lambda: self._may_go(claimed))
             result = self._answered(grant, call, answered, access, begun)
             spoken = verdict(result.answers)

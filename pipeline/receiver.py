@@ -38,7 +38,7 @@ class Receiver:
     async def run(self, stopping: asyncio.Event) -> None:
         """Raises OSError where a port cannot be opened."""
         hooks = list(self.inbound.hooks)
-        self.telemetry.declare_webhooks(hooks)
+        self.telemetry.webhooks.declare(hooks)
         self.telemetry.started(__version__, destinations=hooks)
         began = time.monotonic()
         starting = asyncio.create_task(self._start())

@@ -39,7 +39,7 @@ def run(config: Config = HERE, from_committed: FromCommitted = False, rebuild: R
     ledger = ledger_at(settings)
     telemetry = Telemetry(_hash_key(settings))
     try:
-        telemetry.tracing = tracing()
+        telemetry.spans.tracing = tracing()
     except TracingMissing as error:
         give_up(str(error))
     missing: Missing = "committed" if from_committed else "rebuild" if rebuild else "refuse"

@@ -76,7 +76,7 @@ class Reloading:
         else:
             self.running = await self._activated(self.running, self.rules)
         await self._note()
-        self.telemetry.rules_loaded(self.running.revision)
+        self.telemetry.rules.loaded(self.running.revision)
         return self.running
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -109,7 +109,7 @@ class Reloading:
             await self.in_threads(self.book.withdraw, self.held.digest)
             self.held = None
         if rules.digest == self.running.digest:
-            self.telemetry.rules_unchanged(self.running.revision)
+            self.telemetry.rules.unchanged(self.running.revision)
             await self._note()
             return
         known = await self.in_threads(self.book.held, rules.digest)
@@ -118,7 +118,7 @@ class Reloading:
             await self._take(rules)
             return
         self.held = rules
-        self.telemetry.rules_held(self.running.revision, reason)
+        self.telemetry.rules.held(self.running.revision, reason)
         await self._note(f"held: {reason}")
 
     async def _judged(self, rules: RuleSet) -> str | None:
@@ -147,7 +147,7 @@ class Reloading:
     async def _take(self, rules: RuleSet) -> None:
         self.running, self.held = await self._activated(rules, self.rules), None
         await self.install(self.running)
-        self.telemetry.rules_loaded(self.running.revision)
+        self.telemetry.rules.loaded(self.running.revision)
         await self._note()
 
     async def _activated(self, rules: RuleSet, own: Rules) -> RuleSet:
@@ -155,7 +155,7 @@ class Reloading:
 
     async def _refuse(self, problems: Sequence[Problem]) -> None:
         first = problems[0]
-        self.telemetry.rules_refused(self.running.revision, first.where, first.message, len(problems))
+        self.telemetry.rules.refused(self.running.revision, first.where, first.message, len(problems))
         await self._note(f"{first.where}: {first.message}", len(problems))
 
     async def _note(self, refused: str | None = None, problems: int = 0) -> None:

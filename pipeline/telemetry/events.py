@@ -9,7 +9,6 @@ import hashlib
 import platform
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,10 +16,11 @@ import structlog
 
 from pipeline.model.facts import Facts
 from pipeline.model.trace import kept, trace_id
-from pipeline.model.wire import Coordinates
 from pipeline.telemetry.logs import code, described
-from pipeline.telemetry.metrics import CHANGES, NOTICES, PARTS, SETTLED, Metrics, drop
-from pipeline.telemetry.tracing import Say, Tracing
+from pipeline.telemetry.metrics import CHANGES, PARTS, SETTLED, Metrics, drop
+from pipeline.telemetry.rules import RuleEvents
+from pipeline.telemetry.spans import Spans
+from pipeline.telemetry.webhooks import WebhookEvents
 
 ADVICE = {
     "MessageSizeTooLargeError": "raise max.message.bytes of the topic; the record is kept and sent again",
@@ -39,9 +39,6 @@ class GaugeRow:
     count: int
 
 
-_UNTRACED: AbstractContextManager[Say] = nullcontext(lambda name, value: None)
-
-
 class Telemetry:
     """One process's events. `hash_key` keys the hash under which an entry's key appears in log lines."""
 
@@ -57,31 +54,9 @@ class Telemetry:
         self._lagging: set[str] = set()
         self._tokenless: set[str] = set()
         self._holds: dict[str, set[str]] = {}
-        self.tracing: Tracing | None = None
-        """None: nothing is traced."""
-
-    # Traces
-
-    def record_span(self, at: Coordinates, parent: str | None) -> AbstractContextManager[Say]:
-        """The reading of one record: decoded, and through the rules."""
-        if self.tracing is None:
-            return _UNTRACED
-        said = {
-            "messaging.system": "kafka",
-            "messaging.destination.name": at.topic,
-            "messaging.destination.partition.id": str(at.partition),
-            "messaging.kafka.offset": at.offset,
-        }
-        return self.tracing.span(f"process {at.topic}", "consumer", [] if parent is None else [parent], said)
-
-    def call_span(self, destination: str, step: str, rows: Sequence[Facts]) -> AbstractContextManager[Say]:
-        """One call to a vendor, in the traces of the records that asked for it."""
-        if self.tracing is None:
-            return _UNTRACED
-        parents = [parent for parent in (kept(row.raws) for row in rows) if parent is not None]
-        said = {"calends.destination": destination, "calends.vendor": self._vendor(destination),
-                "calends.step": step, "calends.entries": len(rows)}  # fmt: skip
-        return self.tracing.span(f"{step} {destination}", "client", parents, said)
+        self.rules = RuleEvents(self._metrics, self._log)
+        self.webhooks = WebhookEvents(self._metrics, self._log)
+        self.spans = Spans(self._vendors)
 
     def declare(self, destinations: Iterable[tuple[str, str, str]], kafka: str = "") -> None:
         """(name, vendor, account) of each destination, so that its counters stand at zero before anything happens.
@@ -331,61 +306,6 @@ class Telemetry:
         for account, share in used_share.items():
             self._metrics.budget.labels(account).set(share)
 
-    # Rules
-
-    def rules_loaded(self, revision: int) -> None:
-        self._rules("loaded", revision)
-        self._log.info("rules loaded", revision=revision)
-
-    def rules_unchanged(self, revision: int) -> None:
-        self._rules("unchanged", revision)
-        self._log.info("rules unchanged", revision=revision)
-
-    def rules_refused(self, revision: int, where: str, message: str, problems: int) -> None:
-        """The files have a problem, the first of them here: `revision` goes on."""
-        self._rules("refused", revision)
-        words = "fix the files: the rules that ran before go on"
-        self._log.error(
-            "rules refused", revision=revision, where=where, problem=message, problems=problems, advice=words
-        )
-
-    def rules_held(self, revision: int, reason: str) -> None:
-        """The rules of the files wait for a person: `revision` goes on."""
-        self._rules("held", revision)
-        words = "look at calends diff, then run calends approve, or put the old rules back"
-        self._log.warning("rules held", revision=revision, reason=reason, advice=words)
-
-    def _rules(self, outcome: str, revision: int) -> None:
-        self._metrics.reloads.labels(outcome).inc()
-        self._metrics.rules_revision.set(revision)
-        self._metrics.rules_refused.set(outcome == "refused")
-        self._metrics.rules_held.set(outcome == "held")
-
-    # Webhooks
-
-    def declare_webhooks(self, destinations: Iterable[str]) -> None:
-        """The destinations whose vendor posts to us, so that their counters stand at zero before anything happens."""
-        for name in destinations:
-            self._metrics.repeats.labels(name)
-            for kind in NOTICES:
-                self._metrics.notices.labels(name, kind)
-
-    def notice_taken(self, destination: str, kind: str) -> None:
-        """A vendor's notice is durable in Kafka."""
-        self._metrics.notices.labels(destination, kind).inc()
-        self._log.info("notice taken", destination=destination, kind=kind)
-
-    def notice_repeated(self, destination: str) -> None:
-        self._metrics.repeats.labels(destination).inc()
-        self._log.debug("notice repeated", destination=destination)
-
-    def webhook_refused(self, destination: str, reason: str) -> None:
-        """`destination` is empty where nobody proved to be one: anybody may knock, which is no reason to worry."""
-        reason = code(reason)
-        self._metrics.refusals.labels(destination, reason).inc()
-        say = self._log.warning if destination else self._log.debug
-        say("webhook refused", destination=destination, reason=reason)
-
     # Process
 
     def waiting_for(self, part: str, reason: str) -> None:
@@ -424,8 +344,7 @@ class Telemetry:
 
     def stopped(self, seconds: float) -> None:
         self._log.info("stopped", seconds=round(seconds, 3))
-        if self.tracing is not None:
-            self.tracing.close()
+        self.spans.close()
 
     def _vendor(self, destination: str) -> str:
         return self._vendors.get(destination, "")

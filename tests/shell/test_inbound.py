@@ -96,7 +96,7 @@ def desk_of(secret: str | None = SECRET) -> Desk:
     clock, sender = [0.0], Sender()
     hooks = {name: Hook(name, read, lambda: secret) for name in ("acme", "other")}
     telemetry = Telemetry(b"k" * 32)
-    telemetry.declare_webhooks(hooks)
+    telemetry.webhooks.declare(hooks)
     return Desk(Inbound(hooks, "inbound", sender, telemetry, lambda: NOW, lambda: clock[0]), sender, clock)
 
 

@@ -11,11 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.app import account_of
 from pipeline.cli.configured import known_destination, sound, with_credential
 from pipeline.cli.ledger import opened
 from pipeline.cli.options import CANNOT_GO_ON, HERE, PROBLEMS, USAGE, Config, give_up, input_of
-from pipeline.cli.silent import Silent
+from pipeline.cli.sending import sending_of
 from pipeline.ledger import Ledger
 from pipeline.model.wire import Request, json_or_text
 from pipeline.operate.call import Answered, ByHand, NotACall, Refused, actor, preview, wanted
@@ -121,13 +120,11 @@ def _refused(constant: str) -> None:
 async def _made(
     settings: Settings, destination: str, ledger: Ledger, request: Request, patience: float, force: bool
 ) -> Answered | Refused:
-    account = account_of(settings, destination, Silent())
-    timeout = settings.account_of(destination)[1].timeout or account.vendor.defaults.timeout
+    sending = sending_of(settings, destination, ledger, patience, force)
     try:
-        hand = ByHand(account, destination, ledger, actor(), timeout, patience, force)
-        return await hand.call(request)
+        return await ByHand(sending, destination, actor()).call(request)
     finally:
-        await account.caller.close()
+        await sending.account.caller.close()
 
 
 def _as_json(came: Answered) -> str:

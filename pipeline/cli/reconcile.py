@@ -10,12 +10,11 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.app import account_of
 from pipeline.cli.bars import progress_bar
 from pipeline.cli.configured import known_destination, sound, with_credential
 from pipeline.cli.ledger import opened
 from pipeline.cli.options import HERE, PROBLEMS, AsJson, Config, give_up
-from pipeline.cli.silent import Silent
+from pipeline.cli.sending import sending_of
 from pipeline.cli.words import moment, table
 from pipeline.ledger import Act, Ledger
 from pipeline.ledger.drift import Seen
@@ -23,7 +22,6 @@ from pipeline.meaning import vendor_keys
 from pipeline.operate.call import actor
 from pipeline.operate.reader import Halted, Reader
 from pipeline.operate.reconcile import Reconciling
-from pipeline.operate.sending import InQuota
 from pipeline.settings import Settings, windows_of
 
 Where = Annotated[str, typer.Argument(metavar="DESTINATION", help="Whose vendor is read back.")]
@@ -104,9 +102,8 @@ async def _done(
 
 def _work(settings: Settings, ledger: Ledger, destination: str, patience: float) -> Reconciling:
     name, account = settings.account_of(destination)
-    made = account_of(settings, destination, Silent())
     vendor = settings.vendor_of(destination)
-    sending = InQuota(made, ledger, account.timeout or vendor.defaults.timeout, patience)
+    sending = sending_of(settings, destination, ledger, patience)
     concurrency = account.concurrency or vendor.defaults.concurrency
     siblings = [one for one in settings.destinations if settings.account_of(one)[0] == name]
     reader = Reader(sending, windows_of(account, vendor), concurrency)

@@ -10,7 +10,7 @@ import json
 import os
 import pwd
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
@@ -130,16 +130,19 @@ def actor() -> str:
 
 @dataclass(frozen=True, slots=True)
 class ByHand:
-    """Makes a call for a person, who waits up to `patience` seconds for the quota and may `force` a stopped account."""
+    """Makes a call for a person."""
 
-    account: Account
+    sending: InQuota
     destination: str
-    ledger: Ledger
     actor: str
-    timeout: float
-    patience: float = 30.0
-    force: bool = False
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    @property
+    def account(self) -> Account:
+        return self.sending.account
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.sending.ledger
 
     async def call(self, request: Request) -> Answered | Refused:
         """Raises NotACall, and LedgerUnavailable while nothing has been sent."""
@@ -168,7 +171,7 @@ class ByHand:
 
     async def _called(self, request: Request) -> Answered | Refused:
         stopped = (await asyncio.to_thread(self.ledger.obstacles)).get(self.account.name)
-        if stopped is not None and not self.force:
+        if stopped is not None and not self.sending.force:
             return _stopped(Stopped(*stopped))
         flow = self.account.vendor.tokens
         if flow is not None and self._asks_for_a_token(request):
@@ -179,12 +182,11 @@ class ByHand:
         return await self._sent(request, self.account.signed(request, access), access)
 
     async def _sent(self, request: Request, signed: Request, access: str | None) -> Answered | Refused:
-        sending = InQuota(self.account, self.ledger, self.timeout, self.patience, self.force, self.sleep)
-        came = await sending.send(signed)
+        came = await self.sending.send(signed)
         if isinstance(came, Stopped):
             return _stopped(came)
         if isinstance(came, NoPlace):
-            words = f"the quota has no place within {self.patience:g} s: wait longer with --timeout"
+            words = f"the quota has no place within {self.sending.patience:g} s: wait longer with --timeout"
             return Refused("quota", words)
         return self._told(came, request, signed, access)
 

@@ -28,7 +28,7 @@ from pipeline.cli import app
 from pipeline.ledger import Act, Ledger, Quota
 from pipeline.model.wire import Credential, Request, Response
 from pipeline.operate.call import Answered, ByHand, Refused
-from pipeline.operate.sending import FRESH
+from pipeline.operate.sending import FRESH, InQuota
 from pipeline.pacing import Pace
 from pipeline.sandbox import Account
 from pipeline.sandbox.server import running
@@ -345,7 +345,7 @@ class SlowToConnect:
 def by_hand(ledger: Ledger, caller: Any) -> ByHand:
     credential = Credential({"api_key": "k", "api_secret": "s"})
     account = LaneAccount("there", vendors()["ecal"], {}, caller, Pace(()), lambda: credential)
-    return ByHand(account, "there", ledger, "somebody", 10.0)
+    return ByHand(InQuota(account, ledger, 10.0), "there", "somebody")
 
 
 async def test_who_is_slow_to_connect_looks_again_and_takes_no_second_place(tmp_path: Path) -> None:

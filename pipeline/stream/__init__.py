@@ -1,4 +1,4 @@
-"""Kafka: records in, dead letters and outcomes out. The only module with aiokafka.
+"""Kafka: records in, dead letters and outcomes out. The only package with aiokafka.
 
 The truth of what was read is in the ledger: at each assignment the consumer asks for the offsets and seeks to them.
 What is committed to Kafka is a courtesy to lag monitors.
@@ -7,12 +7,11 @@ What is committed to Kafka is a courtesy to lag monitors.
 from __future__ import annotations
 
 import asyncio
-import ssl
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
@@ -27,58 +26,32 @@ from aiokafka.errors import (
 )
 
 from pipeline.model.wire import Coordinates, Record
-from pipeline.registry import RegistryConfig
 from pipeline.stream import header_names
+from pipeline.stream.connection import (
+    START_WAITS,
+    KafkaConfig,
+    Partition,
+    StreamError,
+    StreamEvents,
+    asked,
+    connection_of,
+    started,
+    stopped,
+    until_started,
+)
 
-Partition = tuple[str, int]
+__all__ = ["Bounds", "Consumer", "KafkaConfig", "Offsets", "Partition", "Producer", "StreamError", "record_of"]
+
 Offsets = Mapping[Partition, int]
 OnAssigned = Callable[[list[Partition]], Awaitable[Offsets]]
 
-REQUEST_TIMEOUT_MS = 12_000
 COMMIT_TIMEOUT = 5.0
 SEND_TIMEOUT = 30.0
-STOP_TIMEOUT = 1.0
-"""Seconds for the good-bye, and once more for closing its connections: a stop has no time for a Kafka that is gone."""
-START_WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 QUIET_AFTER = 20.0
 STALLED_AFTER = 60.0
 UNPOLLED_AFTER = 240.0
 MAX_REQUEST_BYTES = 100 * 1024 * 1024
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class StreamError(Exception):
-    """Kafka did not do what was asked. The text is a code; `lasting`: the same again would fail again."""
-
-    def __init__(self, code: str, lasting: bool = False) -> None:
-        super().__init__(code)
-        self.code = code
-        self.lasting = lasting
-
-
-class StreamEvents(Protocol):
-    def waiting_for(self, part: str, reason: str) -> None: ...
-
-    def partitions_assigned(self, partitions: Sequence[Partition]) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class KafkaConfig:
-    bootstrap_servers: str
-    group_id: str
-    topics: tuple[str, ...] = ()
-    pattern: str | None = None
-    security_protocol: str = "PLAINTEXT"
-    sasl_mechanism: str | None = None
-    """PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512."""
-    sasl_username: str | None = None
-    sasl_password: str | None = field(default=None, repr=False)
-    ssl_cafile: str | None = None
-    ssl_certfile: str | None = None
-    ssl_keyfile: str | None = None
-    client_id: str = "calends"
-    registry: RegistryConfig | None = None
-    """What knows the schemas of framed records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +83,7 @@ class Consumer:
 
     async def start(self) -> None:
         """Joins the group; waits for as long as Kafka is not there."""
-        await _until_started(self._begin, self._telemetry)
+        await until_started(self._begin, self._telemetry)
         self._polled_at = self._moved_at = self._monotonic()
 
     def subscribe(self, config: KafkaConfig) -> None:
@@ -271,7 +244,7 @@ class Producer:
 
     async def start(self) -> None:
         """Waits for as long as Kafka is not there."""
-        await _until_started(self._begin, self._telemetry)
+        await until_started(self._begin, self._telemetry)
 
     async def send(
         self, topic: str, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]] = ()
@@ -316,72 +289,6 @@ class _Listener:
 
     async def on_partitions_assigned(self, assigned: object) -> None:
         self._turn_over()
-
-
-async def _until_started(begin: Callable[[], Coroutine[Any, Any, None]], telemetry: StreamEvents) -> None:
-    waits = iter(START_WAITS)
-    while True:
-        try:
-            return await begin()
-        except (KafkaError, OSError, TimeoutError) as error:
-            telemetry.waiting_for("kafka", type(error).__name__)
-        await asyncio.sleep(next(waits, START_WAITS[-1]))
-
-
-async def started(client: Any) -> None:
-    try:
-        await client.start()
-    except BaseException:
-        await stopped(client)
-        raise
-
-
-async def stopped(client: Any) -> None:
-    """`stop()` may raise CancelledError, or take long, where brokers are down: it gets its own task and limit."""
-    stopping = asyncio.ensure_future(client.stop())
-    _, late = await asyncio.wait({stopping}, timeout=STOP_TIMEOUT)
-    if not late and not stopping.cancelled() and stopping.exception() is None:
-        return
-    stopping.cancel()
-    connections = getattr(client, "_client", None) or client.client
-    closing = asyncio.ensure_future(connections.close())
-    await asyncio.wait({closing, stopping}, timeout=STOP_TIMEOUT)
-    for ended in (closing, stopping):
-        if ended.done() and not ended.cancelled():
-            ended.exception()  # looked at, so that asyncio does not report it
-
-
-async def asked(question: Awaitable[Any]) -> Any:
-    try:
-        async with asyncio.timeout(REQUEST_TIMEOUT_MS / 1000):
-            return await question
-    except TimeoutError:
-        raise StreamError("timeout") from None
-    except KafkaError as error:
-        raise StreamError(type(error).__name__) from None
-
-
-def connection_of(config: KafkaConfig) -> dict[str, Any]:
-    settings: dict[str, Any] = {
-        "bootstrap_servers": config.bootstrap_servers,
-        "client_id": config.client_id,
-        "request_timeout_ms": REQUEST_TIMEOUT_MS,
-        "security_protocol": config.security_protocol,
-    }
-    if config.security_protocol in ("SSL", "SASL_SSL"):
-        settings["ssl_context"] = _ssl_context(config)
-    if config.security_protocol.startswith("SASL_"):
-        settings["sasl_mechanism"] = config.sasl_mechanism or "PLAIN"
-        settings["sasl_plain_username"] = config.sasl_username
-        settings["sasl_plain_password"] = config.sasl_password
-    return settings
-
-
-def _ssl_context(config: KafkaConfig) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=config.ssl_cafile)
-    if config.ssl_certfile is not None:
-        context.load_cert_chain(config.ssl_certfile, config.ssl_keyfile)
-    return context
 
 
 def record_of(message: Any) -> Record:

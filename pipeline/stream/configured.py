@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipeline.registry import RegistryConfig
 from pipeline.rules.evaluate import RuleSet
 from pipeline.settings import SchemaRegistry, Settings
-from pipeline.stream import KafkaConfig
+from pipeline.stream.connection import KafkaConfig
 
 
 def kafka_config(settings: Settings, rules: RuleSet | None) -> KafkaConfig:

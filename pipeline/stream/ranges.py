@@ -15,15 +15,13 @@ from aiokafka.errors import KafkaError
 
 from pipeline.model.wire import Coordinates, Record
 from pipeline.registry import Registry, RegistryAway, RegistryMissing
-from pipeline.stream import (
-    Bounds,
+from pipeline.stream import Bounds, header_names, record_of
+from pipeline.stream.connection import (
     KafkaConfig,
     Partition,
     StreamError,
     asked,
     connection_of,
-    header_names,
-    record_of,
     started,
     stopped,
 )

@@ -9,15 +9,13 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from pipeline.model.wire import Record
-from pipeline.stream import (
-    Bounds,
+from pipeline.stream import Bounds, header_names, record_of
+from pipeline.stream.connection import (
     KafkaConfig,
     Partition,
     StreamError,
     asked,
     connection_of,
-    header_names,
-    record_of,
     started,
     stopped,
 )

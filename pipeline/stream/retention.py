@@ -9,7 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
-from pipeline.stream import KafkaConfig, StreamError, connection_of
+from pipeline.stream.connection import KafkaConfig, StreamError, connection_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,8 +207,8 @@ async def test_a_kafka_that_goes_away_later_is_told(topic_prefix: str, monkeypat
     await consumer.start()
     await read(consumer, 1)
     own.close()
-    monkeypatch.setattr("pipeline.stream.REQUEST_TIMEOUT_MS", 500)
-    monkeypatch.setattr("pipeline.stream.STOP_TIMEOUT", 1.0)
+    monkeypatch.setattr("pipeline.stream.connection.REQUEST_TIMEOUT_MS", 500)
+    monkeypatch.setattr("pipeline.stream.connection.STOP_TIMEOUT", 1.0)
     monkeypatch.setattr("pipeline.stream.QUIET_AFTER", 0.0)
     await consumer.batch(timeout_ms=100)
     assert events.waits == ["timeout"]

@@ -16,7 +16,8 @@ REMEMBERED = 8_192
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-_MOMENT = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2})(:\d{2})?(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})?", re.ASCII)
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2})?(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})?", re.ASCII)
+_INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 _SHORT = re.compile(r"(?:(\d{1,6})w)?(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?", re.ASCII)
 _ISO = re.compile(r"P(?:(\d{1,6})W)?(?:(\d{1,6})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,6})S)?)?", re.ASCII)
 
@@ -38,24 +39,27 @@ def parse_date(text: str) -> date:
 @lru_cache(REMEMBERED)
 def parse_moment(text: str) -> datetime:
     """A local date-time (naive) or, where the text has an offset or Z, an instant (aware). Whole microseconds."""
-    match = _MOMENT.fullmatch(text)
-    if match:
-        day, clock, seconds, fraction, offset = match.groups()
-        digits = (fraction or ".0")[1:7].ljust(6, "0")
-        zone = "+00:00" if offset in ("Z", "z") else offset or ""
-        try:
-            return datetime.fromisoformat(f"{day}T{clock}{seconds or ':00'}.{digits}{zone}")
-        except ValueError:
-            pass
-    raise BadTime("expected a date and time such as 2026-12-24T09:00:00 or 2026-12-24T09:00:00+01:00")
+    if _MOMENT.fullmatch(text):
+        return _moment(text)
+    raise _no_moment()
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text.upper())
+    except ValueError:
+        raise _no_moment() from None
+
+
+def _no_moment() -> BadTime:
+    return BadTime("expected a date and time such as 2026-12-24T09:00:00 or 2026-12-24T09:00:00+01:00")
 
 
 def parse_instant(text: str) -> datetime:
     """RFC 3339: seconds and a zone are required."""
-    match = _MOMENT.fullmatch(text)
-    if not match or match.group(3) is None or match.group(5) is None or text[10] == " ":
+    if not _INSTANT.fullmatch(text):
         raise BadTime("expected an RFC 3339 time with its zone, such as 2026-12-24T09:00:00Z")
-    return parse_moment(text)
+    return _moment(text)
 
 
 @lru_cache(REMEMBERED)

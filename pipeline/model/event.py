@@ -161,7 +161,8 @@ def _named(parsed: Mapping[str, Any]) -> dict[str, Any]:
 
 def _event(attributes: Mapping[str, Any], data: Any, record: Record) -> DomainEvent:
     for name in REQUIRED:
-        if not isinstance(attributes.get(name), str) or not attributes[name]:
+        value = attributes.get(name)
+        if not value or not isinstance(value, str):
             raise Undecodable("missing_attribute", f"the CloudEvents attribute {name} is missing, empty or not a text")
     if attributes["specversion"] != "1.0":
         raise Undecodable("specversion", "only CloudEvents 1.0 is read")
@@ -170,7 +171,8 @@ def _event(attributes: Mapping[str, Any], data: Any, record: Record) -> DomainEv
 
 def _build(attributes: Mapping[str, Any], data: Any, record: Record) -> DomainEvent:
     for name in ("id", "source", "subject"):
-        if not isinstance(attributes.get(name, ""), str | None):
+        value = attributes.get(name)
+        if value is not None and not isinstance(value, str):
             raise Undecodable("attribute_type", f"the attribute {name} must be a text")
     for value in attributes.values():
         if isinstance(value, str) and len(value) > MAX_ATTRIBUTE:

@@ -55,9 +55,11 @@ class Sender(msgspec.Struct, frozen=True):
         """Adds the changes of every item, and what they say of their group. Raises Failed."""
         begun, at = len(found), send.at
         group = None if send.group is None else given(send.group, scope, at, "group", slots.key)
-        if send.each is None and not send.ends_group:
+        if send.ends_group:
+            pass  # whatever it has: its members need no name
+        elif send.each is None:
             self._change(send, scope, group, at, found)
-        elif not send.ends_group:
+        else:
             for inner, where in self._scopes(send, scope, at):
                 self._change(send, inner, group, where, found)
                 not_too_many(len(found))
@@ -112,7 +114,7 @@ def _starts(start: str, zone: str, at: str) -> datetime:
     try:
         return start_instant(start, zone)
     except FAILURES as error:
-        raise _failed(f"{at}.entry.start", error) from None
+        raise failed_at(f"{at}.entry.start", error) from None
 
 
 def _content(
@@ -123,14 +125,14 @@ def _content(
     try:
         content = slots.timed(fields, defaults)
     except FAILURES as error:
-        raise _failed(f"{at}.entry", error) from None
+        raise failed_at(f"{at}.entry", error) from None
     start = content.get("start")
     is_date = start is not None and len(start) == 10
     if is_date and spec.layer == BASE and not content.get("all_day", defaults.get("all_day")):
         raise Failed(f"{at}.entry.start", "format", "a date as start needs all_day: true")
     if spec.kind is not None:
         content["kind"] = spec.kind
-    if section := send.own.get(view.vendor.name):
+    if send.own and (section := send.own.get(view.vendor.name)):
         declared = view.expression(spec.kind).own
         content[view.vendor.name] = _own(section, scope, declared, f"{at}.{view.vendor.name}")
     zone = content.get("time_zone") or defaults.get("time_zone") or "UTC"
@@ -139,13 +141,13 @@ def _content(
 
 def _fields(send: CompiledSend, scope: Scope, at: str) -> dict[str, Any]:
     fields = dict(send.constant)
-    for name, node, convert in send.varying:
+    for name, render, convert in send.varying:
         try:
-            value = node.render(scope) if node.__class__ is Template else slots.rendered(node, scope)
+            value = render(scope)
             if value is not OMIT:
                 fields[name] = None if value is None else convert(value)
         except FAILURES as error:
-            raise _failed(f"{at}.entry.{name}", error) from None
+            raise failed_at(f"{at}.entry.{name}", error) from None
     return fields
 
 
@@ -195,7 +197,7 @@ def given(node: Any, scope: Scope, at: str, slot: str, convert: Callable[[Any], 
         value = node.render(scope) if node.__class__ is Template else slots.rendered(node, scope)
         return None if value is OMIT else convert(value)
     except FAILURES as error:
-        raise _failed(f"{at}.{slot}", error) from None
+        raise failed_at(f"{at}.{slot}", error) from None
 
 
 def _moment(node: Any, scope: Scope, at: str, slot: str, zone: str) -> datetime | None:
@@ -210,10 +212,10 @@ def at_slot(slot: str, value: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
     try:
         return value(*args, **kwargs)
     except FAILURES as error:
-        raise _failed(slot, error) from None
+        raise failed_at(slot, error) from None
 
 
-def _failed(slot: str, error: Exception) -> Failed:
+def failed_at(slot: str, error: Exception) -> Failed:
     if isinstance(error, RenderError):
         return Failed(slot, error.code, error.explanation)
     return Failed(slot, "format", str(error) if isinstance(error, BadTime) else "a time is out of range")

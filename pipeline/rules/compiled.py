@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any, NamedTuple
 
 from pipeline.model.change import Kind
@@ -15,7 +16,7 @@ from pipeline.rules.language import Fault
 from pipeline.rules.problem import Where
 from pipeline.rules.render import RenderError, Scope, Template, TemplateFault, compile_template
 from pipeline.rules.schema import On, Rule, Send, Sourced
-from pipeline.rules.slots import FIELD_SLOTS, Node, seconds_unlinked
+from pipeline.rules.slots import FIELD_SLOTS, Node, rendered, seconds_unlinked
 
 Report = Callable[[Where, Fault], None]
 TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
@@ -40,20 +41,23 @@ class CompiledSend:
     """Its place, as explanations name it."""
     constant: Mapping[str, Any] = field(init=False)
     """The fields of the entry that are the same for every event, as the ledger has them."""
-    varying: tuple[tuple[str, Node, Callable[[Any], Any]], ...] = field(init=False)
+    varying: tuple[tuple[str, Callable[[Scope], Any], Callable[[Any], Any]], ...] = field(init=False)
+    """Its other fields: what renders each, and what makes the ledger's value of that."""
     kind: Kind = field(init=False)
+    ends_group: bool = field(init=False)
+    """Whether it cancels whatever the group has."""
 
     def __post_init__(self) -> None:
         constant = dict(_constants(self.entry))
-        varying = tuple((name, node, FIELD_SLOTS[name]) for name, node in self.entry.items() if name not in constant)
+        varying = tuple(
+            (name, node.render if isinstance(node, Template) else partial(rendered, node), FIELD_SLOTS[name])
+            for name, node in self.entry.items()
+            if name not in constant
+        )
         object.__setattr__(self, "constant", constant)
         object.__setattr__(self, "varying", varying)
         object.__setattr__(self, "kind", "cancel" if self.send.cancel else "delete" if self.send.delete else "upsert")
-
-    @property
-    def ends_group(self) -> bool:
-        """Whether it cancels whatever the group has."""
-        return self.send.cancel and self.group is not None and self.key is None
+        object.__setattr__(self, "ends_group", self.send.cancel and self.group is not None and self.key is None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from pipeline.model.entry import canonical
 from pipeline.model.event import DomainEvent, event_order
 from pipeline.rules import slots
 from pipeline.rules.adapt import DestinationView
-from pipeline.rules.changes import Failed, Naming, Sender, at_slot, link_of, not_too_many
+from pipeline.rules.changes import FAILURES, Failed, Naming, Sender, at_slot, failed_at, link_of, not_too_many
 from pipeline.rules.compiled import Candidate, CompiledRule, compile_rule
 from pipeline.rules.language import Fault, suggest
 from pipeline.rules.problem import Problem, Spot, Where
@@ -146,7 +146,7 @@ class RuleSet:
         if not candidates:
             return Evaluation()
         version = Version.of(event_order(event), event.record.at, self.revision)
-        scope, found = Scope(event), _Found(version)
+        scope, found = Scope.over(event), _Found(version)
         for candidate in candidates:
             rule = candidate.rule
             try:
@@ -169,14 +169,18 @@ class RuleSet:
         rule = candidate.rule
         if candidate.data_schema is not None:
             at_slot("on", candidate.fits, event)
-        why = candidate.told if rule.when is None else at_slot("when", candidate.why, scope)
+        try:
+            why = candidate.why(scope)
+        except FAILURES as error:
+            raise failed_at("when", error) from None
         if why is None:
             return
         found.matched.append(Match(rule.name, why))
         version = found.version if rule.sequence is None else self._version(rule, event, scope)
         sender = Sender(rule.name, event, version, self.destinations)
         links = [link_of(link, scope, version, n) for n, link in enumerate(rule.links)] if rule.links else ()
-        changes, namings = list[Change](), list[Naming]()
+        changes: list[Change] = []
+        namings: list[Naming] = []
         for send in rule.sends:
             sender.add(send, scope, changes, namings)
         found.add(changes)

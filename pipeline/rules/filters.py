@@ -13,6 +13,9 @@ from pipeline.rules.views import unwrap
 MAX_TEXT = 64 * 1024
 _NO_MINOR = frozenset(("CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "XAF", "XOF", "XPF"))
 _THREE_MINOR = frozenset(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"))
+_PLACES = tuple(Decimal(1).scaleb(-digits) for digits in range(5))
+_SCALARS = (str, int, float)
+_LARGEST = Decimal("1e24")
 _DATE_CODES = frozenset("aAbBdejmyYHIMpS%")
 
 
@@ -163,7 +166,7 @@ def _bounded(text: str) -> str:
 
 
 def _scalar(value: Any, name: str) -> Any:
-    if isinstance(value, bool) or not isinstance(value, str | int | float) or len(str(value)) > 60:
+    if isinstance(value, bool) or not isinstance(value, _SCALARS) or len(str(value)) > 60:
         raise FilterError(f"{name} needs a number, not {kind(value)}")
     return value
 
@@ -185,13 +188,13 @@ def _decimal(value: Any, name: str) -> Decimal:
         found = Decimal(str(_scalar(value, name)))
     except InvalidOperation:
         raise FilterError(f"{name} needs a number, not another text") from None
-    if not found.is_finite() or abs(found) > Decimal("1e24"):
+    if not found.is_finite() or abs(found) > _LARGEST:
         raise FilterError(f"{name} needs a number of a reasonable size")
     return found
 
 
 def _rounded(value: Any, digits: int) -> Decimal:
-    return _decimal(value, "a number filter").quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
+    return _decimal(value, "a number filter").quantize(_PLACES[digits], ROUND_HALF_UP)
 
 
 def _small(digits: Any, name: str) -> int:

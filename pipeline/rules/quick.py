@@ -57,19 +57,17 @@ def quick_text(source: str) -> Run | None:
 
 
 def _joined(parts: list[Any]) -> Run:
+    form = "".join(part.replace("%", "%%") if isinstance(part, str) else "%s" for part in parts)
+    runs = [part for part in parts if not isinstance(part, str)]
+
     def run(scope: Scope) -> str:
-        found = []
-        for part in parts:
-            if part.__class__ is str:
-                found.append(part)
-                continue
+        values = []
+        for part in runs:
             value = part(scope)
-            if value.__class__ is int:
-                value = str(value)
-            elif value.__class__ is not str:
+            if value.__class__ is not str and value.__class__ is not int:
                 raise Slow
-            found.append(value)
-        return "".join(found)
+            values.append(value)
+        return form % tuple(values)
 
     return run
 
@@ -209,36 +207,31 @@ def _path(root: str, names: list[str]) -> Run:
 
         def run_one(scope: Scope) -> Any:
             try:
-                return getattr(scope, root)[only]
-            except (KeyError, TypeError, IndexError, AttributeError):
+                return scope.roots[root][only]
+            except (KeyError, TypeError, IndexError):
                 raise Slow from None
 
-        return _of_item(run_one) if root == "item" else run_one
+        return run_one
+
+    steps = (root, *names)
 
     def run(scope: Scope) -> Any:
-        value = getattr(scope, root)
-        for name in names:
+        value = scope.roots
+        for name in steps:
             if value.__class__ is not dict or name not in value:
                 raise Slow
             value = value[name]
         return value
 
-    return _of_item(run) if root == "item" else run
-
-
-def _of_item(path: Run) -> Run:
-    def run(scope: Scope) -> Any:
-        if not scope.within_each:
-            raise Slow
-        return path(scope)
-
     return run
 
 
 def _filter(ours: Callable[..., Any], value: Run, arguments: list[Run]) -> Run:
+    given = [value, *arguments]
+
     def run(scope: Scope) -> Any:
         try:
-            return ours(value(scope), *[argument(scope) for argument in arguments])
+            return ours(*[one(scope) for one in given])
         except (ValueError, TypeError, ArithmeticError):
             raise Slow from None
 

@@ -6,6 +6,7 @@ Failures carry a code and words that never quote the event.
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import isfinite
@@ -86,31 +87,27 @@ _TEXTS = _environment(_print)
 
 
 class Scope:
-    """The roots of templates over one event, and inside `each` over one item."""
+    """What templates may name: `event` and `data`, and inside `each` the `item`."""
 
-    __slots__ = ("_views", "data", "event", "item", "known", "within_each")
+    __slots__ = ("_views", "known", "roots")
 
-    def __init__(self, event: DomainEvent, item: Any = None, within_each: bool = False) -> None:
-        self.event = event.attributes
-        self.data = event.data
-        self.item = item
-        self.within_each = within_each
+    def __init__(self, roots: Mapping[str, Any]) -> None:
+        self.roots = roots
         self._views: dict[str, Any] | None = None
         self.known: dict[Template, Any] = {}
         """Rules of one type say much the same."""
 
+    @classmethod
+    def over(cls, event: DomainEvent) -> Scope:
+        return cls({"event": event.attributes, "data": event.data})
+
     def within(self, item: Any) -> Scope:
-        scope = Scope.__new__(Scope)
-        scope.event, scope.data, scope.item, scope.within_each, scope._views = self.event, self.data, item, True, None
-        scope.known = {}
-        return scope
+        return Scope({**self.roots, "item": item})
 
     def views(self) -> dict[str, Any]:
         """As MiniJinja may see them."""
         if self._views is None:
-            self._views = {"event": view(dict(self.event)), "data": view(self.data), "omit": OMIT}
-            if self.within_each:
-                self._views["item"] = view(self.item)
+            self._views = {"omit": OMIT, **{name: view(value) for name, value in self.roots.items()}}
         return self._views
 
 
@@ -160,7 +157,7 @@ class Template:
 
 def _sound(value: Any) -> Any:
     if value.__class__ is str:
-        return _bounded(value)
+        return value if len(value) <= MAX_TEXT and "\0" not in value else _bounded(value)
     if isinstance(value, float) and not isfinite(value):
         raise RenderError("limit", "a number is too large")
     return value

@@ -32,6 +32,7 @@ Node = Any
 JSON_TYPES: dict[str, type | tuple[type, ...]] = {
     "string": str, "boolean": bool, "integer": int, "number": (int, float), "object": dict, "array": list,
 }  # fmt: skip
+_is_key = re.compile(KEY_PATTERN).fullmatch
 STATUSES = ("confirmed", "tentative", "cancelled")
 
 
@@ -63,16 +64,18 @@ def flag(value: Any) -> bool:
 
 def name(value: Any) -> str:
     """A subscriber or an identity: a text or an integer, not empty."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str):
         raise _wrong("a text or an integer", value)
-    if not 0 < len(str(value)) <= 500:
+    if not 0 < len(value) <= 500:
         raise RenderError("format", "expected 1 to 500 characters")
-    return str(value)
+    return value
 
 
 def key(value: Any) -> str:
     found = name(value)
-    if not re.fullmatch(KEY_PATTERN, found):
+    if not _is_key(found):
         raise RenderError("key", "a key has 1 to 200 of A-Z a-z 0-9 . _ : -")
     return found
 
@@ -184,19 +187,23 @@ def timed(content: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, 
     An instant becomes local time in the entry's zone, the destination's default zone, or UTC, which is then said.
     """
     done = dict(content)
-    for field_name, zone_field in (("start", "time_zone"), ("end", "end_time_zone")):
-        if done.get(field_name) is None:
-            continue
-        zone_name = done.get(zone_field) or done.get("time_zone") or defaults.get("time_zone")
-        all_day = done.get("all_day", defaults.get("all_day"))
-        try:
-            done[field_name], said = _placed(done[field_name], all_day, zone_name)
-        except BadTime as error:
-            raise RenderError("format", f"{field_name}: {error}") from None
-        if said:
-            done[zone_field] = said
-    _in_order(done)
+    if done.get("start") is not None:
+        _place(done, "start", "time_zone", defaults)
+    if done.get("end") is not None:
+        _place(done, "end", "end_time_zone", defaults)
+        _in_order(done)
     return done
+
+
+def _place(done: dict[str, Any], name: str, zone_field: str, defaults: Mapping[str, Any]) -> None:
+    zone_name = done.get(zone_field) or done.get("time_zone") or defaults.get("time_zone")
+    all_day = done["all_day"] if "all_day" in done else defaults.get("all_day")
+    try:
+        done[name], said = _placed(done[name], all_day, zone_name)
+    except BadTime as error:
+        raise RenderError("format", f"{name}: {error}") from None
+    if said:
+        done[zone_field] = said
 
 
 @lru_cache(REMEMBERED)

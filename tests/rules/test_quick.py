@@ -52,7 +52,7 @@ SOURCES = EXPRESSIONS.map("{{{{ {} }}}}".format) | st.builds("T-{{{{ {} }}}}-{{{
 def outcome(template: Template, data: Any) -> Any:
     event = DomainEvent("i", "s", "t", None, None, {"type": "t"}, data, RECORD)
     try:
-        value = template.render(Scope(event))
+        value = template.render(Scope.over(event))
     except RenderError as error:
         return error.code, error.explanation
     return "omit" if value is OMIT else (type(value).__name__, value)

@@ -30,7 +30,7 @@ def value(source: str) -> Any:
     return (
         template
         if isinstance(template, str)
-        else template.render(Scope(DomainEvent("i", "s", "t", None, None, {}, DATA, RECORD)))
+        else template.render(Scope.over(DomainEvent("i", "s", "t", None, None, {}, DATA, RECORD)))
     )
 
 

@@ -70,6 +70,20 @@ def test_every_word_of_a_rule_is_explained(name: str) -> None:
     assert re.search(rf"`{name}[`:]", page)
 
 
+def test_every_module_has_its_place_in_the_architecture() -> None:
+    """And none is named that is not there. A command's module has its command's name, and needs none."""
+    page, pipeline = (ROOT / "docs" / "architecture.md").read_text(), ROOT / "pipeline"
+    named = {
+        f"{row[1]}{name}"
+        for row in re.finditer(r"^\| `pipeline/((?:\w+/)?).*", page, re.MULTILINE)
+        for name in re.findall(r"(\w+\.py)`", row[0])
+    }
+    modules = {*pipeline.glob("*.py"), *pipeline.glob("*/*.py")}
+    there = {str(file.relative_to(pipeline)) for file in modules if not file.stem.startswith("__")}
+
+    assert named == there - {f"cli/{name}.py" for name in get_group(app).commands}, "docs/architecture.md"
+
+
 def test_the_readme_shows_the_relay_as_it_is() -> None:
     assert (ROOT / "configs" / "relay.yaml").read_text() in (ROOT / "README.md").read_text()
 

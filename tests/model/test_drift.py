@@ -8,7 +8,7 @@ from pipeline.model.drift import drifted, in_step
 from pipeline.model.erasure import erased, is_erased, is_over
 from pipeline.model.facts import NOTHING, UNSURE, Facts
 from pipeline.model.outcome import Accepted
-from tests.model.test_facts import NOW, POLICY, applied, change, claimed, settled
+from tests.model.row import NOW, POLICY, applied, change, claimed, settled
 
 
 def there(**more: str) -> Facts:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.main import get_group
 
-from pipeline.cli import app
+from pipeline.cli import COMMANDS, app, chosen
 from pipeline.cli.sandbox import DEMO
 from pipeline.model.entry import FIELDS
 from pipeline.rules.schema import Send
@@ -39,6 +40,25 @@ def test_every_setting_is_explained(name: str) -> None:
 def test_every_command_is_explained(name: str) -> None:
     assert f"\n## `calends {name}" in (ROOT / "docs" / "commands.md").read_text()
     assert f"| `calends {name}" in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_of_a_command_is_explained_and_no_other(name: str) -> None:
+    page = (ROOT / "docs" / "commands.md").read_text()
+    section = re.search(rf"^## `calends {name}\b.*?(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
+    command = chosen(name)
+    options = {option for one in getattr(command, "commands", {"": command}).values() for option in long_options(one)}
+
+    assert section
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", section[0]))
+    assert named - EVERYWHERE == options - EVERYWHERE
+
+
+EVERYWHERE = {"--config", "--help"}
+
+
+def long_options(command: Any) -> set[str]:
+    return {name for one in command.params for name in (*one.opts, *one.secondary_opts) if name.startswith("--")}
 
 
 @pytest.mark.parametrize("vendor", sorted(vendors()))

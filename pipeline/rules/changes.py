@@ -89,11 +89,11 @@ class Sender(msgspec.Struct, frozen=True):
             content, start, zone = _content(send, scope, fields, view, at)
             found.append(
                 Change(
-                    destination=name,
-                    key=key,
-                    kind=send.kind,
-                    version=self.version,
-                    rule=self.rule,
+                    name,
+                    key,
+                    send.kind,
+                    self.version,
+                    self.rule,
                     layer=spec.layer,
                     group=group,
                     content=content,

@@ -214,7 +214,9 @@ def _placed(found: str, all_day: bool | None, zone_name: str | None) -> tuple[st
         return found, None
     if all_day:
         raise BadTime("expected a date, as all_day is true")
-    moment: datetime = parse_moment(found).replace(microsecond=0)
+    moment = parse_moment(found)
+    if moment.microsecond:
+        moment = moment.replace(microsecond=0)
     if moment.tzinfo is None:
         if zone_name:
             resolve(moment, zone_name)

@@ -6,7 +6,6 @@ import json
 import logging
 import socket
 import ssl
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,15 +24,6 @@ def telemetry() -> Telemetry:
     made = Telemetry(b"k" * 32, wall=lambda: 1000.0)
     made.declare([("acme-ecal", "ecal", "acme"), ("acme-apptoto", "apptoto", "acme2")])
     return made
-
-
-@pytest.fixture
-def logging_restored() -> Iterator[None]:
-    root = logging.getLogger()
-    before = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = before
-    structlog.reset_defaults()
 
 
 def page(telemetry: Telemetry) -> dict[str, float]:

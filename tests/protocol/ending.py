@@ -9,8 +9,11 @@ from typing import Any
 
 from pipeline.model.change import BASE, Change, Link, Version, merge
 from pipeline.model.facts import Facts
+from tests.protocol.fates import Timing
+from tests.protocol.log import PARTITIONS, TOPIC, Published
 from tests.protocol.memory import POISON, Broken
-from tests.protocol.world import ATTEMPTS, LAYERS, PARTITIONS, TOPIC, Published, Timing, World
+from tests.protocol.policies import ATTEMPTS, LAYERS
+from tests.protocol.world import World
 
 PEOPLE = ("ann", "bob")
 TURNS = 400

@@ -20,8 +20,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from pipeline.model.change import BASE, Change, Kind, Link, Version
 from tests.protocol.clocks import Clock, PostgresClock, SqliteClock
 from tests.protocol.ending import PEOPLE, converge
+from tests.protocol.fates import Timing
+from tests.protocol.log import PARTITIONS, TOPIC, Published
 from tests.protocol.memory import KINDS, POISON
-from tests.protocol.world import KEYS, NOTE, PARTITIONS, TOPIC, Published, Timing, World
+from tests.protocol.policies import NOTE
+from tests.protocol.world import KEYS, World
 from tests.services import fresh_database
 
 What = Literal["base", "note", "cancel", "delete"]

@@ -11,101 +11,36 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from sqlalchemy import event
 
 from pipeline import account as accounts
 from pipeline import lane as lanes
-from pipeline import pacing, wording
+from pipeline import pacing
 from pipeline.ledger import MARGIN, SLACK, Budget, Claim, Grant, Ledger, Message, Posted, Quota, Result
 from pipeline.ledger import tables as t
-from pipeline.model.change import BASE, Change, Link
-from pipeline.model.facts import Facts, Policy
-from pipeline.model.outcome import Outcome, Retry, Throttled, Unauthorized
+from pipeline.model.facts import Facts
+from pipeline.model.outcome import Outcome, Throttled
 from pipeline.telemetry import Telemetry
-from pipeline.vendors.contract import Situation
 from tests.protocol.clocks import EPOCH, Clock
+from tests.protocol.fates import Fate, Timing, Weather, foul
+from tests.protocol.log import PARTITIONS, TOPIC, Log, Published
 from tests.protocol.memory import KINDS, Asked, Broken, Kind, Memory
+from tests.protocol.policies import SETTLE_TIME, buried, policy_of
 from tests.protocol.workers import LOST, REFUSED, TIMEOUT, Flight, Said, Worker
 
 LEASE = SLACK + TIMEOUT + MARGIN
-SETTLE_TIME = 30.0
-NOTE = "note"
 KEYS = ("k1", "k2")
-LAYERS = (BASE, NOTE)
-TOPIC = "events"
-PARTITIONS = 2
 OBEYED_WITHIN = 0.25
 """Seconds after which a stored pause or hold stops every replica."""
-ATTEMPTS = 6
 BLUR = 0.001
 """Seconds: a Julian day as a float tells 40 microseconds apart."""
-
-Weather = Literal["well", "down", "refusing", "revoked"]
-Fate = Literal["answered", "unheard", "throttled", "refused"]
 
 
 class Died(BaseException):
     """kill -9, in the middle of a transaction."""
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Shares of how long a call may take to leave, arrive and end, and of the time in which an unheard one may act
-    (None: never); and the seconds until its result is settled."""
-
-    leaves: float = 0.0
-    arrives: float = 0.0
-    ends: float = 0.01
-    acts: float | None = 0.0
-    settles: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    changes: tuple[Change, ...] = ()
-    links: tuple[Link, ...] = ()
-
-
-@dataclass(slots=True)
-class Log:
-    """What is on Kafka: two partitions, in the order of their offsets."""
-
-    partitions: list[list[Published]] = field(default_factory=lambda: [[] for _ in range(PARTITIONS)])
-    taken: Counter[int] = field(default_factory=Counter)
-    """Partition → the highest next offset seen in the ledger."""
-
-    def all(self) -> Iterator[Published]:
-        return itertools.chain.from_iterable(self.partitions)
-
-    def next_offset(self, partition: int) -> int:
-        return len(self.partitions[partition])
-
-
-def policy_of(kind: Kind) -> Policy:
-    def situation(facts: Facts) -> Situation:
-        return Situation.of(facts, facts.key, kind.options)
-
-    return Policy(
-        kind.name,
-        kind.name,
-        LAYERS,
-        needs_identity=lambda content: kind.identified,
-        recover_at_once=kind.vendor.defaults.recover_at_once,
-        together=lambda facts: kind.vendor.plan(situation(facts)) if kind.batch > 1 else None,
-        batch=kind.batch,
-        cost=lambda facts: wording.cost(kind.vendor, situation(facts)),
-        settle_time=SETTLE_TIME,
-        max_attempts=ATTEMPTS,
-        patience=100.0,
-    )
-
-
-def buried(facts: Facts) -> list[Message]:
-    return [Message("dead", f"{facts.destination}/{facts.key}".encode(), None, ()) for _ in facts.raws]
 
 
 class World:
@@ -305,7 +240,7 @@ class World:
                 return
             memory.arrive(self.now)
             if weather != "well" or fate in ("throttled", "refused"):
-                said[0] = _foul(weather, fate, len(asked))
+                said[0] = foul(weather, fate, len(asked))
                 return
             told = memory.say(asked, promised=kind.acts_later)
             refused = any(one.poisoned for one in asked)
@@ -430,15 +365,3 @@ class _Monotonic:
 
     def monotonic(self) -> float:
         return self._world.now + self._worker.ahead
-
-
-def _foul(weather: Weather, fate: Fate, asked: int) -> Any:
-    match weather, fate:
-        case "down", _:
-            return LOST
-        case "revoked", _:
-            return Said(403, outcomes=(Unauthorized(),) * asked)
-        case _, "throttled":
-            return Said(429, outcomes=(Throttled(5.0),) * asked)
-        case _:
-            return Said(503, outcomes=(Retry(),) * asked)

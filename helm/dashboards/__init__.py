@@ -5,20 +5,20 @@ One module a dashboard. Who changes one runs `make docs` and commits what it wri
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as grafana
 
 from helm.dashboards import destination, overview, worker
 
-DASHBOARDS: Mapping[str, Callable[[], grafana.Dashboard]] = {
-    "overview": overview.build,
-    "destination": destination.build,
-    "worker": worker.build,
+DASHBOARDS: Mapping[str, grafana.Dashboard] = {
+    "overview": overview.BOARD,
+    "destination": destination.BOARD,
+    "worker": worker.BOARD,
 }
 
 
 def text(name: str) -> str:
     """The file of a dashboard."""
-    return JSONEncoder(sort_keys=True, indent=2).encode(DASHBOARDS[name]()) + "\n"
+    return JSONEncoder(sort_keys=True, indent=2).encode(DASHBOARDS[name]) + "\n"

@@ -2,44 +2,34 @@
 
 from __future__ import annotations
 
-from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
-from grafana_foundation_sdk.models import dashboard as grafana
-
 from helm.dashboards.panels import (
     ACCOUNT,
     DESTINATION,
     bad_above,
     bars,
+    board,
     choice,
     figure,
-    frame,
     lines,
-    numbered,
     quantiles,
     query,
     rows,
+    section,
     spread,
     stacked,
 )
 
 RATE = f"{{{DESTINATION}}}[$__rate_interval]"
 
-
-def build() -> grafana.Dashboard:
-    board = frame(
-        "destination",
-        "Quota used, outcomes, latency, tokens, time until drained.",
+BOARD = board(
+    "destination",
+    "Quota used, outcomes, latency, tokens, time until drained.",
+    [
         choice("destination", "Destination", "calends_lanes_held"),
         choice("account", "Account", "calends_quota_used_ratio"),
-    )
-    for part in (_quota, _backlog, _late, _calls, _economy, _tokens):
-        part(board)
-    return numbered(board)
-
-
-def _quota(board: Dashboard) -> None:
-    board.with_row(Row("What may it do?"))
-    board.with_panel(
+    ],
+    section(
+        "What may it do?",
         bars(
             "Quota used",
             "percentunit",
@@ -47,9 +37,7 @@ def _quota(board: Dashboard) -> None:
             "Of each account's scarcest window, the share that is taken now. Full is good while there is a backlog.",
             query(f"max by (account) (calends_quota_used_ratio{{{ACCOUNT}}})", "{{account}}"),
             width=8,
-        )
-    )
-    board.with_panel(
+        ),
         lines(
             "Credits used",
             "percentunit",
@@ -57,9 +45,7 @@ def _quota(board: Dashboard) -> None:
             "Of the period's budget, for accounts that have one. At 100 % nothing is sent until the next period.",
             query(f"max by (account) (calends_budget_used_ratio{{{ACCOUNT}}})", "{{account}}"),
             width=8,
-        )
-    )
-    board.with_panel(
+        ),
         lines(
             "Pauses that the vendor asked for",
             "short",
@@ -67,13 +53,10 @@ def _quota(board: Dashboard) -> None:
             "429 and Retry-After, in half an hour. Within a right quota there are none.",
             query(f"max by (account) (increase(calends_pauses_total{{{ACCOUNT}}}[30m]))", "{{account}}"),
             width=8,
-        )
-    )
-
-
-def _backlog(board: Dashboard) -> None:
-    board.with_row(Row("How far behind is it?"))
-    board.with_panel(
+        ),
+    ),
+    section(
+        "How far behind is it?",
         figure(
             "Time until drained",
             "s",
@@ -81,9 +64,7 @@ def _backlog(board: Dashboard) -> None:
             "What is ready, at the full rate of the quota.",
             query(f"max by (destination) (calends_drained_in_seconds{{{DESTINATION}}})", "{{destination}}"),
             width=12,
-        ).thresholds(bad_above(3600, 14400))
-    )
-    board.with_panel(
+        ).thresholds(bad_above(3600, 14400)),
         figure(
             "Held since",
             "s",
@@ -94,9 +75,7 @@ def _backlog(board: Dashboard) -> None:
                 "{{destination}}: {{reason}}",
             ),
             width=12,
-        ).thresholds(bad_above(60, 900))
-    )
-    board.with_panel(
+        ).thresholds(bad_above(60, 900)),
         stacked(
             "Entries by state",
             "short",
@@ -106,43 +85,31 @@ def _backlog(board: Dashboard) -> None:
                 f'max by (destination, state) (calends_ledger_entries{{{DESTINATION}, state!="idle"}})',
                 "{{destination}} {{state}}",
             ),
-        )
-    )
-    board.with_panel(
+        ),
         lines(
             "Freshness",
             "s",
             "CalendsLateFast",
             "From an event to its acceptance by the vendor.",
             *quantiles("calends_freshness_seconds", DESTINATION, "destination, le", "{{destination}}", 0.5, 0.9, 0.99),
-        )
-    )
-
-
-def _late(board: Dashboard) -> None:
-    board.with_panel(
+        ),
         lines(
             "Late when drained",
             "s",
             "CalendsNotDrained",
             "By how much some of what is ready will come after it matters, at the full rate of the quota.",
             query(f"max by (destination) (calends_drained_late_seconds{{{DESTINATION}}})", "{{destination}}"),
-        )
-    )
-    board.with_panel(
+        ),
         lines(
             "Oldest entry that could be sent",
             "s",
             "CalendsLateFast",
             "Age of the oldest event that has not reached the vendor and could.",
             query(f"max by (destination) (calends_oldest_ready_seconds{{{DESTINATION}}})", "{{destination}}"),
-        )
-    )
-
-
-def _calls(board: Dashboard) -> None:
-    board.with_row(Row("What do its calls come to?"))
-    board.with_panel(
+        ),
+    ),
+    section(
+        "What do its calls come to?",
         stacked(
             "Calls by outcome",
             "reqps",
@@ -151,18 +118,14 @@ def _calls(board: Dashboard) -> None:
             query(
                 f"sum by (destination, outcome) (rate(calends_calls_total{RATE})) > 0", "{{destination}} {{outcome}}"
             ),
-        )
-    )
-    board.with_panel(
+        ),
         lines(
             "Call duration",
             "s",
             "CalendsNotDrained",
             "From a call to its answer.",
             *quantiles("calends_call_duration_seconds", DESTINATION, "destination, le", "{{destination}}", 0.5, 0.99),
-        )
-    )
-    board.with_panel(
+        ),
         spread(
             "Call duration, spread",
             "s",
@@ -170,9 +133,7 @@ def _calls(board: Dashboard) -> None:
             "A column is an interval, a row a bucket, the colour how many calls. Two bands are two kinds of call.",
             "calends_call_duration_seconds",
             DESTINATION,
-        )
-    )
-    board.with_panel(
+        ),
         lines(
             "Entries given up",
             "cps",
@@ -181,13 +142,10 @@ def _calls(board: Dashboard) -> None:
             query(
                 f"sum by (destination, reason) (rate(calends_entries_dead_total{RATE}))", "{{destination}} {{reason}}"
             ),
-        )
-    )
-
-
-def _economy(board: Dashboard) -> None:
-    board.with_row(Row("What does it save?"))
-    board.with_panel(
+        ),
+    ),
+    section(
+        "What does it save?",
         lines(
             "Calls saved",
             "reqps",
@@ -195,9 +153,7 @@ def _economy(board: Dashboard) -> None:
             "Changes that were merged before they were sent, so that no call was needed.",
             query(f"sum by (destination) (rate(calends_calls_saved_total{RATE}))", "{{destination}}"),
             width=8,
-        )
-    )
-    board.with_panel(
+        ),
         lines(
             "Entries in a call",
             "short",
@@ -209,9 +165,7 @@ def _economy(board: Dashboard) -> None:
                 "{{destination}}",
             ),
             width=8,
-        )
-    )
-    board.with_panel(
+        ),
         lines(
             "Leases that ran out",
             "cps",
@@ -219,13 +173,10 @@ def _economy(board: Dashboard) -> None:
             "Calls whose worker died or was frozen: each is looked for at the vendor before it is repeated.",
             query(f"sum by (destination) (rate(calends_leases_expired_total{RATE}))", "{{destination}}"),
             width=8,
-        )
-    )
-
-
-def _tokens(board: Dashboard) -> None:
-    board.with_row(Row("Is it let in?"))
-    board.with_panel(
+        ),
+    ),
+    section(
+        "Is it let in?",
         lines(
             "Age of the token",
             "s",
@@ -233,9 +184,7 @@ def _tokens(board: Dashboard) -> None:
             "Of the newest access token, for accounts that have such. It falls at each renewal.",
             query(f"time() - max by (account) (calends_token_start_seconds{{{ACCOUNT}}})", "{{account}}"),
             width=8,
-        )
-    )
-    board.with_panel(
+        ),
         lines(
             "Requests for a token",
             "reqps",
@@ -250,9 +199,7 @@ def _tokens(board: Dashboard) -> None:
                 "{{account}} {{reason}}",
             ),
             width=8,
-        )
-    )
-    board.with_panel(
+        ),
         lines(
             "Token request duration",
             "s",
@@ -260,9 +207,7 @@ def _tokens(board: Dashboard) -> None:
             "A request that got a token, from its start to its answer.",
             *quantiles("calends_token_renewal_seconds", ACCOUNT, "account, le", "{{account}}", 0.5, 0.99),
             width=8,
-        )
-    )
-    board.with_panel(
+        ),
         rows(
             "Pauses now",
             "s",
@@ -270,9 +215,7 @@ def _tokens(board: Dashboard) -> None:
             "Accounts that a vendor asked to be left alone, and for how long yet. Below zero: it is over.",
             query(f"max by (account) (calends_pause_end_seconds{{{ACCOUNT}}}) - time()", "{{account}}", instant=True),
             width=12,
-        )
-    )
-    board.with_panel(
+        ),
         rows(
             "No token since",
             "s",
@@ -284,5 +227,6 @@ def _tokens(board: Dashboard) -> None:
                 instant=True,
             ),
             width=12,
-        )
-    )
+        ),
+    ),
+)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
-from grafana_foundation_sdk.models import dashboard as grafana
-
 from helm.dashboards.panels import (
     DESTINATION,
     bad_above,
     bad_below,
+    board,
     choice,
     figure,
-    frame,
     lines,
-    numbered,
     quantiles,
     query,
     rows,
+    section,
     stacked,
 )
 
@@ -24,66 +21,47 @@ UNSETTLED = 'state!="idle"'
 RATE = f"{{{DESTINATION}}}[$__rate_interval]"
 LATE = "calends:late:ratio_rate"
 
-
-def build() -> grafana.Dashboard:
-    board = frame(
-        "overview",
-        "Are people's calendars right? Freshness, backlog, dead letters, holds.",
-        choice("destination", "Destination", "calends_lanes_held"),
-    )
-    for part in (_right, _late, _waiting, _flow):
-        part(board)
-    return numbered(board)
-
-
-def _right(board: Dashboard) -> None:
-    board.with_row(Row("Are people's calendars right?"))
-    board.with_panel(
+BOARD = board(
+    "overview",
+    "Are people's calendars right? Freshness, backlog, dead letters, holds.",
+    [choice("destination", "Destination", "calends_lanes_held")],
+    section(
+        "Are people's calendars right?",
         figure(
             "In time, last hour",
             "percentunit",
             "CalendsLateFast",
             "Of what the vendor accepted, the share that came within five minutes of its event. The objective: 99 %.",
             query(f"1 - {LATE}1h{{{DESTINATION}}}", "{{destination}}"),
-        ).thresholds(bad_below(0.94, 0.99))
-    )
-    board.with_panel(
+        ).thresholds(bad_below(0.94, 0.99)),
         figure(
             "Oldest entry that could be sent",
             "s",
             "CalendsLateFast",
             "Age of the oldest event that has not reached the vendor and could. Minutes are a backlog.",
             query(f"max by (destination) (calends_oldest_ready_seconds{{{DESTINATION}}})", "{{destination}}"),
-        ).thresholds(bad_above(60, 300))
-    )
-    board.with_panel(
+        ).thresholds(bad_above(60, 300)),
         figure(
             "Held lanes",
             "short",
             "CalendsLaneHeld",
             "Destinations that wait for a person or a probe. The reasons stand below.",
             query(f"sum(max by (destination) (calends_lanes_held{{{DESTINATION}}}))", "held"),
-        ).thresholds(bad_above(1, 1))
-    )
-    board.with_panel(
+        ).thresholds(bad_above(1, 1)),
         figure(
             "Dead letters, last hour",
             "short",
             "CalendsDeadLetters",
             "Records and entries that were given up and wait for a person.",
             query("sum(increase(calends_dead_letters_total[1h]))", "dead"),
-        ).thresholds(bad_above(1, 100))
-    )
-    board.with_panel(
+        ).thresholds(bad_above(1, 100)),
         rows(
             "Alerts that fire",
             "short",
             "CalendsLateFast",
             "By name; the runbook of each is named like it. Nothing here is good.",
             query('ALERTS{alertname=~"Calends.*", alertstate="firing"}', "{{alertname}}", instant=True),
-        )
-    )
-    board.with_panel(
+        ),
         rows(
             "Held, for how long and why",
             "s",
@@ -94,22 +72,17 @@ def _right(board: Dashboard) -> None:
                 "{{destination}} {{reason}}",
                 instant=True,
             ),
-        )
-    )
-
-
-def _late(board: Dashboard) -> None:
-    board.with_row(Row("How late?"))
-    board.with_panel(
+        ),
+    ),
+    section(
+        "How late?",
         lines(
             "Freshness",
             "s",
             "CalendsLateFast",
             "From an event to its acceptance by the vendor: half of all, and all but one in a hundred.",
             *quantiles("calends_freshness_seconds", DESTINATION, "destination, le", "{{destination}}", 0.5, 0.99),
-        )
-    )
-    board.with_panel(
+        ),
         lines(
             "How fast the allowance burns",
             "short",
@@ -119,13 +92,10 @@ def _late(board: Dashboard) -> None:
                 query(f"{LATE}{window}{{{DESTINATION}}} / 0.01", f"{{{{destination}}}} {window}")
                 for window in ("5m", "1h", "6h")
             ),
-        )
-    )
-
-
-def _waiting(board: Dashboard) -> None:
-    board.with_row(Row("What waits?"))
-    board.with_panel(
+        ),
+    ),
+    section(
+        "What waits?",
         stacked(
             "Entries that are not in step",
             "short",
@@ -135,9 +105,7 @@ def _waiting(board: Dashboard) -> None:
                 f"sum by (state) (max by (destination, state) (calends_ledger_entries{{{DESTINATION}, {UNSETTLED}}}))",
                 "{{state}}",
             ),
-        )
-    )
-    board.with_panel(
+        ),
         lines(
             "Ready entries",
             "short",
@@ -147,18 +115,14 @@ def _waiting(board: Dashboard) -> None:
                 f'max by (destination) (calends_ledger_entries{{{DESTINATION}, state="ready"}})',
                 "{{destination}}",
             ),
-        )
-    )
-    board.with_panel(
+        ),
         lines(
             "Time until drained",
             "s",
             "CalendsNotDrained",
             "What is ready, at the full rate of the quota. A hold is not reckoned in.",
             query(f"max by (destination) (calends_drained_in_seconds{{{DESTINATION}}})", "{{destination}}"),
-        )
-    )
-    board.with_panel(
+        ),
         rows(
             "Rules that are held",
             "s",
@@ -169,13 +133,10 @@ def _waiting(board: Dashboard) -> None:
                 "{{destination}} {{rule}}",
                 instant=True,
             ),
-        )
-    )
-
-
-def _flow(board: Dashboard) -> None:
-    board.with_row(Row("What comes and what goes?"))
-    board.with_panel(
+        ),
+    ),
+    section(
+        "What comes and what goes?",
         lines(
             "Changes that came in",
             "cps",
@@ -185,9 +146,7 @@ def _flow(board: Dashboard) -> None:
                 f"sum by (destination) (rate(calends_changes_total{RATE}))",
                 "{{destination}}",
             ),
-        )
-    )
-    board.with_panel(
+        ),
         lines(
             "Entries settled",
             "cps",
@@ -197,9 +156,7 @@ def _flow(board: Dashboard) -> None:
                 f"sum by (destination, outcome) (rate(calends_entries_settled_total{RATE}))",
                 "{{destination}} {{outcome}}",
             ),
-        )
-    )
-    board.with_panel(
+        ),
         lines(
             "Dead letters",
             "cps",
@@ -208,9 +165,7 @@ def _flow(board: Dashboard) -> None:
             query(
                 "sum by (stage, reason) (rate(calends_dead_letters_total[$__rate_interval]))", "{{stage}} {{reason}}"
             ),
-        )
-    )
-    board.with_panel(
+        ),
         lines(
             "Changes that were old",
             "cps",
@@ -220,5 +175,6 @@ def _flow(board: Dashboard) -> None:
                 f"sum by (destination) (rate(calends_changes_stale_total{RATE}))",
                 "{{destination}}",
             ),
-        )
-    )
+        ),
+    ),
+)

@@ -6,6 +6,7 @@ Every panel has a unit, a description, and a link to the runbook that says what 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from grafana_foundation_sdk.builders import bargauge, common, heatmap, prometheus, stat, table, timeseries
@@ -103,26 +104,28 @@ def bad_below(bad: float, warning: float) -> build.ThresholdsConfig:
     return _steps((None, "red"), (bad, "orange"), (warning, "green"))
 
 
-def frame(name: str, description: str, *variables: build.QueryVariable) -> build.Dashboard:
-    """An empty dashboard with what all of them have. `variables` follow the data source."""
-    made = (
-        build.Dashboard(f"Calends / {name}")
-        .uid(f"calends-{name}")
-        .description(description)
-        .tags(["calends"])
-        .refresh("30s")
-        .time("now-6h", "now")
-        .timezone("browser")
-        .tooltip(grafana.DashboardCursorSync.CROSSHAIR)
-        .readonly()
-        .link(_others())
-        .with_variable(build.DatasourceVariable("datasource").label("Data source").type("prometheus"))
-        .with_variable(build.ConstantVariable("runbooks").label("Runbooks").value(RUNBOOKS))
-        .annotation(_deploys())
-    )
-    for variable in variables:
-        made.with_variable(variable)
-    return made
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A row and what stands below it."""
+
+    title: str
+    panels: tuple[Panel, ...]
+
+
+def section(title: str, *panels: Panel) -> Section:
+    return Section(title, panels)
+
+
+def board(name: str, description: str, choices: Sequence[build.QueryVariable], *sections: Section) -> grafana.Dashboard:
+    """A whole dashboard. The `choices` follow the data source."""
+    made = _frame(name, description)
+    for choice in choices:
+        made.with_variable(choice)
+    for one in sections:
+        made.with_row(build.Row(one.title))
+        for panel in one.panels:
+            made.with_panel(panel)
+    return _numbered(made)
 
 
 def choice(name: str, label: str, metric: str) -> build.QueryVariable:
@@ -141,7 +144,26 @@ def choice(name: str, label: str, metric: str) -> build.QueryVariable:
     )
 
 
-def numbered(made: build.Dashboard) -> grafana.Dashboard:
+def _frame(name: str, description: str) -> build.Dashboard:
+    """What all dashboards have."""
+    return (
+        build.Dashboard(f"Calends / {name}")
+        .uid(f"calends-{name}")
+        .description(description)
+        .tags(["calends"])
+        .refresh("30s")
+        .time("now-6h", "now")
+        .timezone("browser")
+        .tooltip(grafana.DashboardCursorSync.CROSSHAIR)
+        .readonly()
+        .link(_others())
+        .with_variable(build.DatasourceVariable("datasource").label("Data source").type("prometheus"))
+        .with_variable(build.ConstantVariable("runbooks").label("Runbooks").value(RUNBOOKS))
+        .annotation(_deploys())
+    )
+
+
+def _numbered(made: build.Dashboard) -> grafana.Dashboard:
     """The SDK leaves the panels' ids out; links to a panel need them."""
     built = made.build()
     for number, panel in enumerate(built.panels or [], 1):

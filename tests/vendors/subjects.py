@@ -32,8 +32,8 @@ FILES = {
     "responses.py": "read(): an answer as an outcome",
     "simulator.py": "Simulator: the vendor as its pages describe it, for the sandbox; imports nothing of the folder",
 }
-SOURCE = re.compile(r"(facts \d+\.\d+|newer page: \S|none: \S|[^;]*[^;\s], lines? \d)")
-FORMS = '"<page>, line 12", "facts 1.2", "newer page: <its name>" or "none: <why>"'
+SOURCE = re.compile(r"(newer page: \S|client: \S|none: \S|[^;]*[^;\s], lines? \d)")
+FORMS = '"<page>, line 12", "newer page: <its name>", "client: <whose>" or "none: <why>"'
 PARTS = ("token_path", "writes", "tokens_issued", "handle", "refusal", "peek", "revoke", "restore", "items", "entries")
 """What the sandbox asks of a `Simulator` (`pipeline/sandbox/hosted.py`)."""
 

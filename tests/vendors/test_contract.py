@@ -7,7 +7,7 @@ and where the vendor has them `signatures`, `tokens` and `token_responses`.
 A `source` is one of these, with anything behind it:
 `<page>, line 12` or `lines 12-14`: the page's name and the lines in our copy of it.
 `newer page: <its name>`: a page that was read later, of which there is no copy with lines.
-`facts 1.2`: a section of what was found out beyond the pages.
+`client: <whose>`: public code that calls this API knows it, and no page tells it.
 `none: <why>`: no page tells of it, and why it is so all the same.
 
 `calls` are what the vendor's pages list, for `tests/cli/test_call.py`: made by hand, one after the other, at one

@@ -85,6 +85,6 @@ def test_what_else_is_missing_is_told(outside: Path) -> None:
     assert missing(subject(outside)) == [
         "cases.yaml: `requests` has no case of the step `delete`, which plan() gives",
         "cases.yaml: the `source` of `an event` under `requests` is none of "
-        '"<page>, line 12", "facts 1.2", "newer page: <its name>" or "none: <why>"',
+        '"<page>, line 12", "newer page: <its name>", "client: <whose>" or "none: <why>"',
         "simulator.py: Simulator has no `revoke`, which the sandbox asks for",
     ]

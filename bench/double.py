@@ -23,7 +23,7 @@ _HEAD_END = b"\r\n\r\n"
 
 
 class Double:
-    """The process, as a test's sandbox is used: `url`, `counters`, `close`."""
+    """The process, in the place of a test's sandbox: `url`, `counters`, `close`."""
 
     def __init__(self, latency: float = 0.0) -> None:
         self.process = subprocess.Popen(

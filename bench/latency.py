@@ -59,11 +59,12 @@ def _one(assembly: Assembly, producer: Producer, key: str) -> float | None:
 
 
 def _arrival(assembly: Assembly, since: float) -> float | None:
+    """When the one event came that is under way."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
-        arrivals = assembly.sandbox.arrivals(ACCOUNT, since)
-        if arrivals:
-            return float(arrivals[0][0])
+        newest = assembly.sandbox.counters(ACCOUNT)["last_arrival"]
+        if newest is not None and newest >= since:
+            return float(newest)
         time.sleep(LOOK)
     return None
 

@@ -124,12 +124,12 @@ def _tombstone(record: Record) -> DomainEvent:
 def _structured(parsed: Any, record: Record) -> DomainEvent:
     if not isinstance(parsed, dict):
         raise Undecodable("not_an_object", "a structured CloudEvent must be a JSON object")
-    attributes = {name: value for name, value in parsed.items() if name not in ("data", "data_base64")}
     if "data" in parsed and "data_base64" in parsed:
         raise Undecodable("two_data", "an event has either data or data_base64")
-    data = parsed.get("data")
-    if "data_base64" in parsed:
-        data = _base64(parsed["data_base64"], attributes.get("datacontenttype"))
+    attributes = dict(parsed)
+    data = attributes.pop("data", None)
+    if "data_base64" in attributes:
+        data = _base64(attributes.pop("data_base64"), attributes.get("datacontenttype"))
     return _event(attributes, data, record)
 
 

@@ -210,12 +210,10 @@ def _moment(value: Any, name: str) -> date:
 
 def _shift(value: Any, duration: Any, sign: int, name: str) -> str:
     moment = _moment(value, name)
-    by = sign * parse_duration(_of(duration, str, name, "a duration such as '30d'"))
+    by = parse_duration(_of(duration, str, name, "a duration such as '30d'"))
     try:
-        if isinstance(moment, datetime):
-            return (moment + by).isoformat()
-        if by % timedelta(days=1):
-            return (datetime(moment.year, moment.month, moment.day) + by).isoformat()
-        return (moment + by).isoformat()
+        if not isinstance(moment, datetime) and by % timedelta(days=1):
+            moment = datetime(moment.year, moment.month, moment.day)
+        return (moment + by if sign > 0 else moment - by).isoformat()
     except OverflowError:
         raise BadTime("a date is out of range") from None

@@ -24,7 +24,7 @@ OPTIONS = (
         default="refuse",
         choices=("refuse", "public"),
     ),
-    # The older page says go.caldn.net; the vendor's pages since 2024-07-18 say caldn.net. A custom domain goes here too.
+    # The older page says go.caldn.net; the vendor's since 2024-07-18 say caldn.net. A custom domain goes here too.
     Option("link_host", "the host of landing pages and direct links", default="caldn.net"),
 )
 

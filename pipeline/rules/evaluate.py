@@ -99,13 +99,13 @@ class _Found(msgspec.Struct):
     def add(self, changes: Sequence[Change]) -> None:
         """All of them, or none: raises Failed where one layer of an entry would be changed twice."""
         not_too_many(len(self.changes) + len(changes))
-        known = dict(self.changes) if len(changes) > 1 else self.changes
+        more: dict[tuple[str, str, str], Change] = {}
         for change in changes:
             name = (change.destination, change.key, change.layer)
-            if name in known:
+            if name in self.changes or name in more:
                 raise Failed("send", "duplicate", "the event changes one layer of an entry twice")
-            known[name] = change
-        self.changes = known
+            more[name] = change
+        self.changes.update(more)
 
     def evaluation(self, event: DomainEvent) -> Evaluation:
         rosters = tuple(_rosters(self.namings, event)) if self.namings and self.groups_known else ()
@@ -184,8 +184,8 @@ class RuleSet:
         for send in rule.sends:
             sender.add(send, scope, changes, namings)
         found.add(changes)
-        found.links += links
-        found.namings += namings
+        found.links.extend(links)
+        found.namings.extend(namings)
 
     def _version(self, rule: CompiledRule, event: DomainEvent, scope: Scope) -> Version:
         order = at_slot("sequence", slots.order, at_slot("sequence", slots.rendered, rule.sequence, scope))

@@ -29,6 +29,11 @@ from pipeline.model.outcome import (
 )
 
 
+REFUSED_CAP = 4.0
+"""Seconds, at most, before a refused entry asks again: a vendor that answers need not be spared, and where nothing else
+is sent these calls are all that can show whether it is the entry or the account (a hold, then a probe)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What the worker brings back from one call for one entry."""
@@ -201,7 +206,7 @@ def _refused(f: Facts, answer: Answer, good_since: float | None, error: str) -> 
         failures=f.failures + 1,
         failed_at=f.failed_at or answer.at,
         first_failed_at=f.first_failed_at or answer.at,
-        retry_at=answer.at + backoff(f.failures, answer.jitter),
+        retry_at=answer.at + backoff(f.failures, answer.jitter, cap=REFUSED_CAP),
         error=error,
     )
 

@@ -323,6 +323,13 @@ def test_an_answer_that_another_claim_has_overtaken_only_raises_a_doubt() -> Non
     assert settle(second, answer(first, Unknown()), None, NOW, AT_ONCE) == second
 
 
+def test_a_refused_entry_asks_again_within_seconds_however_often_it_was_refused() -> None:
+    row = READY
+    for _ in range(8):
+        row = settled(claimed(row), Rejected("invalid"), jitter=1.0)
+    assert (row.failures, row.retry_at) == (8, NOW + 4.0)
+
+
 def test_the_backoff_is_bounded_on_both_sides() -> None:
     assert [backoff(0, 0.0), backoff(3, 0.5), backoff(99, 1.0)] == [0.1, 4.0, 300.0]
 

@@ -18,7 +18,7 @@ from pipeline.model.wire import Record
 from pipeline.registry import Registry, RegistryAway
 from pipeline.rules.evaluate import RuleSet
 from pipeline.starting import Known, Missing, behind, start
-from pipeline.stream import Consumer, StreamError
+from pipeline.stream import Consumer, StreamError, after
 from pipeline.telemetry import Telemetry
 from pipeline.threads import InThreads
 
@@ -26,9 +26,13 @@ Partition = tuple[str, int]
 
 LOOK_BACK_EVERY = 1.0
 """Seconds."""
+BATCH = 500
+"""Records in one transaction, at most: others wait for the rows that it has locked."""
+BURST_BATCH = 5000
+"""The same while lanes wait anyway: the more of them are of one entry, the fewer rows are written."""
 BURST = 1.0
-"""Seconds for which lanes with a quota wait while more is known to come: what is wanted may be superseded by it, and
-a call for it be wasted. So long, no quota is lost: its tokens are all free then."""
+"""Seconds after a quiet time for which lanes with a quota wait while more is known to come: what is wanted may be
+superseded by it, and a call for it be wasted. They come at the cost of what the quota allows in that time."""
 SLICE = 50
 """Records that are read before others get their turn: calls must leave on time."""
 
@@ -65,13 +69,18 @@ class Intake:
     """Set once the ledger's offsets fit: before that nothing may be sent out of what may be an older copy."""
     seen: dict[Partition, int] = field(default_factory=dict)
     """What this worker knows to be in the ledger of the partitions that it reads."""
+    monotonic: Callable[[], float] = time.monotonic
     _looked_at: float = 0.0
-    _burst_since: float | None = None
+    _busy_since: float | None = None
+    """When the first batch came after a quiet time; None: it is quiet."""
+    _more: bool = False
+    """Whether more is known to come after the last batch."""
     _woken_later: set[str] = field(default_factory=set)
 
     def in_burst(self) -> bool:
         """Whether more is being read at this moment, and has been for a short while only."""
-        return self._burst_since is not None and time.monotonic() - self._burst_since < BURST
+        since = self._busy_since
+        return self._more and since is not None and self.monotonic() - since < BURST
 
     async def assigned(self, partitions: list[Partition]) -> dict[Partition, int]:
         """Where to seek to. Raises LedgerLost where that cannot be told."""
@@ -117,7 +126,8 @@ class Intake:
         while not stopping.is_set():
             self.waiting = False
             try:
-                records = await self.consumer.batch(max_records=500, timeout_ms=200)
+                size = BURST_BATCH if self._busy_since is None or self.in_burst() else BATCH
+                records = await self.consumer.batch(max_records=size, timeout_ms=200)
             except LedgerUnavailable as error:
                 self.telemetry.waiting_for("ledger", str(error))
                 await asyncio.sleep(1.0)
@@ -130,7 +140,7 @@ class Intake:
             if records:
                 await self._take(records, stopping)
             else:
-                self._burst(False, 0.0)
+                self._quiet()
                 await self._look_back()
 
     async def lag(self) -> dict[str, int]:
@@ -144,9 +154,9 @@ class Intake:
 
     async def _look_back(self) -> None:
         """Where nothing comes in, nothing else would tell that the ledger has become an older copy."""
-        if time.monotonic() < self._looked_at + LOOK_BACK_EVERY:
+        if self.monotonic() < self._looked_at + LOOK_BACK_EVERY:
             return
-        self._looked_at = time.monotonic()
+        self._looked_at = self.monotonic()
         try:
             offsets = await self.in_threads(self.ledger.every_offset)
         except LedgerUnavailable:
@@ -159,7 +169,8 @@ class Intake:
         self.consumer.place_again()
 
     async def _take(self, records: Sequence[Record], stopping: asyncio.Event) -> None:
-        started = time.monotonic()
+        started = self.monotonic()
+        self._came(started)
         records = await self._opened(records, stopping)
         if stopping.is_set():
             return
@@ -178,9 +189,9 @@ class Intake:
                 await self._wait_for("ledger", str(error))
         else:
             return
-        self.telemetry.intake_batch(len(records), time.monotonic() - started)
+        self.telemetry.intake_batch(len(records), self.monotonic() - started)
         assert self.consumer is not None
-        self._burst(self.consumer.more_after(batch.next_offsets), started)
+        self._went_in(self.consumer.more_after(batch.next_offsets))
         await self.consumer.commit(batch.next_offsets)
 
     async def _opened(self, records: Sequence[Record], stopping: asyncio.Event) -> Sequence[Record]:
@@ -237,9 +248,17 @@ class Intake:
             self.telemetry.calls_saved(destination, n)
         self._woken_later |= applied.ready
 
-    def _burst(self, more: bool, started: float) -> None:
-        """Notes whether more is known to come, and wakes the lanes as soon as they may go on."""
-        self._burst_since = (self._burst_since or started) if more else None
+    def _quiet(self) -> None:
+        self._busy_since = None
+        self._went_in(more=False)
+
+    def _came(self, now: float) -> None:
+        if self._busy_since is None:
+            self._busy_since = now
+
+    def _went_in(self, more: bool) -> None:
+        """Wakes the lanes as soon as they may go on."""
+        self._more = more
         if not self.in_burst():
             self.wake(self._woken_later)
             self._woken_later = set()
@@ -252,7 +271,7 @@ class Intake:
             else:
                 with self.telemetry.spans.record(record.at, traceparent(record.headers)):
                     self._read(record, batch)
-            batch.next_offsets[record.at.topic, record.at.partition] = record.at.offset + 1
+        batch.next_offsets |= after(records)
         return batch
 
     def _read(self, record: Record, batch: Batch) -> None:

@@ -17,7 +17,7 @@ FINEST = 0.001
 """Seconds: no timer is finer, and nothing needs spreading that leaves in such numbers."""
 WIDEST = 0.5
 """Seconds: a claim is not good for much longer, and who comes too late has taken his turn for nothing."""
-CATCHING_UP = 0.75
+CATCHING_UP = 0.5
 """Of the even distance: who is never faster than the quota's mean never makes up for a moment of being late."""
 
 MOMENT = 0.02

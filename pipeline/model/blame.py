@@ -28,7 +28,6 @@ from pipeline.model.outcome import (
     Unknown,
 )
 
-
 REFUSED_CAP = 4.0
 """Seconds, at most, before a refused entry asks again: a vendor that answers need not be spared, and where nothing else
 is sent these calls are all that can show whether it is the entry or the account (a hold, then a probe)."""

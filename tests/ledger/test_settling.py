@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-import msgspec
 import pytest
+from msgspec import structs
 
 from pipeline.ledger import Grant, Result
 from pipeline.model.outcome import Accepted, Outcome, Rejected, Retry, Split, Unknown
@@ -32,7 +32,11 @@ def test_a_settled_entry_forgets_its_raw_records(opened: Open) -> None:
 
 def test_an_entry_that_needs_no_call_forgets_its_raw_records_too(opened: Open) -> None:
     ledger = opened()
-    take(ledger, change("never sent"), (replace(change("never sent", 2)[0], kind="delete", layer="base"), RAW))
+    take(
+        ledger,
+        change("never sent"),
+        (structs.replace(change("never sent", 2)[0], kind="delete", layer="base"), RAW),
+    )
     assert (ledger.entry("never sent")[0].state, ledger.entry("never sent")[0].raws) == ("idle", {})
     take(ledger, change("k"))
     ledger.settle([result(claim(ledger).grants[0], Accepted())])
@@ -63,7 +67,7 @@ def test_a_result_whose_row_is_gone_gives_its_token_back(opened: Open) -> None:
     ledger = opened(windows=((1, 0.05),))
     take(ledger, change("k"))
     (grant,) = claim(ledger).grants
-    gone = Grant((msgspec.structs.replace(grant.entries[0], key="gone"),), grant.tokens)
+    gone = Grant((structs.replace(grant.entries[0], key="gone"),), grant.tokens)
     assert ledger.settle([result(gone, Accepted())]) == []
     take(ledger, change("l"))
     time.sleep(0.1)
@@ -124,7 +128,10 @@ def test_what_a_lost_update_added_is_known_even_if_something_else_is_wanted_by_t
     take(ledger, change("k", 1))
     ledger.settle([result(grant, Accepted("v")) for grant in claim(ledger).grants])
     added, raw = change("k", 2)
-    take(ledger, (replace(added, content={"title": "t", "participants": [{"email": "x@y.example"}]}), raw))
+    take(
+        ledger,
+        (structs.replace(added, content={"title": "t", "participants": [{"email": "x@y.example"}]}), raw),
+    )
     claim(ledger, lease=0.05)
     take(ledger, change("k", 3, "u"))
     time.sleep(0.15)

@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from msgspec import structs
+
 from pipeline.ledger import Grant, Ledger, Result
 from pipeline.model.change import Kind
 from pipeline.model.facts import Policy
@@ -28,7 +30,7 @@ QUOTA = ((50, 1.0),)
 
 def subscription(order: int, kind: Kind = "upsert", **more: Any) -> Any:
     made, raw = change("sub", order, subscriber="ann")
-    return replace(made, kind=kind, content={"kind": "subscription", **more} if kind == "upsert" else {}), raw
+    return structs.replace(made, kind=kind, content={"kind": "subscription", **more} if kind == "upsert" else {}), raw
 
 
 def entry(order: int, **more: Any) -> Any:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from msgspec import structs
 
 from pipeline.ledger import FOR_GOOD, Ledger, LedgerWentBack
 from pipeline.model.facts import UNSURE, Facts
@@ -134,7 +134,7 @@ def test_an_answer_to_a_call_that_the_copy_does_not_know_of_settles_nothing(open
 def test_what_had_expired_in_the_copy_is_not_looked_for(opened: Open) -> None:
     ledger = opened(windows=ROOMY)
     over, raw = change("k", 1)
-    ledger.take([(replace(over, expires_at=datetime(2020, 1, 1, tzinfo=UTC)), raw)], [], [], {PART: 2})
+    ledger.take([(structs.replace(over, expires_at=datetime(2020, 1, 1, tzinfo=UTC)), raw)], [], [], {PART: 2})
     ledger.went_back({PART: 3})
     assert (row(ledger, "k").state, row(ledger, "k").never_created) == ("expired", True)
 

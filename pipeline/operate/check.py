@@ -260,7 +260,8 @@ class _Desk:
             if omitted not in FIELDS:
                 yield self.unknown((*place, "omit", index), "field in omit", str(omitted), FIELDS)
         if destination.account is not None and destination.account not in self.settings.accounts:
-            known = sorted(self.source.values().get("accounts") or {})
+            accounts = self.source.values().get("accounts")
+            known = sorted(map(str, accounts)) if isinstance(accounts, dict) else []
             if destination.account not in known:
                 yield self.unknown((*place, "account"), "account", destination.account, known)
         if vendor is not None:

@@ -82,6 +82,13 @@ def test_rules_that_are_none_are_told_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("credentials")
+def test_accounts_that_are_no_mapping_are_told_beside_who_names_one(tmp_path: Path) -> None:
+    """Found by the fuzzer: the suggestion of a name tripped over names that were none."""
+    told = problems_of(tmp_path, FINE[FINE.index("accounts:") : FINE.index("destinations:")], "accounts: [{cal: {}}]\n")
+    assert "accounts is not right" in [problem.message for problem in told]
+
+
+@pytest.mark.usefixtures("credentials")
 def test_the_good_settings_of_these_tests_are_good(tmp_path: Path) -> None:
     assert problems_of(tmp_path, "", "") == []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
@@ -33,6 +33,12 @@ _POSTGRESQL = {
     "keepalives_count": 3,
     "tcp_user_timeout": 15000,
 }
+
+
+class Transaction(Protocol):
+    """Runs work on a connection, and gives what comes of it."""
+
+    def __call__(self, work: Callable[[Connection], T], /) -> T: ...
 
 
 class Overtaken(Exception):

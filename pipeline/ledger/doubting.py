@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from sqlalchemy import Connection
 
 from pipeline.ledger import entries, offsets, quota
-from pipeline.ledger.database import clock
+from pipeline.ledger.database import Transaction, clock
 from pipeline.ledger.entries import Key
 from pipeline.ledger.values import Partition
 from pipeline.model import facts as f
 from pipeline.model.facts import Policy
-
-Transaction = Callable[[Callable[[Connection], Any]], Any]
 
 CHUNK = 500
 LONGEST_WINDOW_KEPT_BACK = 3600.0

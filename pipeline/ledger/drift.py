@@ -6,29 +6,20 @@ step. What was claimed since it was compared is left alone.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
+import msgspec
 from sqlalchemy import ColumnElement, Connection, RowMapping, case, delete, func, literal, or_, select, update
 
 from pipeline.ledger import entries
 from pipeline.ledger import tables as t
-from pipeline.ledger.database import clock, insert_into
+from pipeline.ledger.database import Transaction, clock, insert_into
 from pipeline.model.drift import Drift, Kind, drifted
 from pipeline.model.entry import canonical
 from pipeline.model.facts import NOTHING, UNSURE, Facts, Policy
-
-T = TypeVar("T")
-
-
-class Transaction(Protocol):
-    """Runs work on a connection, and gives what comes of it."""
-
-    def __call__(self, work: Callable[[Connection], T], /) -> T: ...
-
 
 _OF = ("destination", "key", "epoch", "state", "observed", "observed_hash", "observed_identity", "identity",
        "vendor_id", "quiet_until")  # fmt: skip
@@ -172,7 +163,7 @@ def _rows(connection: Connection, destination: str, which: ColumnElement[bool], 
 
 def _partial(row: RowMapping) -> Facts:
     observed = row["observed"]
-    return Facts(**{**row, "observed": json.loads(observed) if observed is not None else None})
+    return Facts(**{**row, "observed": msgspec.json.decode(observed) if observed is not None else None})
 
 
 def _seen(connection: Connection, destination: str) -> Seen | None:
@@ -180,7 +171,7 @@ def _seen(connection: Connection, destination: str) -> Seen | None:
     row = connection.execute(query).mappings().one_or_none()
     if row is None:
         return None
-    told = json.loads(row["seen"])
+    told = msgspec.json.decode(row["seen"])
     after = None if told["after"] is None else (told["after"][0], told["after"][1], told["after"][2])
     return Seen(row["began"], row["ended"], after, told["counts"])
 
@@ -198,7 +189,7 @@ def _write(connection: Connection, destination: str, one: Drift, now: float) -> 
     c = t.drift.c
     where = (c.destination == destination, c.key == one.key, c.kind == one.kind, c.epoch == one.epoch)
     before = connection.execute(select(c.detail).where(*where)).scalar_one_or_none()
-    ids = list(dict.fromkeys([*(json.loads(before)["ids"] if before else ()), *one.ids]))
+    ids = list(dict.fromkeys([*(msgspec.json.decode(before)["ids"] if before else ()), *one.ids]))
     detail = canonical({"fields": list(one.fields), "ids": ids})
     values = {"destination": destination, "key": one.key, "kind": one.kind, "detail": detail, "epoch": one.epoch}
     insert = insert_into(connection, t.drift).values(**values, at=now)
@@ -222,7 +213,7 @@ def _page(connection: Connection, destination: str, after: tuple[str, str]) -> l
 
 
 def _drift(row: RowMapping) -> Drift:
-    detail = json.loads(row["detail"])
+    detail = msgspec.json.decode(row["detail"])
     kind: Kind = row["kind"]
     return Drift(row["key"], kind, tuple(detail["fields"]), tuple(detail["ids"]), row["epoch"])
 

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, literal, tuple_
 
 from pipeline.ledger import entries
 from pipeline.ledger import tables as t
-from pipeline.ledger.drift import Transaction
+from pipeline.ledger.database import Transaction
 from pipeline.ledger.entries import Key
 from pipeline.model.facts import Facts
 

@@ -10,16 +10,16 @@ import hashlib
 import json
 import re
 import secrets
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select, text, tuple_, update
+from sqlalchemy import Connection, and_, delete, exists, func, or_, select, text, tuple_, update
 
 from pipeline.ledger import entries, outbox
 from pipeline.ledger import tables as t
-from pipeline.ledger.database import clock, insert_into
-from pipeline.ledger.drift import Transaction
+from pipeline.ledger.database import Transaction, clock, insert_into
 from pipeline.ledger.entries import CHUNK, Key
 from pipeline.ledger.taking import Asked
 from pipeline.ledger.values import Message
@@ -96,9 +96,9 @@ class ForgetBook:
 
         def work(connection: Connection) -> Erased:
             rows = _theirs(connection, subscriber, ())
-            over = [row for row in rows if row.destination not in self.policies or is_over(row)]
+            waiting = [row for row in rows if self._is_waiting(row)]
+            over = [row for row in rows if not self._is_waiting(row)]
             kept = [row for row in over if row.destination not in self.policies or row.observed_hash != NOTHING]
-            waiting = [row for row in rows if row not in over]
             entries.forget(connection, [(row.destination, row.key) for row in over])
             _scrub(connection, [subscriber], over)
             if compacted is not None:
@@ -106,8 +106,8 @@ class ForgetBook:
                 outbox.post(connection, [Message(compacted, name, None, ()) for name in names])
             if not waiting:
                 connection.execute(delete(t.directory).where(t.directory.c.subscriber == subscriber))
-            gone = [row for row in over if row not in kept]
-            return Erased(_by_destination(gone), _by_destination(kept), _by_destination(waiting))
+            gone = _by_destination(over) - _by_destination(kept)
+            return Erased(gone, _by_destination(kept), _by_destination(waiting))
 
         return self.transaction(work)
 
@@ -132,6 +132,9 @@ class ForgetBook:
 
     def is_forgotten(self, subscriber: str) -> bool:
         return self.look(lambda connection: bool(self._marked(connection, {("subscriber", subscriber)})))
+
+    def _is_waiting(self, row: Facts) -> bool:
+        return row.destination in self.policies and not is_over(row)
 
     # marks ---------------------------------------------------------------------------------------------------------
 
@@ -245,11 +248,8 @@ def _forget_groups(connection: Connection, rows: Sequence[Facts]) -> None:
         connection.execute(delete(t.groups).where(named, ~others))
 
 
-def _by_destination(rows: Iterable[Facts]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for row in rows:
-        counts[row.destination] = counts.get(row.destination, 0) + 1
-    return counts
+def _by_destination(rows: Iterable[Facts]) -> Counter[str]:
+    return Counter(row.destination for row in rows)
 
 
 # what else names them ----------------------------------------------------------------------------------------------
@@ -287,9 +287,8 @@ def _scrub_outbox(connection: Connection, is_named: Callable[[str], bool], keys:
             or any(is_named(_text(bytes.fromhex(one))) for _, one in json.loads(headers))
         )
     ]
-    which: ColumnElement[bool] = t.outbox.c.id.in_(theirs)
     if theirs:
-        connection.execute(delete(t.outbox).where(which))
+        connection.execute(delete(t.outbox).where(t.outbox.c.id.in_(theirs)))
 
 
 def _text(value: Any) -> str:

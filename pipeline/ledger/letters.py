@@ -12,8 +12,7 @@ from sqlalchemy import Connection, delete, or_, select
 
 from pipeline.ledger import tables as t
 from pipeline.ledger import taking
-from pipeline.ledger.database import clock, insert_into
-from pipeline.ledger.drift import Transaction
+from pipeline.ledger.database import Transaction, clock, insert_into
 from pipeline.ledger.forgetting import ForgetBook
 from pipeline.ledger.taking import Asked
 from pipeline.ledger.values import Partition, Raw, Replayed

@@ -7,18 +7,15 @@ say of an old record must win over what a wrong set said of it in between.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Connection, delete, func, select, update
 
 from pipeline.ledger import entries
 from pipeline.ledger import tables as t
-from pipeline.ledger.database import clock, insert_into
+from pipeline.ledger.database import Transaction, clock, insert_into
 from pipeline.model.facts import NOTHING, Facts
-
-Transaction = Callable[[Callable[[Connection], Any]], Any]
 
 CHUNK = 500
 FORGOTTEN = 86_400.0

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.configured import sound
-from pipeline.cli.options import HERE, PROBLEMS, USAGE, AsJson, Config, give_up
+from pipeline.cli.options import HERE, PROBLEMS, USAGE, AsJson, Config, give_up, write
 from pipeline.cli.samples import NOWHERE, Event, sample
 from pipeline.model.event import Undecodable
 from pipeline.operate.explain import Explained, Explainer, RuleStory
@@ -46,7 +46,7 @@ def explain(
     except Undecodable as error:
         give_up(f"{event}: {error.explanation} ({error.reason_code})", USAGE)
     if html is not None:
-        html.write_text(page(event if topic is None else f"{event} on {topic}", stories), "utf-8")
+        write(page(event if topic is None else f"{event} on {topic}", stories), html)
     if as_json:
         typer.echo(json.dumps([asdict(story) for story in stories], ensure_ascii=False, indent=2))
     else:

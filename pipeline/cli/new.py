@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.configured import sound
-from pipeline.cli.options import HERE, PROBLEMS, USAGE, Config, give_up, tell
+from pipeline.cli.options import HERE, PROBLEMS, USAGE, Config, give_up, tell, write
 from pipeline.cli.samples import Event, sample
 from pipeline.model.event import Undecodable, decode
 from pipeline.model.framed import Parsed
@@ -54,8 +54,7 @@ def rule(event: Event, config: Config = HERE, to: To = None, topic: From = None,
     elif output.exists():
         give_up(f"{output} is there already: name another file", USAGE)
     else:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(text, "utf-8")
+        write(text, output)
         typer.echo(f"wrote {output}; now: calends test", err=True)
     problems = check_rules(load_text(text, str(output or "the rule"), vendors()), {view.name: view})
     if problems:

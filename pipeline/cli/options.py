@@ -68,6 +68,15 @@ def input_of(name: str) -> bytes:
     return found
 
 
+def write(text: str, path: Path) -> None:
+    """With the folders above it; ends the command where that cannot be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        give_up(f"{path}: {error.strerror}", USAGE)
+
+
 def give_up(words: str, code: int = CANNOT_GO_ON) -> NoReturn:
     typer.echo(f"calends: {words}", err=True)
     raise typer.Exit(code)

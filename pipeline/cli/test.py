@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import HERE, PROBLEMS, USAGE, AsJson, Config, give_up, tell
+from pipeline.cli.options import HERE, PROBLEMS, USAGE, AsJson, Config, give_up, tell, write
 from pipeline.operate.testing import Case, Suite, junit, run_suite, settings_files, watched
 from pipeline.rules.coverage import Coverage, RuleCoverage
 from pipeline.rules.selftest import Difference
@@ -42,7 +42,7 @@ def run_tests(
     def once() -> bool:
         suites = [run_suite(file, only) for file in files]
         if junit_file is not None:
-            junit_file.write_text(junit(suites), "utf-8")
+            write(junit(suites), junit_file)
         covered = sum((suite.coverage for suite in suites), Coverage())
         if as_json:
             typer.echo(json.dumps(_json(suites, covered), ensure_ascii=False, indent=2))

@@ -114,6 +114,20 @@ def test_settings_that_are_not_there_are_wrong_usage(command: tuple[str, ...]) -
     assert calends(*command) == (2, told)
 
 
+@pytest.mark.parametrize(
+    "command", [("explain", "EVENT", "--html"), ("new", "rule", "EVENT", "--output"), ("test", "SETTINGS", "--junit")]
+)
+def test_a_file_that_cannot_be_written_is_wrong_usage(tmp_path: Path, command: tuple[str, ...]) -> None:
+    file, event = configured(tmp_path, f"sqlite:///{tmp_path}/ledger.db"), tmp_path / "event.json"
+    event.write_text('{"type": "t", "data": {"a": 1}}')
+    words = [{"EVENT": str(event), "SETTINGS": str(file)}.get(word, word) for word in command]
+    settings = () if "SETTINGS" in command else ("-c", str(file))
+
+    code, output = calends(*words, str(event / "below-a-file"), *settings)
+
+    assert (code, "below-a-file: " in output) == (2, True)
+
+
 def test_a_folder_without_settings_is_wrong_usage(tmp_path: Path) -> None:
     told = f"calends: {tmp_path} has no calends.yaml: name the settings file, or the folder of calends.yaml\n"
 

@@ -34,7 +34,7 @@ FUTURE = timedelta(minutes=5)
 TOMBSTONE = "calends.tombstone"
 REQUIRED = ("id", "source", "type", "specversion")
 _read_json = msgspec.json.Decoder().decode
-_TO_NINES = bytes(ord("9") if 48 <= byte <= 57 else byte for byte in range(256))
+_SHAPE = bytes.maketrans(b"0123456789[", b"9999999999{")
 _TWENTY_DIGITS = b"9" * 20
 """What an integer has that is too large to be exact."""
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -259,8 +259,8 @@ def json_value(raw: bytes) -> Any:
 
 def _is_ordinary(raw: bytes) -> bool:
     """Whether nothing in it, once it is read, could be what `_inspect` refuses: msgspec refuses the rest itself."""
-    depth = raw.count(b"[") + raw.count(b"{")
-    return depth <= MAX_DEPTH and b"\\u0000" not in raw and _TWENTY_DIGITS not in raw.translate(_TO_NINES)
+    shape = raw.translate(_SHAPE)
+    return shape.count(b"{") <= MAX_DEPTH and b"\\u0000" not in raw and _TWENTY_DIGITS not in shape
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -45,6 +45,19 @@ def test_dates_and_moments() -> None:
     assert parse_moment("2026-12-24T09:00") == datetime(2026, 12, 24, 9)
     assert parse_moment("2026-12-24T09:00:00Z") == datetime(2026, 12, 24, 9, tzinfo=UTC)
     assert parse_moment("2026-12-24T09:00:00.123456789+01:00").astimezone(UTC).microsecond == 123456
+    assert parse_moment("2026-12-24t09:00:00.5z") == datetime(2026, 12, 24, 9, 0, 0, 500_000, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("text", ["2026-12-24T24:30", "2026-12-24T09", "20261224T090000Z", "2026-W52-4T09:00:00Z"])
+def test_what_is_no_moment(text: str) -> None:
+    """Also where Python would read it."""
+    with pytest.raises(BadTime, match="expected a date and time"):
+        parse_moment(text)
+
+
+def test_a_doubled_local_time_is_the_first_whichever_was_named() -> None:
+    late = datetime(2026, 10, 25, 2, 30, fold=1)
+    assert resolve(late, "Europe/Berlin").utcoffset() == timedelta(hours=2)
 
 
 @pytest.mark.parametrize("text", ["2026-02-30", "2026-1-1", "20261224", "24.12.2026"])

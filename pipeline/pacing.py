@@ -42,7 +42,7 @@ class Pace:
 
 @dataclass(slots=True)
 class Rate:
-    """Calls a second, of late."""
+    """Calls a second, of late. A time in which none was under way says nothing: what was known before stays."""
 
     since: float
     done: int = 0
@@ -51,9 +51,11 @@ class Rate:
     def add(self) -> None:
         self.done += 1
 
-    def at(self, now: float) -> float:
+    def at(self, now: float, busy: bool) -> float:
         elapsed = now - self.since
-        if elapsed >= MOMENT:
+        if not busy and not self.done:
+            self.since = now
+        elif elapsed >= MOMENT:
             weight = min(1.0, elapsed / OF_LATE)
             self.value += weight * (self.done / elapsed - self.value)
             self.since, self.done = now, 0

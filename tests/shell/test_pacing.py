@@ -6,7 +6,7 @@ import asyncio
 from itertools import pairwise
 
 from pipeline.ledger import SLACK
-from pipeline.pacing import CATCHING_UP, Pace
+from pipeline.pacing import CATCHING_UP, OF_LATE, Pace, Rate
 from pipeline.vendors.contract import Window
 
 
@@ -33,3 +33,17 @@ async def test_where_calls_are_rare_a_turn_comes_before_its_claim_is_void() -> N
     async with asyncio.timeout(3 * SLACK):
         for _ in range(3):
             await pace.turn()
+
+
+def test_a_rate_is_what_was_done_of_late() -> None:
+    rate = Rate(0.0, value=100.0)
+    for _ in range(5):
+        rate.add()
+    assert rate.at(OF_LATE, busy=True) == 5 / OF_LATE
+
+
+def test_a_time_without_a_call_says_nothing_of_the_rate() -> None:
+    """Who begins anew must not begin as if the vendor were slow."""
+    rate = Rate(0.0, value=100.0)
+    assert rate.at(60.0, busy=False) == 100.0
+    assert rate.at(60.0 + OF_LATE, busy=True) == 0.0

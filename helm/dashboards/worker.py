@@ -82,7 +82,7 @@ BOARD = board(
             "Records in a batch",
             "short",
             "CalendsConsumerStuck",
-            "Few is idle; the most is 500.",
+            "Few is idle; 500 is a backlog; up to 5,000 after a quiet time, of which the line shows 1,000.",
             *quantiles("calends_intake_batch_records", INSTANCE, "le", "", 0.5, 0.99),
             width=8,
         ),

@@ -1,4 +1,4 @@
-"""`python -m bench [start|rules|throughput|latency|all]`: figures on standard output, progress on standard error."""
+"""`python -m bench [start|rules|diff|…|all]`: figures on standard output, progress on standard error."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import sys
 from typing import Any
 
-from bench import latency, rules, start, throughput
+from bench import diff, latency, rules, start, throughput
 from bench.report import machine
 from tests.services import ServiceUnavailable
 
@@ -24,6 +24,9 @@ def main() -> int:
         if asked.what in ("rules", "all"):
             parts["rules"] = rules.measure(asked.mapped)
             _show(rules.table(parts["rules"]), asked.json)
+        if asked.what in ("diff", "all"):
+            parts["diff"] = diff.measure(asked.compared)
+            _show(diff.table(parts["diff"]), asked.json)
         if asked.what in ("throughput", "all"):
             parts["throughput"] = throughput.measure(asked.events, asked.bound)
             _show(throughput.table(parts["throughput"]), asked.json)
@@ -42,9 +45,12 @@ def main() -> int:
 
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=DESCRIPTION)
-    parser.add_argument("what", nargs="?", default="all", choices=("start", "rules", "throughput", "latency", "all"))
+    parser.add_argument(
+        "what", nargs="?", default="all", choices=("start", "rules", "diff", "throughput", "latency", "all")
+    )
     parser.add_argument("--starts", type=_count, default=7, help="starts of each kind (default 7)")
     parser.add_argument("--mapped", type=_count, default=100_000, help="events for the rules (default 100000)")
+    parser.add_argument("--compared", type=_count, default=100_000, help="records for a diff (default 100000)")
     parser.add_argument("--events", type=_count, default=20_000, help="events of a throughput run (default 20000)")
     parser.add_argument("--samples", type=_count, default=200, help="events of a latency run (default 200)")
     parser.add_argument("--bound", type=float, default=300.0, help="seconds after which a run is ended (default 300)")

@@ -66,8 +66,12 @@ def rule_set() -> RuleSet:
 
 
 def records(count: int) -> list[Record]:
+    return list(each_record(count))
+
+
+def each_record(count: int) -> Iterator[Record]:
     """Structured CloudEvents of some 800 bytes, as billing systems write them."""
-    random, found = Random(1), []
+    random = Random(1)
     for n in range(count):
         kind, day = random.randrange(TYPES), START + timedelta(days=random.randrange(300))
         data = {
@@ -85,8 +89,7 @@ def records(count: int) -> list[Record]:
             "datacontenttype": "application/json", "data": data,
         }  # fmt: skip
         value = json.dumps(body).encode()
-        found.append(Record(Coordinates(f"topic-{kind}", 0, n), None, value, (), START + timedelta(days=400)))
-    return found
+        yield Record(Coordinates(f"topic-{kind}", 0, n), None, value, (), START + timedelta(days=400))
 
 
 def by_calends() -> Callable[[Record], Mapped]:

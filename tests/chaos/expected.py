@@ -85,3 +85,9 @@ def dead(events: Iterable[Event], destinations: int, base: float) -> dict[bytes,
         elif event.data.get("title", "").startswith(REFUSED):
             refused[event.key] = event
     return found | {event.value(base): destinations for event in refused.values()}
+
+
+def mortal(events: Iterable[Event], base: float) -> set[bytes]:
+    """The records that may come to a dead letter: poison, and whatever vendors refuse, superseded later or not."""
+    refused = (event for event in events if event.data.get("title", "").startswith(REFUSED))
+    return {event.raw for event in events if event.raw is not None} | {event.value(base) for event in refused}

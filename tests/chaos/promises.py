@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise, zip_longest
 from typing import Any
 
-from tests.chaos.expected import FIELDS, PERSONAL_CALENDARS, Expected, dead, expected, vendor_key
+from tests.chaos.expected import FIELDS, PERSONAL_CALENDARS, Expected, dead, expected, mortal, vendor_key
 from tests.chaos.observation import Observation, Spent, Stored
 from tests.chaos.stage import GRACE, QUOTA, SECRETS, TIMEOUT, WINDOW
 from tests.chaos.story import E_MAIL, REFUSED, headers_of
@@ -160,8 +160,8 @@ def _pauses(stored: Sequence[Stored], seen: Observation) -> Iterator[tuple[float
 def outages_cost_nothing(seen: Observation) -> Judged:
     for vendor in seen.vendors.values():
         yield sum(status == 0 or status >= 500 or status in (401, 403, 429) for _, _, _, status in vendor.arrivals)
-    due = dead(seen.plan.events, len(seen.vendors), seen.base)
-    yield from (f"a dead letter for {letter.key!r}" for letter in seen.letters if (letter.value or b"") not in due)
+    may = mortal(seen.plan.events, seen.base)
+    yield from (f"a dead letter for {letter.key!r}" for letter in seen.letters if (letter.value or b"") not in may)
     refused = {event.data["key"] for event in seen.plan.events if event.data.get("title", "").startswith(REFUSED)}
     yield from (
         f"{row.destination}: {row.key} is dead"

@@ -93,6 +93,14 @@ OUT, PARTLY = struck("outage-503", "ecal"), struck("errors", "ecal")
 WRITES = {KEY: [(1.0, "create", "x v2"), (2.0, "update", "x v1")]}
 
 
+def test_a_letter_for_what_was_refused_before_something_newer_came_is_no_breach() -> None:
+    first = next(event for event in PLAN.events if event.key == REFUSED_KEY)
+    newer = replace(first, number=10_000, when=first.when + 1.0)
+    letters = [Letter(b"k", newer.value(0.0), headers_of(newer.value(0.0)))] * len(PLAN.destinations)
+    plan = replace(PLAN, events=(*PLAN.events, newer))
+    assert 6 not in breached(plan=plan, letters=[*good().letters, *letters])
+
+
 @pytest.mark.parametrize("ended", [2.6, 5.8, 7.1])
 def test_an_attempt_spent_while_the_vendor_answered_some_well_and_others_badly_is_no_breach(ended: float) -> None:
     assert breached(spent=[replace(SPENT, ended=ended)], struck=PARTLY) == set()

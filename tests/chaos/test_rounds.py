@@ -14,9 +14,10 @@ from tests.chaos.promises import TITLES, Verdict, judge
 
 pytestmark = pytest.mark.xdist_group("chaos")
 
-SEEDS = (100, 102, 107)
+SEEDS = (100, 102, 107, 20001)
 """Together: workers killed, frozen and stopped, broker and ledger killed and frozen, a clock that is fast, revoked
-tokens, a vendor that throttles and one whose answers are slow."""
+tokens, a vendor that throttles, one whose answers are slow, and one that is down for as long as any machine needs to
+notice."""
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,8 @@ from tests.chaos.strikes import Struck
 
 PLAN = Plan(1, "postgres", ("ecal", "calreply"), 0.0, (), story(Random(1), Size(keys=12, versions=3)))
 PLACE = ("meetings", 0)
-REFUSED_KEY = next(event.key for event in PLAN.events if event.data.get("title", "").startswith(REFUSED))
+REFUSED_EVENT = next(event for event in PLAN.events if event.data.get("title", "").startswith(REFUSED))
+REFUSED_KEY = REFUSED_EVENT.key
 BEATS = [number / 20 for number in range(-20, 400)]
 
 
@@ -94,8 +95,7 @@ WRITES = {KEY: [(1.0, "create", "x v2"), (2.0, "update", "x v1")]}
 
 
 def test_a_letter_for_what_was_refused_before_something_newer_came_is_no_breach() -> None:
-    first = next(event for event in PLAN.events if event.key == REFUSED_KEY)
-    newer = replace(first, number=10_000, when=first.when + 1.0)
+    newer = replace(REFUSED_EVENT, number=10_000, when=REFUSED_EVENT.when + 1.0)
     letters = [Letter(b"k", newer.value(0.0), headers_of(newer.value(0.0)))] * len(PLAN.destinations)
     plan = replace(PLAN, events=(*PLAN.events, newer))
     assert 6 not in breached(plan=plan, letters=[*good().letters, *letters])

@@ -31,8 +31,12 @@ BATCH = 500
 BURST_BATCH = 5000
 """The same while lanes wait anyway: the more of them are of one entry, the fewer rows are written."""
 BURST = 1.0
-"""Seconds after a quiet time for which lanes with a quota wait while more is known to come: what is wanted may be
-superseded by it, and a call for it be wasted. They come at the cost of what the quota allows in that time."""
+"""Seconds after a quiet time for which lanes with a quota wait while more comes: what is wanted may be superseded by
+it, and a call for it be wasted. They come at the cost of what the quota allows in that time."""
+QUIET_MS = 200
+"""Without a record: a quiet time."""
+MORE_MS = 50
+"""Without a record in a burst: its end."""
 SLICE = 50
 """Records that are read before others get their turn: calls must leave on time."""
 
@@ -74,7 +78,7 @@ class Intake:
     _busy_since: float | None = None
     """When the first batch came after a quiet time; None: it is quiet."""
     _more: bool = False
-    """Whether more is known to come after the last batch."""
+    """Whether more is to be expected after the last batch."""
     _woken_later: set[str] = field(default_factory=set)
 
     def in_burst(self) -> bool:
@@ -126,8 +130,9 @@ class Intake:
         while not stopping.is_set():
             self.waiting = False
             try:
-                size = BURST_BATCH if self._busy_since is None or self.in_burst() else BATCH
-                records = await self.consumer.batch(max_records=size, timeout_ms=200)
+                resting = self.in_burst()
+                size = BURST_BATCH if resting or self._busy_since is None else BATCH
+                records = await self.consumer.batch(size, MORE_MS if resting else QUIET_MS)
             except LedgerUnavailable as error:
                 self.telemetry.waiting_for("ledger", str(error))
                 await asyncio.sleep(1.0)
@@ -140,7 +145,7 @@ class Intake:
             if records:
                 await self._take(records, stopping)
             else:
-                self._quiet()
+                self._came_nothing(resting)
                 await self._look_back()
 
     async def lag(self) -> dict[str, int]:
@@ -191,7 +196,7 @@ class Intake:
             return
         self.telemetry.intake_batch(len(records), self.monotonic() - started)
         assert self.consumer is not None
-        self._went_in(self.consumer.more_after(batch.next_offsets))
+        self._went_in(more=len(records) > SLICE or self.consumer.more_after(batch.next_offsets))
         await self.consumer.commit(batch.next_offsets)
 
     async def _opened(self, records: Sequence[Record], stopping: asyncio.Event) -> Sequence[Record]:
@@ -248,8 +253,10 @@ class Intake:
             self.telemetry.calls_saved(destination, n)
         self._woken_later |= applied.ready
 
-    def _quiet(self) -> None:
-        self._busy_since = None
+    def _came_nothing(self, in_burst: bool) -> None:
+        """The end of a burst; if it was none, a quiet time, after which there may be another."""
+        if not in_burst:
+            self._busy_since = None
         self._went_in(more=False)
 
     def _came(self, now: float) -> None:

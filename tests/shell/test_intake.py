@@ -28,8 +28,12 @@ class Reading:
         self.intake._came(self.now)
         self.intake._went_in(more)
 
+    def nothing(self) -> None:
+        self.intake._came_nothing(self.intake.in_burst())
+
     def quiet(self) -> None:
-        self.intake._quiet()
+        self.nothing()
+        self.nothing()
 
 
 def test_lanes_wait_while_more_is_known_to_come_and_are_woken_at_its_end() -> None:
@@ -56,6 +60,16 @@ def test_a_steady_flow_keeps_no_lane_waiting_again_and_again() -> None:
             reading.batch(more)
             reading.now += 0.1
     assert not reading.intake.in_burst()
+    reading.batch(more=True)
+    assert not reading.intake.in_burst()
+
+
+def test_a_burst_ends_where_nothing_more_comes_and_the_next_is_none_until_it_was_quiet() -> None:
+    reading = Reading()
+    reading.batch(more=True)
+    reading.nothing()
+    assert (reading.intake.in_burst(), reading.woken) == (False, [{"acme-ecal"}])
+    reading.now += BURST
     reading.batch(more=True)
     assert not reading.intake.in_burst()
 

@@ -17,7 +17,7 @@ from pipeline.model.entry import FIELDS
 from pipeline.operate.reading import Place, Source, Unreadable, Wrong, file_of, read, without
 from pipeline.rules.adapt import DestinationView
 from pipeline.rules.check import check_rules
-from pipeline.rules.compiled import UNREADABLE
+from pipeline.rules.compiled import UNREADABLE, has_braces
 from pipeline.rules.evaluate import RuleSet, RulesInvalid
 from pipeline.rules.language import nearest, suggest
 from pipeline.rules.linking import linking
@@ -259,6 +259,9 @@ class _Desk:
         for index, omitted in enumerate(self._listed((*place, "omit"))):
             if omitted not in FIELDS:
                 yield self.unknown((*place, "omit", index), "field in omit", str(omitted), FIELDS)
+            elif vendor is not None and omitted in vendor.express(self.settings.options_of(name)).required:
+                message, expected = f"{name} needs {omitted}", "only fields that it can do without"
+                yield self.problem((*place, "omit", index), message, f"omit: {omitted}", expected)
         if destination.account is not None and destination.account not in self.settings.accounts:
             accounts = self.source.values().get("accounts")
             known = sorted(map(str, accounts)) if isinstance(accounts, dict) else []
@@ -349,7 +352,10 @@ class _Desk:
         sayable = expression.fields | destination.omit | ({"links"} if destination.links else set())
         for field_name, value in destination.defaults.items():
             where = (*place, "defaults", field_name)
-            if field_name == vendor.name:
+            if has_braces(value):
+                message, expected = f"{field_name}: defaults take no templates", "a value that holds for every event"
+                yield self.problem(where, message, "{{ … }}", expected, "say it in the rules")
+            elif field_name == vendor.name:
                 for own in value if isinstance(value, Mapping) else ():
                     if own not in expression.own:
                         yield self.unknown((*where, own), f"field of {vendor.title}", own, sorted(expression.own))

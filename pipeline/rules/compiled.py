@@ -188,6 +188,13 @@ def has_template(node: Node) -> bool:
     return isinstance(node, Template)
 
 
+def has_braces(value: Any) -> bool:
+    """Whether a bare value holds what would be a template in a rule."""
+    if isinstance(value, list | dict):
+        return any(map(has_braces, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, str) and ("{{" in value or "{%" in value)
+
+
 def _unlinked(send: Send, at: Where, report: Report) -> float | None:
     try:
         return seconds_unlinked(send.if_unlinked)

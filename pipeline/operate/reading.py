@@ -150,12 +150,11 @@ def _document(file: Path) -> Any:
     try:
         text = read_file(file)
     except NotYaml as error:
-        where = str(file)
-        raise Unreadable(Problem(where, error.line, "the file cannot be read", error.found, error.expected)) from None
+        raise Unreadable(error.problem(str(file), "the file cannot be read")) from None
     try:
         document = load_yaml(text)
     except NotYaml as error:
-        raise Unreadable(Problem(str(file), error.line, "not valid YAML", error.found, error.expected)) from None
+        raise Unreadable(error.problem(str(file), "not YAML")) from None
     if not isinstance(document, Mapping):
         found = type(document).__name__
         raise Unreadable(Problem(str(file), 1, "not a mapping", found, "kafka, destinations, rules, …"))

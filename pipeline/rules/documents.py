@@ -17,6 +17,9 @@ from ruamel.yaml.events import AliasEvent, CollectionStartEvent, ScalarEvent
 from ruamel.yaml.nodes import MappingNode
 from ruamel.yaml.reader import ReaderError
 
+from pipeline.rules.language import suggest
+from pipeline.rules.problem import Problem
+
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 50
 MAX_VALUES = 100_000
@@ -24,34 +27,49 @@ MAX_VALUES = 100_000
 MAX_INTEGER = 1 << 64
 _TEXT = "tag:yaml.org,2002:str"
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-
-
-ADVICE = {
-    "'\\t' that cannot start": "indent with spaces: YAML takes no tabs",
-    "that cannot start any token": "put quotes around the text",
-    "mapping values are not allowed": "put quotes around a text that holds a colon",
-    "an undefined alias": "put quotes around a text that begins with *",
-    "a map as a key": 'put quotes around it: "{{ … }}"',
-    "expected <block end>": "let what belongs together begin in one column, indented with spaces",
-    "could not find expected ':'": "write key: value, or put quotes around the text",
-    "duplicate key": "say it once",
+TOO_DEEP = "a key that is indented too deep"
+_QUOTES = "close each quote where its text ends; a text that holds one has the other around it"
+FAULTS = {
+    "'\\t' that cannot start": ("a tab", "indent with spaces: YAML takes no tabs"),
+    "that cannot start any token": ("a mark that cannot begin a text", "put quotes around the text"),
+    "mapping values are not allowed": ("a colon inside of a text", "put quotes around a text that holds a colon"),
+    "an undefined alias": ("", "put quotes around a text that begins with *"),
+    "a map as a key": ("", 'put quotes around it: "{{ … }}"'),
+    "but found '<scalar>'": ("a text where a key should begin", _QUOTES),
+    "expected <block end>": (
+        "another column than that of what stands before it",
+        "let what belongs together begin in one column, indented with spaces",
+    ),
+    "could not find expected ':'": ("a key without its colon", "write key: value, or put quotes around the text"),
+    "duplicate key": ("", "say it once"),
+    "expected ',' or '}', but got ':'": (
+        "a colon where , or } should stand",
+        "put quotes around a text that holds a colon, or close the { before it",
+    ),
+    "expected ',' or ']', but got ':'": ("a colon where , or ] should stand", "close the [ before it"),
+    "expected ',' or": ("a value where a comma should stand", "put a comma between two values, or close the bracket"),
+    "another document": ("a second document", "take out the ---: a file is one document"),
+    "a quote that does not close": ("", "put the same quote at the end of its text"),
+    "a bracket that does not close": ("", "put ] or } at its end"),
+    TOO_DEEP: ("", "let it begin in the column of the keys that it belongs beside"),
 }
-"""By the library's words, or our own."""
+"""The library's words, or our own → what they mean, where they do not say it, and what to do. The first that fits."""
 
 
 class NotYaml(Exception):
-    """A text, or a file, that is no YAML, or more of it than is read. `line` counts from 1."""
+    """No YAML, or more of it than is read. `line` and `column` count from 1; column 0: not known."""
 
-    def __init__(self, line: int, found: str, expected: str = "YAML 1.2") -> None:
+    def __init__(self, line: int, found: str, expected: str = "YAML 1.2", column: int = 0, advice: str = "") -> None:
         super().__init__(found)
         self.line = line
+        self.column = column
         self.found = found
         self.expected = expected
+        self.advice = advice
 
-    @property
-    def advice(self) -> str:
-        """What to do about it, where that can be told."""
-        return next((advice for words, advice in ADVICE.items() if words in self.found), "")
+    def problem(self, file: str, message: str) -> Problem:
+        """The same as a problem of a file."""
+        return Problem(file, self.line, message, self.found, self.expected, self.advice, self.column)
 
 
 def read_file(file: Path) -> str:
@@ -79,12 +97,34 @@ def load_yaml(text: str) -> Any:
     try:
         return reader.load(text)
     except ReaderError as error:
-        raise NotYaml(text.count("\n", 0, error.position) + 1, "a control character") from None
+        line, column = text.count("\n", 0, error.position) + 1, error.position - text.rfind("\n", 0, error.position)
+        raise NotYaml(line, "a control character", column=column) from None
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise NotYaml(mark.line + 1 if mark else 1, _words(error)) from None
+        raise _told(error, text) from None
     except (YAMLError, ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError):
         raise NotYaml(1, "unreadable") from None  # what the library trips over in odd text, without a word on where
+
+
+def _told(error: MarkedYAMLError, text: str) -> NotYaml:
+    """The library's error at the place of the mistake: what does not close is told where it opens."""
+    words, mark = _words(error), error.problem_mark or error.context_mark
+    if error.context_mark and "quoted scalar" in str(error.context) and "unexpected end" in words:
+        words, mark = "a quote that does not close", error.context_mark
+    elif error.context_mark and "but got '<stream end>'" in words:
+        words, mark = "a bracket that does not close", error.context_mark
+    if mark is None:
+        return NotYaml(1, words)
+    if words.startswith("mapping values") and _first_of_its_line(text, mark.line, mark.column):
+        words = TOO_DEEP
+    ours, advice = next((said for known, said in FAULTS.items() if known in words), ("", ""))
+    meant = error.note if isinstance(error, ComposerError) else ""
+    return NotYaml(mark.line + 1, ours or words, column=mark.column + 1, advice=meant or advice)
+
+
+def _first_of_its_line(text: str, line: int, column: int) -> bool:
+    """Whether the colon at a place follows the first word of its line: it is a key, and no part of a text."""
+    lines = text.splitlines()
+    return line < len(lines) and re.fullmatch(r"\s*[\w.-]+\s*", lines[line][:column]) is not None
 
 
 def _words(error: MarkedYAMLError) -> str:
@@ -92,7 +132,7 @@ def _words(error: MarkedYAMLError) -> str:
     words = str(error.problem or "unreadable").strip()
     if words.startswith("found duplicate key"):
         return words.partition(" with value")[0].removeprefix("found ")
-    return "an undefined alias" if "undefined alias" in words else words.removeprefix("found ")
+    return words.removeprefix("found ")
 
 
 class _Composer(Composer):
@@ -106,6 +146,8 @@ class _Composer(Composer):
     def compose_node(self, parent: Any, index: Any) -> Any:
         event = self.parser.peek_event()
         if isinstance(event, AliasEvent):
+            if event.anchor not in self.anchors:
+                raise _fault("an undefined alias", event, suggest(event.anchor, self.anchors, "*"))
             node = super().compose_node(parent, index)
             if id(node) not in self._sizes:
                 raise _fault("an alias inside of what it names", event)
@@ -153,5 +195,5 @@ class _Constructor(RoundTripConstructor):
 _Constructor.add_constructor("tag:yaml.org,2002:timestamp", _Constructor.timestamp)
 
 
-def _fault(words: str, event: Any) -> ComposerError:
-    return ComposerError(None, None, words, event.start_mark)
+def _fault(words: str, event: Any, advice: str = "") -> ComposerError:
+    return ComposerError(None, None, words, event.start_mark, note=advice)

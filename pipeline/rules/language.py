@@ -63,9 +63,10 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return next(iter(difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)), None)
 
 
-def suggest(word: str, known: Iterable[str]) -> str:
+def suggest(word: str, known: Iterable[str], mark: str = "") -> str:
+    """A question with the nearest name, written with the mark before it that such names have."""
     meant = nearest(word, known)
-    return f"did you mean {meant}?" if meant else ""
+    return f"did you mean {mark}{meant}?" if meant else ""
 
 
 def pieces(source: str) -> tuple[list[Piece], Fault | None]:

@@ -45,8 +45,7 @@ def _load_file(file: Path, vendor_names: Collection[str]) -> Rules:
     try:
         return load_text(read_file(file), str(file), vendor_names)
     except NotYaml as error:
-        problem = Problem(str(file), error.line, "the file cannot be read", error.found, error.expected)
-        return Rules(problems=(problem,))
+        return Rules(problems=(error.problem(str(file), "the file cannot be read"),))
 
 
 def load_text(text: str, file: str, vendor_names: Collection[str]) -> Rules:
@@ -54,7 +53,7 @@ def load_text(text: str, file: str, vendor_names: Collection[str]) -> Rules:
     try:
         document = load_yaml(text)
     except NotYaml as error:
-        return Rules(problems=(Problem(file, error.line, "not YAML", error.found, error.expected, error.advice),))
+        return Rules(problems=(error.problem(file, "not YAML"),))
     spots: dict[Where, Spot] = {(): Spot(1, 1)}
     return _read(_plain(document, (), spots), file, spots, vendor_names)
 

@@ -48,10 +48,13 @@ def run_tests(
             typer.echo(json.dumps(_json(suites, covered), ensure_ascii=False, indent=2))
         else:
             _print(suites, covered, cov or fail_under > 0)
+        none = _nothing_ran(suites, only)
+        if none:
+            typer.echo(f"calends: {none}", err=True)
         low = covered.percent < fail_under
         if low:
             typer.echo(f"coverage is {covered.percent:.0f} %, less than {fail_under:g} %", err=True)
-        return not low and not any(suite.problems or suite.failed for suite in suites)
+        return not (none or low) and not any(suite.problems or suite.failed for suite in suites)
 
     fine = once()
     if watch:
@@ -68,6 +71,14 @@ def _files(paths: Sequence[Path]) -> list[Path]:
             give_up(f"{path}: {words}; name one, or the folder of calends.yaml", USAGE)
         files += found
     return files
+
+
+def _nothing_ran(suites: Sequence[Suite], only: str) -> str:
+    """Why there is nothing to be green about; empty: a test ran, or problems say why none did."""
+    if any(suite.cases or suite.problems for suite in suites):
+        return ""
+    names = ", ".join(str(suite.file) for suite in suites)
+    return f"{names}: no test has {only!r} in its name" if only else f"{names}: there are no tests: write some under tests:"
 
 
 def _watch(files: Sequence[Path], once: Callable[[], object]) -> None:
@@ -94,7 +105,7 @@ def _print(suites: Sequence[Suite], covered: Coverage, cov: bool) -> None:
             f"coverage: {covered.matched} of {len(covered.rules)} rules, {covered.percent:.0f} % of the branches"
         )
     failed, total = sum(suite.failed for suite in suites), sum(len(suite.cases) for suite in suites)
-    if not total and any(suite.problems for suite in suites):
+    if not total:
         typer.echo("no test was run")
         return
     typer.echo(f"{total - failed} passed" + (f", {failed} failed" if failed else ""))
@@ -160,7 +171,7 @@ def _json(suites: Sequence[Suite], covered: Coverage) -> dict[str, object]:
         for r in covered.rules
     ]
     problems = [{"where": problem.where, "message": str(problem)} for suite in suites for problem in suite.problems]
-    ok = not problems and all(test["passed"] for test in tests)
+    ok = bool(tests) and not problems and all(test["passed"] for test in tests)
     coverage = {"percent": round(covered.percent, 1) if covered.rules else None, "rules": rules}
     return {"ok": ok, "tests": tests, "problems": problems, "coverage": coverage}
 

@@ -89,6 +89,19 @@ def test_what_cannot_be_read_covers_nothing(folder: Path, options: tuple[str, ..
     assert json.loads(CliRunner().invoke(app, ["test", str(folder), "--json"]).stdout)["coverage"]["percent"] is None
 
 
+@pytest.mark.parametrize(
+    ("options", "tests", "words"),
+    [(("-k", "zzzz"), True, "no test has 'zzzz' in its name"), ((), False, "there are no tests: write some under tests:")],
+)
+def test_no_test_at_all_is_not_green(folder: Path, options: tuple[str, ...], tests: bool, words: str) -> None:
+    text = SETTINGS % "Tea"
+    (folder / "calends.yaml").write_text(text if tests else text.partition("tests:")[0])
+    code, output = calends(str(folder), *options)
+
+    assert (code, output.splitlines()) == (1, ["no test was run", f"calends: {folder}/calends.yaml: {words}"])
+    assert json.loads(CliRunner().invoke(app, ["test", str(folder), "--json", *options]).stdout)["ok"] is False
+
+
 def test_a_folder_of_configurations_is_tested_whole_and_others_are_told(folder: Path, tmp_path: Path) -> None:
     (folder / "calends.yaml").rename(folder / "one.yaml")
     (folder / "two.yaml").write_text("destinations: {x: {vendor: nobody}}\nrules: []\n")

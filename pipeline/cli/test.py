@@ -78,7 +78,11 @@ def _nothing_ran(suites: Sequence[Suite], only: str) -> str:
     if any(suite.cases or suite.problems for suite in suites):
         return ""
     names = ", ".join(str(suite.file) for suite in suites)
-    return f"{names}: no test has {only!r} in its name" if only else f"{names}: there are no tests: write some under tests:"
+    return (
+        f"{names}: no test has {only!r} in its name"
+        if only
+        else f"{names}: there are no tests: write some under tests:"
+    )
 
 
 def _watch(files: Sequence[Path], once: Callable[[], object]) -> None:

@@ -14,13 +14,14 @@ from functools import partial
 from itertools import islice, permutations
 from typing import Any
 
+from msgspec import structs
+
 from pipeline.model.change import BASE, Change, Roster
 from pipeline.model.entry import Content
 from pipeline.model.event import DomainEvent, Undecodable, decode
 from pipeline.model.facts import Facts, Policy
 from pipeline.model.groups import hold, newest
 from pipeline.model.wanted import apply, end_of
-from pipeline.model.when import BadTime, parse_instant
 from pipeline.model.wire import Coordinates, Record, object_of
 from pipeline.rules.adapt import DestinationView, desired, problems_of
 from pipeline.rules.evaluate import RuleFailure, RuleSet
@@ -29,6 +30,8 @@ from pipeline.rules.requests import first_request
 from pipeline.rules.schema import Expect, ExpectedRequest, SourcedTest
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+LATEST = datetime.max.replace(tzinfo=UTC)
+"""When a given event is read: its own time is never later."""
 MAX_ORDERS = 5040
 """Those of seven events."""
 AT_DESTINATION = "destination"
@@ -140,12 +143,16 @@ def _orders(count: int, orders: str) -> Iterable[Sequence[int]]:
 
 
 def _events(test: SourcedTest, rules: RuleSet) -> tuple[list[DomainEvent], list[RuleFailure]]:
-    events, refused = [], []
+    """Each as old as its time says, else a second newer than the one that is listed before it."""
+    events, refused, next_at = [], [], START
     for index, given in enumerate(test.test.given):
         try:
-            events.append(_event(given, index, test, rules))
+            event = _event(given, index, test, rules, next_at)
         except Undecodable as error:
             refused.append(RuleFailure("", f"given[{index}]", error.reason_code, error.explanation))
+            continue
+        events.append(event)
+        next_at = event.record.timestamp + timedelta(seconds=1)
     return events, refused
 
 
@@ -222,22 +229,16 @@ def _request(expected: ExpectedRequest, told: str, request: Any) -> Iterator[Dif
             yield Difference(f"{name} in the request for {told}", _json(body.get(name)), _json(wanted))
 
 
-def _event(given: Mapping[str, Any], index: int, test: SourcedTest, rules: RuleSet) -> DomainEvent:
+def _event(given: Mapping[str, Any], index: int, test: SourcedTest, rules: RuleSet, otherwise: datetime) -> DomainEvent:
     """A given event as a record: `topic` names where it lies, else the first rule of the file that takes its type."""
     body = {name: value for name, value in given.items() if name != "topic"}
     if body.get("specversion") is None and "id" in body and "source" in body:
         body["specversion"] = "1.0"
-    topic = given.get("topic") or _topic(str(given.get("type")), test, rules)
-    at = Coordinates(str(topic), 0, index)
     value = json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
-    return decode(Record(at, None, value, (), _timestamp(body.get("time"), index)))
-
-
-def _timestamp(time: Any, index: int) -> datetime:
-    try:
-        return parse_instant(str(time))
-    except BadTime:
-        return START + timedelta(seconds=index)
+    event = decode(Record(Coordinates("-", 0, index), None, value, (), LATEST))
+    topic = given.get("topic") or _topic(event.type, test, rules)
+    written = replace(event.record, at=Coordinates(str(topic), 0, index), timestamp=event.time or otherwise)
+    return structs.replace(event, record=written)
 
 
 def _topic(kind: str, test: SourcedTest, rules: RuleSet) -> str:

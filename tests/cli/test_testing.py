@@ -91,7 +91,10 @@ def test_what_cannot_be_read_covers_nothing(folder: Path, options: tuple[str, ..
 
 @pytest.mark.parametrize(
     ("options", "tests", "words"),
-    [(("-k", "zzzz"), True, "no test has 'zzzz' in its name"), ((), False, "there are no tests: write some under tests:")],
+    [
+        (("-k", "zzzz"), True, "no test has 'zzzz' in its name"),
+        ((), False, "there are no tests: write some under tests:"),
+    ],
 )
 def test_no_test_at_all_is_not_green(folder: Path, options: tuple[str, ...], tests: bool, words: str) -> None:
     text = SETTINGS % "Tea"

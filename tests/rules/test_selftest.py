@@ -59,6 +59,14 @@ def test_every_order_is_tried_and_what_differs_in_all_is_told_once(real: Mapping
     ]
 
 
+def test_an_event_without_a_time_is_newer_than_the_one_listed_before_it(real: Mapping[str, DestinationView]) -> None:
+    later = DUE.replace('time: "2026-01-0%sT00:00:00Z", ', "") % 7
+    good = "[{to: real, key: K, entry: {title: Due 7}}]"
+
+    assert differences(f"- given: [{DUE % (5, 5)}, {later}]\n  expect: {good}", real) == []
+    assert differences(f"- given: [{DUE % (5, 5)}, {later}, {{type: gone, data: {{n: K}}}}]\n  expect: {good}", real)
+
+
 def test_a_request_is_compared_field_by_field(real: Mapping[str, DestinationView]) -> None:
     expected = "{method: POST, path: /apiv2/event, body: {name: Due 5, reference: other}}"
     found = differences(f"- given: [{DUE % (1, 5)}]\n  expect: [{{to: real, key: K, request: {expected}}}]", real)

@@ -15,6 +15,7 @@ from pipeline.rules.adapt import NOTHING, DestinationView
 from pipeline.rules.compiled import CompiledRule, CompiledSend, has_template
 from pipeline.rules.evaluate import RuleSet, compile_rules
 from pipeline.rules.filters import kind as kind_of
+from pipeline.rules.futile import futile
 from pipeline.rules.language import suggest
 from pipeline.rules.masking import shown
 from pipeline.rules.overlap import twice
@@ -52,6 +53,7 @@ def _rule(sourced: Sourced, rule: CompiledRule, destinations: Mapping[str, Desti
     yield from _empty(sourced)
     yield from _types(sourced, rule)
     yield from problems_of_paths(sourced, rule)
+    yield from futile(sourced, rule)
     yield from _literal(sourced, ("sequence",), rule.sequence, slots.order)
     for index, link in enumerate(rule.links):
         yield from _literal(sourced, ("link", index, "subscriber"), link.subscriber, slots.name, told=False)

@@ -57,7 +57,7 @@ def _path(words: list[tuple[str, str]], at: int) -> Path:
 
 def problems_of_paths(sourced: Sourced, rule: CompiledRule) -> Iterator[Problem]:
     """Each path that a rule's schema does not know; and `item` where there is none."""
-    for at, template, each in _templates(rule):
+    for at, template, each in templates(rule):
         for path in paths(template.source):
             if path.parts[0] == "item" and each is None:
                 expected = "data, or event"
@@ -96,7 +96,7 @@ def _unknown(sourced: Sourced, rule: CompiledRule, at: Where, template: Template
             yield sourced.problem(at, f"{path} may be null, which does not print", "null", "a value", advice)
 
 
-def _templates(rule: CompiledRule) -> Iterator[tuple[Where, Template, Template | None]]:
+def templates(rule: CompiledRule) -> Iterator[tuple[Where, Template, Template | None]]:
     """Each template with its place, and the list that its `item` is of."""
     for name, node in (("when", rule.when), ("sequence", rule.sequence)):
         yield from ((at, template, None) for at, template in _of(node, (name,)))

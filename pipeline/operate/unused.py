@@ -11,13 +11,14 @@ from pipeline.operate.check import Report
 from pipeline.operate.reading import Source, Unreadable, read
 from pipeline.rules.compiled import is_topic, topic_of
 from pipeline.rules.language import suggest
+from pipeline.rules.misread import foreign
 from pipeline.rules.problem import Problem
 from pipeline.rules.schema import Rules, Sourced
 from pipeline.settings import Settings
 
 
 def warnings_of(report: Report) -> tuple[Problem, ...]:
-    """Destinations, accounts and layers that no rule uses, and rules that no event can reach."""
+    """Destinations, accounts and layers that no rule uses, rules that no event can reach, texts that seem templates."""
     if report.settings is None:
         return ()
     try:
@@ -25,7 +26,7 @@ def warnings_of(report: Report) -> tuple[Problem, ...]:
     except Unreadable:
         return ()
     found = [*_unused(report.settings, report.rules, source), *_unread(report.settings, report.rules)]
-    return tuple(sorted([*found, *_untested(report.rules)]))
+    return tuple(sorted([*found, *_untested(report.rules), *foreign(report.rules)]))
 
 
 def _unused(settings: Settings, rules: Rules, source: Source) -> Iterator[Problem]:

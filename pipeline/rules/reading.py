@@ -20,6 +20,7 @@ from pipeline.model.wire import levels
 from pipeline.rules.documents import NotYaml, load_yaml, read_file
 from pipeline.rules.language import nearest, suggest
 from pipeline.rules.masking import shown
+from pipeline.rules.misread import cut_off
 from pipeline.rules.problem import Problem, Spot, Where, spot_of
 from pipeline.rules.schema import SHAPES, Rule, Rules, S, Sourced, SourcedTest, Test, listed
 
@@ -55,7 +56,9 @@ def load_text(text: str, file: str, vendor_names: Collection[str]) -> Rules:
     except NotYaml as error:
         return Rules(problems=(error.problem(file, "not YAML"),))
     spots: dict[Where, Spot] = {(): Spot(1, 1)}
-    return _read(_plain(document, (), spots), file, spots, vendor_names)
+    parsed = _plain(document, (), spots)
+    loaded = _read(parsed, file, spots, vendor_names)
+    return loaded + Rules(problems=tuple(cut_off(parsed, spots, text, file)))
 
 
 def load_inline(rules: Sequence[Any], file: str, line: int, vendor_names: Collection[str]) -> Rules:

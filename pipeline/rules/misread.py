@@ -1,0 +1,63 @@
+"""Texts that were meant as templates and are none: braces that YAML takes for a comment, or of another language."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pipeline.rules.language import pieces
+from pipeline.rules.masking import shown
+from pipeline.rules.problem import Problem, Spot, Where
+from pipeline.rules.schema import Rules, Sourced
+
+_COMMENT = r"\s+#[^\s\"']*\{\{"
+_FOREIGN = re.compile(
+    r"(?<!\{)(?:\$\{|\{)\s*(?P<braced>(?:data|event|item)(?:\.\w+|\[[^\]{}]*\])+)[^{}]*\}(?!\})"
+    r"|\$(?P<bare>(?:data|event|item)(?:\.\w+)+)"
+)
+
+
+def cut_off(parsed: Any, spots: Mapping[Where, Spot], text: str, file: str) -> Iterator[Problem]:
+    """Values of which YAML takes the rest for a comment, with a template in it: `Invoice #{{ data.n }}`."""
+    lines = text.split("\n")
+    for at, value in _scalars(parsed, ()):
+        spot = spots.get(at)
+        line = lines[spot.line - 1] if spot is not None and spot.line <= len(lines) else ""
+        before = re.escape(value) if isinstance(value, str) else ":" if value is None else None
+        if spot is not None and before is not None and re.search(before + _COMMENT, line):
+            expected, advice = "a text in quotes", 'put quotes around it: "… #{{ … }}"'
+            yield Problem.at(file, spot, "YAML takes this template for a comment", "#{{ … }}", expected, advice)
+
+
+def _scalars(node: Any, at: Where) -> Iterator[tuple[Where, Any]]:
+    if isinstance(node, Mapping):
+        for name, value in node.items():
+            yield from _scalars(value, (*at, name))
+    elif isinstance(node, Sequence) and not isinstance(node, str):
+        for index, value in enumerate(node):
+            yield from _scalars(value, (*at, index))
+    else:
+        yield at, node
+
+
+def foreign(rules: Rules) -> Iterator[Problem]:
+    """What is a template elsewhere, `${data.n}` or `{ data.n }`: here it goes into calendars as it stands."""
+    for sourced in rules.rules:
+        yield from (_told(sourced, at, match) for at, text in _texts(sourced) for match in _FOREIGN.finditer(text))
+
+
+def _texts(sourced: Sourced) -> Iterator[tuple[Where, str]]:
+    """What is text in each value, also beside templates."""
+    for index, send in enumerate(sourced.rule.send):
+        place: Where = ("send", index)
+        said = {"key": send.key, "group": send.group, "subscriber": send.subscriber, "identity": send.identity}
+        entry = send.entry.said() if send.entry else {}
+        for at, value in _scalars({**said, "entry": entry, **send.own}, place):
+            if isinstance(value, str):
+                yield from ((at, piece.text) for piece in pieces(value)[0] if piece.kind == "text")
+
+
+def _told(sourced: Sourced, at: Where, match: re.Match[str]) -> Problem:
+    message, found = "this is no template: it is sent as it stands", shown(match[0])
+    return sourced.problem(at, message, found, "", f"write {{{{ {match['braced'] or match['bare']} }}}}")

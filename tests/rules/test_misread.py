@@ -1,0 +1,81 @@
+"""Texts that only look like templates, and those that are right."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.rules.misread import foreign
+from pipeline.rules.reading import load_text
+
+RULE = """rules:
+  - name: r
+    from: [t]
+    send:
+      to: [d]
+      key: {key}
+      entry: {{title: x, description: {text}, alerts: [1d]}}
+      ecal: {{objective: {text}}}
+"""
+
+
+def told(text: str, key: str = "k") -> list[tuple[int, str]]:
+    rules = load_text(RULE.format(text=text, key=key), "r.yaml", ("ecal",))
+    assert [problem.message for problem in rules.problems] == []
+    return [(problem.line, problem.suggestion) for problem in foreign(rules)]
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("'${data.n} due'", "data.n"),
+        ("'{{ data.a }} ${ data.n }'", "data.n"),
+        ("$data.n", "data.n"),
+        ("'{ data.n }'", "data.n"),
+        ("'{event.time}'", "event.time"),
+        ("'{data[0].n | upper}'", "data[0].n"),
+    ],
+)
+def test_braces_of_another_language_are_told_wherever_they_stand(text: str, meant: str) -> None:
+    assert told(text) == [(7, f"write {{{{ {meant} }}}}"), (8, f"write {{{{ {meant} }}}}")]
+
+
+def test_so_are_those_of_a_key() -> None:
+    assert told("x", "A-${data.n}") == [(6, "write {{ data.n }}")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "'{{ data.n }}'",
+        "'{{data.n}}'",
+        "'{% if data.n %}{{ data.n }}{% endif %}'",
+        "'costs $5 {or so}'",
+        "'${HOME}'",
+        "'{data}'",
+        "'our data.base'",
+        "\"{{ '{data.n}' }}\"",
+        "'$database.x'",
+    ],
+)
+def test_other_texts_are_left_alone(text: str) -> None:
+    assert told(text) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'title: "Invoice #{{ data.n }}"  # the number',
+        "title: Invoice  # was {{ data.n }}",
+        "title: Invoice  # {{ data.n }} later",
+        "title: Invoice",
+        "title: 'a' # \"{{ data.n }}\"",
+        "# title: Invoice #{{ data.n }}",
+        "title: |\n            Invoice #{{ data.n }}",
+        "title: >-\n            a\n            b #{{ data.n }}",
+    ],
+)
+def test_comments_and_whole_texts_are_right(line: str) -> None:
+    above = "rules:\n  - name: r\n    from: [t]\n    send:\n      to: d\n      entry:\n"
+    text = f"{above}          busy: true\n          {line}\n"
+
+    assert load_text(text, "r.yaml", ()).problems == ()

@@ -85,9 +85,8 @@ class Spill:
         self._connection.execute(_UPSERT_ROSTER, row)
 
     def flush(self) -> None:
-        rows = [
-            (*slot, version, _document(change)) for slot, (version, change) in sorted(self._rows.items(), key=_slot)
-        ]
+        ordered = sorted(self._rows.items(), key=_slot)
+        rows = ((*slot, version, _document(change)) for slot, (version, change) in ordered)
         self._connection.execute("begin")
         self._connection.executemany(_UPSERT, rows)
         self._connection.execute("commit")

@@ -104,7 +104,10 @@ def _run(folder: Path, bootstrap: str, topic: str, count: int) -> Run:
     before, begun = _children(), time.monotonic()
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | {"NO_COLOR": "1"}) as process:
         memory = _Memory(process.pid)
-        said = json.loads(process.communicate()[0])
+        answer = process.communicate()[0]
+    if process.returncode != 0:
+        sys.exit(f"calends diff ended with {process.returncode}")
+    said = json.loads(answer)
     us = (_children() - before) / count * 1e6
     most = memory.most() / 1e6
     good = said["records"] == count and us <= TARGET
@@ -144,12 +147,12 @@ class _Memory:
 
     def _look(self, process: psutil.Process) -> None:
         while process.is_running():
+            time.sleep(0.05)
             try:
                 family = [process.pid, *(one.pid for one in process.children(recursive=True))]
                 self._peaks |= {pid: _peak(pid) for pid in family}
             except (psutil.NoSuchProcess, OSError, StopIteration):
                 continue
-            time.sleep(0.1)
 
     def most(self) -> int:
         """Bytes."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.burst import Burst
 from pipeline.dead_letters import keep, of_record
 from pipeline.ledger import DataRefused, Ledger, LedgerUnavailable, LedgerWentBack, Message
 from pipeline.model.change import Change, Link, Roster
@@ -18,7 +19,7 @@ from pipeline.model.wire import Record
 from pipeline.registry import Registry, RegistryAway
 from pipeline.rules.evaluate import RuleSet
 from pipeline.starting import Known, Missing, behind, start
-from pipeline.stream import Consumer, StreamError, after
+from pipeline.stream import Consumer, StreamError
 from pipeline.telemetry import Telemetry
 from pipeline.threads import InThreads
 
@@ -26,17 +27,8 @@ Partition = tuple[str, int]
 
 LOOK_BACK_EVERY = 1.0
 """Seconds."""
-BATCH = 500
-"""Records in one transaction, at most: others wait for the rows that it has locked."""
-BURST_BATCH = 5000
-"""The same while lanes wait anyway: the more of them are of one entry, the fewer rows are written."""
-BURST = 1.0
-"""Seconds after a quiet time for which lanes with a quota wait while more comes: what is wanted may be superseded by
-it, and a call for it be wasted. They come at the cost of what the quota allows in that time."""
-QUIET_MS = 200
-"""Without a record: a quiet time."""
-MORE_MS = 50
-"""Without a record in a burst: its end."""
+CHANGES = 5000
+"""In one transaction, or those of one record more: a record may come to a thousand, and all are held at once."""
 SLICE = 50
 """Records that are read before others get their turn: calls must leave on time."""
 
@@ -75,16 +67,12 @@ class Intake:
     """What this worker knows to be in the ledger of the partitions that it reads."""
     monotonic: Callable[[], float] = time.monotonic
     _looked_at: float = 0.0
-    _busy_since: float | None = None
-    """When the first batch came after a quiet time; None: it is quiet."""
-    _more: bool = False
-    """Whether more is to be expected after the last batch."""
+    _burst: Burst = field(default_factory=Burst)
     _woken_later: set[str] = field(default_factory=set)
 
     def in_burst(self) -> bool:
-        """Whether more is being read at this moment, and has been for a short while only."""
-        since = self._busy_since
-        return self._more and since is not None and self.monotonic() - since < BURST
+        """Whether calls are not worth their quota yet: what is wanted is being superseded at this moment."""
+        return self._burst.resting(self.monotonic())
 
     async def assigned(self, partitions: list[Partition]) -> dict[Partition, int]:
         """Where to seek to. Raises LedgerLost where that cannot be told."""
@@ -130,9 +118,7 @@ class Intake:
         while not stopping.is_set():
             self.waiting = False
             try:
-                resting = self.in_burst()
-                size = BURST_BATCH if resting or self._busy_since is None else BATCH
-                records = await self.consumer.batch(size, MORE_MS if resting else QUIET_MS)
+                records = await self.consumer.batch(*self._burst.asks_for(self.monotonic()))
             except LedgerUnavailable as error:
                 self.telemetry.waiting_for("ledger", str(error))
                 await asyncio.sleep(1.0)
@@ -142,11 +128,12 @@ class Intake:
                 await asyncio.sleep(1.0)
                 continue
             self.ready = True
+            self._burst.came(len(records), self.monotonic())
             if records:
                 await self._take(records, stopping)
             else:
-                self._came_nothing(resting)
                 await self._look_back()
+            self._wake_lanes()
 
     async def lag(self) -> dict[str, int]:
         """Topic → records of this worker's partitions that are not in the ledger yet. Raises StreamError."""
@@ -174,30 +161,40 @@ class Intake:
         self.consumer.place_again()
 
     async def _take(self, records: Sequence[Record], stopping: asyncio.Event) -> None:
-        started = self.monotonic()
-        self._came(started)
         records = await self._opened(records, stopping)
-        if stopping.is_set():
-            return
+        while records and not stopping.is_set():
+            started = self.monotonic()
+            batch, n = await self._read_some(records)
+            if not await self._kept(records[:n], batch, stopping):
+                return
+            self.telemetry.intake_batch(n, self.monotonic() - started)
+            assert self.consumer is not None
+            await self.consumer.commit(batch.next_offsets)
+            records = records[n:]
+
+    async def _read_some(self, records: Sequence[Record]) -> tuple[Batch, int]:
+        """The first records, as many as one transaction takes, and how many they are; others get their turns."""
         batch = Batch()
-        for start_at in range(0, len(records), SLICE):
-            self.read(records[start_at : start_at + SLICE], batch)
-            await asyncio.sleep(0)
+        for n, record in enumerate(records, 1):
+            self.read(record, batch)
+            if len(batch.changes) >= CHANGES:
+                return batch, n
+            if n % SLICE == 0:
+                await asyncio.sleep(0)
+        return batch, len(records)
+
+    async def _kept(self, records: Sequence[Record], batch: Batch, stopping: asyncio.Event) -> bool:
+        """Whether the ledger has it; waits while it is away."""
         while not stopping.is_set():
             try:
                 await self._write(records, batch)
-                break
+                return True
             except LedgerWentBack:
                 self._again()
-                return
+                return False
             except LedgerUnavailable as error:
                 await self._wait_for("ledger", str(error))
-        else:
-            return
-        self.telemetry.intake_batch(len(records), self.monotonic() - started)
-        assert self.consumer is not None
-        self._went_in(more=len(records) > SLICE or self.consumer.more_after(batch.next_offsets))
-        await self.consumer.commit(batch.next_offsets)
+        return False
 
     async def _opened(self, records: Sequence[Record], stopping: asyncio.Event) -> Sequence[Record]:
         """Waits for a registry that is away: it is no record's fault. Until `stopping`; then they come again."""
@@ -246,40 +243,33 @@ class Intake:
                 return
             middle = len(records) // 2
             for part in (records[:middle], records[middle:]):
-                await self._write(part, self.read(part, Batch()))
+                await self._write_anew(part)
             return
         self._tell(batch, applied.stale)
         for destination, n in applied.saved.items():
             self.telemetry.calls_saved(destination, n)
         self._woken_later |= applied.ready
 
-    def _came_nothing(self, in_burst: bool) -> None:
-        """The end of a burst; if it was none, a quiet time, after which there may be another."""
-        if not in_burst:
-            self._busy_since = None
-        self._went_in(more=False)
+    async def _write_anew(self, records: Sequence[Record]) -> None:
+        while records:
+            batch, n = await self._read_some(records)
+            await self._write(records[:n], batch)
+            records = records[n:]
 
-    def _came(self, now: float) -> None:
-        if self._busy_since is None:
-            self._busy_since = now
-
-    def _went_in(self, more: bool) -> None:
-        """Wakes the lanes as soon as they may go on."""
-        self._more = more
-        if not self.in_burst():
+    def _wake_lanes(self) -> None:
+        """As soon as they may go on."""
+        if self._woken_later and not self.in_burst():
             self.wake(self._woken_later)
             self._woken_later = set()
 
-    def read(self, records: Sequence[Record], batch: Batch) -> Batch:
+    def read(self, record: Record, batch: Batch) -> None:
         """Decodes and runs the rules, into the batch; what fails is a dead letter by itself."""
-        for record in records:
-            if self.telemetry.spans.tracing is None:
+        if self.telemetry.spans.tracing is None:
+            self._read(record, batch)
+        else:
+            with self.telemetry.spans.record(record.at, traceparent(record.headers)):
                 self._read(record, batch)
-            else:
-                with self.telemetry.spans.record(record.at, traceparent(record.headers)):
-                    self._read(record, batch)
-        batch.next_offsets |= after(records)
-        return batch
+        batch.next_offsets[record.at.topic, record.at.partition] = record.at.offset + 1
 
     def _read(self, record: Record, batch: Batch) -> None:
         try:

@@ -150,7 +150,7 @@ class Lane:
 
     def _called(self, call: asyncio.Task[None]) -> None:
         self._calls.discard(call)
-        self._rate.add()
+        self._rate.add(time.monotonic())
         if self._full:
             self.work.set()
 

@@ -24,6 +24,8 @@ MOMENT = 0.02
 """Seconds: over less a rate says nothing."""
 OF_LATE = 0.2
 """Seconds after which what was before no longer counts."""
+SILENT = 1.0
+"""Seconds without an end of any call after which the vendor is taken to be slow."""
 
 
 class Pace:
@@ -42,22 +44,27 @@ class Pace:
 
 @dataclass(slots=True)
 class Rate:
-    """Calls a second, of late. A time in which none was under way says nothing: what was known before stays."""
+    """Calls that ended a second, of late, while any were under way: a quiet time says nothing of the vendor."""
 
     since: float
+    """From when on what has ended since is counted."""
     done: int = 0
+    last: float = 0.0
+    """When the last one ended."""
     value: float = 0.0
 
-    def add(self) -> None:
-        self.done += 1
+    def add(self, now: float) -> None:
+        self.done, self.last = self.done + 1, now
 
     def at(self, now: float, busy: bool) -> float:
-        elapsed = now - self.since
-        if not busy and not self.done:
-            self.since = now
-        elif elapsed >= MOMENT:
+        """`busy`: whether calls are under way. That none has ended yet says something only after a second."""
+        end = now if busy else self.last
+        elapsed = end - self.since
+        if elapsed >= (MOMENT if self.done else SILENT):
             weight = min(1.0, elapsed / OF_LATE)
             self.value += weight * (self.done / elapsed - self.value)
+            self.since, self.done = now, 0
+        if not busy:
             self.since, self.done = now, 0
         return self.value
 

@@ -41,7 +41,7 @@ def known_destination(settings: Settings, destination: str) -> None:
 def with_credential(settings: Settings, destination: str) -> None:
     """All parts of the credential are there."""
     account, vendor = settings.account_of(destination)[1], settings.vendor_of(destination)
-    there = credential_of(account).values
-    missing = [secret.name for secret in vendor.secrets if secret.required and not there.get(secret.name)]
+    values = credential_of(account).values
+    missing = [secret.name for secret in vendor.secrets if secret.required and not values.get(secret.name)]
     if missing:
         give_up(f"{destination}: {', '.join(missing)} is not there: calends check says where it is looked for")

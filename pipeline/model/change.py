@@ -33,8 +33,8 @@ class Version(NamedTuple):
 Kind = Literal["upsert", "cancel", "delete"]
 
 
-class Asked(msgspec.Struct, frozen=True):
-    """What every change says, and in this order."""
+class Addressed(msgspec.Struct, frozen=True):
+    """What every change says, and in this order: passed by name, they would make up most of a change's cost."""
 
     destination: str
     key: str
@@ -43,7 +43,7 @@ class Asked(msgspec.Struct, frozen=True):
     rule: str
 
 
-class Change(Asked, frozen=True, kw_only=True):
+class Change(Addressed, frozen=True, kw_only=True):
     """What one rule asks of one entry at one destination.
 
     All else by name: one field more must never take the place of another, as a group once did of the content.
@@ -73,6 +73,10 @@ class Change(Asked, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         """Names nobody and quotes nothing."""
         return f"Change({self.destination!r}, {self.key!r}, {self.kind!r}, {self.rule!r}, layer={self.layer!r})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """A struct would show all its fields there."""
+        return []
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,10 @@ class DomainEvent(msgspec.Struct, frozen=True):
         """Names nobody and quotes nothing: only which event it is."""
         return f"DomainEvent({self.id!r}, {self.source!r}, {self.type!r}, record={self.record!r})"
 
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """A struct would show all its fields there."""
+        return []
+
 
 def decode(record: Record) -> DomainEvent:
     """The event of a record; raises `Undecodable`."""

@@ -121,6 +121,10 @@ class Facts(msgspec.Struct, frozen=True):
         """Names nobody and quotes nothing: only where it stands."""
         return f"Facts({self.destination!r}, state={self.state!r}, epoch={self.epoch}, attempts={self.attempts})"
 
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """A struct would show all its fields there."""
+        return []
+
     @property
     def wanted_hash(self) -> str:
         """What should be there: a change that must not create an entry wants nothing where nothing ever was."""

@@ -96,6 +96,8 @@ def zone_problems(content: Content, known: Callable[[str], bool] = is_zone) -> l
 
 def resolve(local: datetime, zone: str) -> datetime:
     """The instant of a local time: one that a clock change skips is an error, a doubled one is the first."""
+    if local.tzinfo is not None:
+        raise BadTime("a local time has no offset")
     aware = _within(local, zone_named(zone))
     if aware.astimezone(UTC).astimezone(aware.tzinfo) != aware:  # of one zone: as local times
         raise BadTime("the clocks skip this local time in its time zone")

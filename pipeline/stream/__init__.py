@@ -40,7 +40,7 @@ from pipeline.stream.connection import (
     until_started,
 )
 
-__all__ = ["Bounds", "Consumer", "KafkaConfig", "Offsets", "Partition", "Producer", "StreamError", "after", "record_of"]
+__all__ = ["Bounds", "Consumer", "KafkaConfig", "Offsets", "Partition", "Producer", "StreamError", "record_of"]
 
 Offsets = Mapping[Partition, int]
 OnAssigned = Callable[[list[Partition]], Awaitable[Offsets]]
@@ -51,12 +51,6 @@ QUIET_AFTER = 20.0
 STALLED_AFTER = 60.0
 UNPOLLED_AFTER = 240.0
 MAX_REQUEST_BYTES = 100 * 1024 * 1024
-BATCH_BYTES = 16 * 1024 * 1024
-"""What has come is enough for one batch, however few records it is."""
-GATHERED_AFTER = 0.5
-"""Seconds after which a batch waits for no more."""
-MORE_TIMEOUT_MS = 50
-"""For what is known to be there and is on its way."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -100,8 +94,7 @@ class Consumer:
             self._subscribe(self._client)
 
     async def batch(self, max_records: int = 500, timeout_ms: int = 1000) -> list[Record]:
-        """What came, in order within each partition; empty after `timeout_ms`, and where a rebalance intervened. Where
-        more is known to lie there, it is waited for.
+        """What came, in order within each partition; empty after `timeout_ms`, and where a rebalance intervened.
 
         What `on_assigned` raises comes out here, again at each call until it succeeds.
         """
@@ -109,26 +102,6 @@ class Consumer:
         if self._placed != self.generation and not await self._place():
             return []
         generation = self.generation
-        records = await self._poll(max_records, timeout_ms)
-        while 0 < len(records) < max_records and self._is_worth_waiting(records):
-            more = await self._poll(max_records - len(records), MORE_TIMEOUT_MS)
-            if not more:
-                break
-            records += more
-        if generation != self.generation:  # the seek that follows brings them again
-            return []
-        if records:
-            self._moved_at = self._monotonic()
-        else:
-            await self._watch()
-        return records
-
-    def _is_worth_waiting(self, records: Sequence[Record]) -> bool:
-        waited = self._monotonic() - self._polled_at > GATHERED_AFTER
-        size = sum(len(record.value or b"") for record in records)
-        return not waited and size < BATCH_BYTES and self.more_after(after(records))
-
-    async def _poll(self, max_records: int, timeout_ms: int) -> list[Record]:
         try:
             polled = await self._client.getmany(timeout_ms=timeout_ms, max_records=max_records)
         except KafkaError as error:
@@ -137,7 +110,14 @@ class Consumer:
             self._telemetry.waiting_for("kafka", type(error).__name__)
             await asyncio.sleep(START_WAITS[0])
             return []
-        return [record_of(message) for messages in polled.values() for message in messages]
+        if generation != self.generation:  # the seek that follows brings them again
+            return []
+        records = [record_of(message) for messages in polled.values() for message in messages]
+        if records:
+            self._moved_at = self._monotonic()
+        else:
+            await self._watch()
+        return records
 
     def place_again(self) -> None:
         """The next batch begins where the ledger is."""
@@ -145,12 +125,6 @@ class Consumer:
 
     def assigned(self) -> list[Partition]:
         return sorted((part.topic, part.partition) for part in self._client.assignment()) if self._client else []
-
-    def more_after(self, next_offsets: Offsets) -> bool:
-        """Whether, as far as is known, more lies in those of these partitions that are still assigned."""
-        here = [TopicPartition(*part) for part in self.assigned() if part in next_offsets]
-        ends = ((self._client.highwater(part), next_offsets[part.topic, part.partition]) for part in here)
-        return any(end is not None and end > offset for end, offset in ends)
 
     def topics(self) -> frozenset[str]:
         """Those that the group reads, whichever member does."""
@@ -319,11 +293,6 @@ def record_of(message: Any) -> Record:
         headers=tuple([(name, value or b"") for name, value in message.headers]),
         timestamp=_instant(message.timestamp),
     )
-
-
-def after(records: Iterable[Record]) -> dict[Partition, int]:
-    """Partition → the offset at which reading goes on after these, which are in order within each."""
-    return {(record.at.topic, record.at.partition): record.at.offset + 1 for record in records}
 
 
 def _instant(milliseconds: int | None) -> datetime:

@@ -106,9 +106,6 @@ class Topic:
             self.stopping.set()
         return given
 
-    def more_after(self, next_offsets: object) -> bool:
-        return bool(self.records)
-
     async def commit(self, next_offsets: object) -> bool:
         return True
 
@@ -257,6 +254,24 @@ def test_what_a_vendor_trips_over_is_that_records_dead_letter(on_sqlite: Desk) -
     on_sqlite.ledger.policies = {**on_sqlite.ledger.policies, "ecal": before}
     assert [dict(letter.headers)["calends-reason"] for letter in letters] == [b"refused_by_ledger"]
     on_sqlite.watch.log.truncate(0)  # it says that the loop failed, as it should
+
+
+def test_a_batch_that_comes_to_many_changes_is_taken_in_several_transactions(
+    on_sqlite: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One record may come to a thousand: what a poll brings must not be held in memory, nor locked, all at once."""
+    sizes: list[int] = []
+
+    def take(ledger: Ledger, changes: Sequence[Any], *others: Any) -> Any:
+        sizes.append(len(changes))
+        return before(ledger, changes, *others)
+
+    before = Ledger.take
+    monkeypatch.setattr(Ledger, "take", take)
+    monkeypatch.setattr("pipeline.intake.CHANGES", 3)
+    on_sqlite.take([record(written({**GOOD, "id": f"many-{n}"})) for n in range(5)])
+    assert len(sizes) > 2
+    assert max(sizes) <= 2 + 4  # what one record more comes to
 
 
 @given(strange=st.lists(RECORDS, min_size=1, max_size=2), headers=HEADERS)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.pretty import pretty_repr
 
 from pipeline.model.change import Change, Version, merge
 from pipeline.model.wire import Coordinates
@@ -68,4 +69,4 @@ def test_what_a_change_says_is_said_by_name() -> None:
 def test_nothing_personal_in_a_repr() -> None:
     version, content = Version.of(1, Coordinates("t", 0, 1), 1), {"title": "secret"}
     change = Change("d", "k", "upsert", version, "rule", content=content, subscriber="secret", identity="secret")
-    assert "secret" not in repr(change)
+    assert "secret" not in repr(change) + pretty_repr(change)

@@ -149,20 +149,6 @@ async def test_after_a_batch_that_cannot_be_read_it_goes_back_to_where_the_ledge
     await consumer.stop()
 
 
-async def test_what_more_is_known_to_come_is_known_of_the_partitions_held(
-    config: KafkaConfig, producer: Producer
-) -> None:
-    (topic,) = config.topics
-    await producer.send(topic, b"same", b"0")
-    await producer.send(topic, b"same", b"1")
-    consumer = Consumer(config, Ledger(), Events())
-    await consumer.start()
-    partition = (await read(consumer, 2))[0].at.partition
-    came = [consumer.more_after({(topic, partition): offset}) for offset in (1, 2)]
-    assert (came, consumer.more_after({("gone in a rebalance", 0): 0})) == ([True, False], False)
-    await consumer.stop()
-
-
 async def test_an_offset_for_a_partition_not_held_is_not_committed(config: KafkaConfig, producer: Producer) -> None:
     await producer.send(config.topics[0], None, b"x")
     consumer = Consumer(config, Ledger(), Events())

@@ -22,6 +22,8 @@ from pipeline.vendors import vendors
 
 Path = tuple[str, ...]
 PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+NOT_IN_A_GLOB = re.compile(r"[\\+^$|(){}\[\]*\s]")
+"""What `on:` does not take for itself: any one character stands for it."""
 HOLDS = {
     "title": ("title", "name", "subject", "summary", "service", "label"),
     "description": ("description", "text", "body", "note", "details"),
@@ -134,11 +136,12 @@ FITS: Mapping[str, Callable[[Any], bool]] = {
 
 def _rule(made: Sketch, topic: str) -> Iterator[str]:
     view, expression = made.view, made.view.expression()
-    yield f"# A first rule for {made.event.type}, made from a sample. Change what does not fit, then: calends test"
+    kind = _text(made.event.type)
+    yield f"# A first rule for {kind}, made from a sample. Change what does not fit, then: calends test"
     yield "rules:"
     yield f"  - name: {made.name}"
     yield f"    from: [{_text(topic)}]  # the topics that may say this; anybody can write a type"
-    yield f"    on: {_text(made.event.type)}"
+    yield f"    on: {_text(NOT_IN_A_GLOB.sub('?', made.event.type))}"
     yield '    # when: "{{ data.amount > 0 }}"  # true or false; without it, always'
     yield "    send:"
     yield f"      - to: [{view.name}]  # destinations of the settings"

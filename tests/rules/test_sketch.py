@@ -36,7 +36,10 @@ def view(vendor: str) -> DestinationView:
 
 
 def problems(data: Any, vendor: str, kind: str = "com.acme.thing.made") -> list[str]:
-    body = {"type": kind, "time": "2026-11-01T00:00:00Z", "data": data}
+    return problems_of({"type": kind, "time": "2026-11-01T00:00:00Z", "data": data}, vendor)
+
+
+def problems_of(body: dict[str, Any], vendor: str) -> list[str]:
     event = decode(Record(Coordinates("t", 0, 0), None, json.dumps(body).encode(), (), NOW))
     text = sketch(event, body, "acme.things", view(vendor))
     loaded = load_text(text, "new.yaml", vendors())
@@ -48,6 +51,19 @@ def problems(data: Any, vendor: str, kind: str = "com.acme.thing.made") -> list[
 @pytest.mark.parametrize("data", SAMPLES)
 def test_the_rule_of_a_sample_is_fine(data: Any, vendor: str) -> None:
     assert problems(data, vendor) == []
+
+
+@pytest.mark.parametrize("kind", ["a*b [x]", "a.+?", "(a|b)$\\", "two\nlines", "a: b # c", "[!a]", "é"])
+def test_the_rule_of_any_type_is_fine(kind: str) -> None:
+    assert problems(SAMPLES[0], "ecal", kind) == []
+
+
+@pytest.mark.parametrize("framed", [False, True])
+def test_the_rule_of_a_change_event_of_debezium_is_fine(framed: bool) -> None:
+    source = {"connector": "postgresql", "name": "shop", "ts_ms": 1763640000000, "schema": "public", "table": "teas"}
+    change = {"before": None, "after": {"id": 7, "title": "Tea", "at": "2026-12-24T09:00"}, "op": "c", "source": source}
+
+    assert problems_of({"schema": {"type": "struct"}, "payload": change} if framed else change, "ecal") == []
 
 
 NAMES = st.sampled_from(["title", "id", "start", "ends_at", "zone", "customer", "place", "x y", "note", "until"])

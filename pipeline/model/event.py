@@ -33,6 +33,14 @@ MAX_INTEGER = 1 << 64
 FUTURE = timedelta(minutes=5)
 TOMBSTONE = "calends.tombstone"
 REQUIRED = ("id", "source", "type", "specversion")
+# fmt: off
+REASONS = frozenset({
+    "attribute_too_long", "attribute_type", "base64", "characters", "content_type", "encoding", "future_time",
+    "headers_too_large", "json", "key_too_large", "missing_attribute", "no_type", "not_an_object", "number",
+    "specversion", "time", "too_deep", "too_large", "two_data",
+})
+# fmt: on
+"""Codes with which a record is refused here; those of a schema registry are not among them."""
 _read_json = msgspec.json.Decoder().decode
 _SHAPE = bytes.maketrans(b"0123456789[", b"9999999999{")
 _TWENTY_DIGITS = b"9" * 20

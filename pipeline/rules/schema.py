@@ -16,6 +16,8 @@ def listed(value: Any) -> Any:
     return [value] if isinstance(value, str | dict) else value
 
 
+AT_DESTINATION = "destination"
+"""The code of a refusal that is the vendor's."""
 Names = Annotated[list[str], BeforeValidator(listed), Field(min_length=1)]
 
 
@@ -179,6 +181,8 @@ class Expect(Shape):
     def _one(self) -> Expect:
         if (self.to is None) != (self.key is None) or (self.to is None and self.refused is None):
             raise ValueError("an entry has to: and key:, a refusal has refused:")
+        if self.to is not None and self.refused not in (None, AT_DESTINATION):
+            raise ValueError("refused: destination of an entry with to: and key:, any other code without them")
         return self
 
 

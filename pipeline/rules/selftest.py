@@ -25,17 +25,16 @@ from pipeline.model.wanted import apply, end_of
 from pipeline.model.wire import Coordinates, Record, object_of
 from pipeline.rules.adapt import DestinationView, desired, problems_of
 from pipeline.rules.evaluate import RuleFailure, RuleSet
+from pipeline.rules.expected import misnamed
 from pipeline.rules.problem import Problem
 from pipeline.rules.requests import first_request
-from pipeline.rules.schema import Expect, ExpectedRequest, SourcedTest
+from pipeline.rules.schema import AT_DESTINATION, Expect, ExpectedRequest, SourcedTest
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 LATEST = datetime.max.replace(tzinfo=UTC)
 """When a given event is read: its own time is never later."""
 MAX_ORDERS = 5040
 """Those of seven events."""
-AT_DESTINATION = "destination"
-"""The code of a refusal that is the vendor's."""
 Name = tuple[str, str]
 """(destination, key)"""
 State = tuple[str, Content]
@@ -157,7 +156,7 @@ def _events(test: SourcedTest, rules: RuleSet) -> tuple[list[DomainEvent], list[
 
 
 def _differences(test: SourcedTest, came: _Came, rules: RuleSet) -> Iterator[Difference]:
-    yield from _refusals(test.test.expect, came.refused)
+    yield from _refusals(test.test.expect, came.refused, rules)
     if not test.test.expect and came.states:
         yield Difference("an entry that no test expects", _names(came.states), "none")
     for expect in test.test.expect:
@@ -165,14 +164,16 @@ def _differences(test: SourcedTest, came: _Came, rules: RuleSet) -> Iterator[Dif
             yield from _entry(expect, (expect.to, expect.key), came.states, rules)
 
 
-def _refusals(expected: Sequence[Expect], came: Sequence[RuleFailure]) -> Iterator[Difference]:
+def _refusals(expected: Sequence[Expect], came: Sequence[RuleFailure], rules: RuleSet) -> Iterator[Difference]:
     wanted = [expect for expect in expected if expect.refused is not None and expect.to is None]
     for failure in came:
         if not any(_is(expect, failure) for expect in wanted):
             message = f"rule {failure.rule} fails at {failure.slot}" if failure.rule else "a given event is refused"
             yield Difference(message, f"{failure.code}: {failure.explanation}", "no refusal")
     for expect in wanted:
-        if not any(_is(expect, failure) for failure in came):
+        wrong = [Difference(*words) for words in misnamed(expect, rules.rules)]
+        yield from wrong
+        if not wrong and not any(_is(expect, failure) for failure in came):
             found = ", ".join(_told(failure.code, failure.rule, failure.slot) for failure in came)
             told = _told(expect.refused or "", expect.rule, expect.at)
             yield Difference("no such refusal", found or "nothing is refused", told)

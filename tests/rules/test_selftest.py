@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
+from pipeline.model import event
+from pipeline.model.event import REASONS
 from pipeline.rules.adapt import DestinationView
 from pipeline.rules.coverage import coverage_of
 from pipeline.rules.evaluate import RuleSet
@@ -96,6 +100,30 @@ def test_a_refusal_may_be_what_is_expected(
     assert [one.message for one in differences(f"- given: [{given}]\n  expect: [{expect}]", real)] == found
 
 
+@pytest.mark.parametrize(
+    ("expect", "message", "near"),
+    [
+        ("{refused: formt}", "no refusal has this code", "did you mean format?"),
+        ("{refused: tme}", "no refusal has this code", "did you mean time?"),
+        ("{refused: missing, rule: deu}", "no rule has this name", "did you mean due?"),
+        ("{refused: missing, at: entry.strt}", "no rule has this place", "did you mean start?"),
+        ("{refused: missing, at: 'send[0].entyr.start'}", "no rule has this place", "did you mean entry?"),
+    ],
+)
+def test_a_refusal_that_cannot_come_is_told_with_the_nearest_name(
+    real: Mapping[str, DestinationView], expect: str, message: str, near: str
+) -> None:
+    found = differences(f"- given: [{{type: due, data: {{n: K, amount: 1}}}}]\n  expect: [{expect}]", real)[-1]
+
+    assert (found.message, found.expected.endswith(near)) == (message, True)
+
+
+def test_every_code_of_an_event_is_known() -> None:
+    raised = re.findall(r'Undecodable\(\s*"(\w+)"', Path(event.__file__).read_text("utf-8"))
+
+    assert {*raised} == REASONS
+
+
 def test_a_refusal_that_no_test_expects_says_once_what_was_expected(real: Mapping[str, DestinationView]) -> None:
     given = "{type: due, data: {n: K, amount: 1, on: '2026-02-30'}}"
     found = differences(f"- given: [{given}]\n  expect: [{{refused: format, at: key}}]", real)[0]
@@ -104,11 +132,13 @@ def test_a_refusal_that_no_test_expects_says_once_what_was_expected(real: Mappin
 
 
 def test_an_expectation_of_nothing_and_too_many_orders_are_told(real: Mapping[str, DestinationView]) -> None:
-    text = RULES + "  - {given: [{type: due}], expect: [{entry: {}}]}\n  - {given: [" + "{type: a}, " * 8
+    refused = "  - {given: [{type: due}], expect: [{to: real, key: K, refused: missing}]}\n"
+    text = RULES + "  - {given: [{type: due}], expect: [{entry: {}}]}\n" + refused + "  - {given: [" + "{type: a}, " * 8
     problems = load_text(text + "], orders: all, expect: []}\n", "rules.yaml", vendors()).problems
 
     assert [problem.expected for problem in problems] == [
         "an entry has to: and key:, a refusal has refused:",
+        "refused: destination of an entry with to: and key:, any other code without them",
         "orders: all takes seven events at most",
     ]
 

@@ -81,6 +81,9 @@ def check(path: Path, secrets: bool = True, tests: bool = True, part: Part | Non
     ]
     views = desk.views()
     readable = rules and ("rules",) not in dropped
+    lost = source.lost(settings.rules) if readable else None
+    problems += [lost] if lost else []
+    readable = readable and lost is None
     read_rules = rules_of(settings, file) if readable else Rules()
     if readable and not read_rules.rules and not read_rules.problems:
         problems.append(source.problem(("rules",), "no rules", "nothing", "at least one rule"))

@@ -18,7 +18,7 @@ from pipeline.rules.documents import NotYaml, load_yaml, read_file
 from pipeline.rules.language import nearest, suggest
 from pipeline.rules.problem import Problem, Spot
 from pipeline.rules.reading import by_place
-from pipeline.settings import Settings
+from pipeline.settings import SecretRef, Settings
 
 Place = tuple[int | str, ...]
 PREFIX, DEEPER = "CALENDS_", "__"
@@ -29,6 +29,9 @@ IN_WORDS = {
     "ledger.url": "sqlite:///file or postgresql://user@host/database",
 }
 """What pydantic would tell as a regular expression."""
+
+REFERENCE = "{env: NAME}, the name of an environment variable, or {file: PATH}"
+CHANGED = "write {env: NAME}; if a secret stood here, have it changed"
 
 
 class Unreadable(Exception):
@@ -81,6 +84,15 @@ class Source:
                 found = name
         return found
 
+    def lost(self, rules: str | list[Any]) -> Problem | None:
+        """That the file or folder of the rules is not there."""
+        path = self.file.parent / rules if isinstance(rules, str) else None
+        if path is None or path.exists():
+            return None
+        beside = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
+        expected, advice = "a rule file, or a folder of them", suggest(path.name, beside)
+        return self.problem(("rules",), "no such file or folder", str(rules), expected, advice)
+
     def wrong(self, values: Mapping[str, Any]) -> list[Wrong]:
         """What is wrong with the shape of these values, each mistake once."""
         strange = [(name,) for name in values if name.startswith("_")]
@@ -89,7 +101,7 @@ class Source:
         try:
             Settings(**values)
         except ValidationError as error:
-            details = by_place(error.errors(include_url=False, include_context=False), values)
+            details = by_place(error.errors(include_url=False), values)
         else:
             return []
         found = [Wrong(place, told[0]["type"], _problem(self, place, told)) for place, told in details.items()]
@@ -168,6 +180,8 @@ def _problem(source: Source, place: Place, told: list[Any]) -> Problem:
         return _unknown(source, place)
     if detail["type"] == "missing":
         return source.problem(place, f"{name} is missing", "", f"{place[-1]}:")
+    if any(one["type"] == "model_type" and one["ctx"]["class_name"] == SecretRef.__name__ for one in told):
+        return source.problem(place, f"{name} is not right", "", REFERENCE, CHANGED)
     secret = any(str(part) in ("credential", "url", "sasl_password", "webhook") for part in place)
     found = "" if secret or isinstance(detail["input"], Mapping | BaseModel) else repr(detail["input"])[:60]
     expected = IN_WORDS.get(name) or " or ".join(dict.fromkeys(map(_words, told)))

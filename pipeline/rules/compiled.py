@@ -206,8 +206,20 @@ def _unlinked(send: Send, at: Where, report: Report) -> float | None:
 def _when(value: Any, report: Report) -> Node:
     node = _node(value, ("when",), report)
     if isinstance(node, str) or (isinstance(node, Template) and not node.whole):
-        report(("when",), Fault(0, "when must yield a bool", str(value), "exactly one {{ … }}, or true or false"))
+        advice = f"write {{{{ {value} }}}}" if isinstance(node, str) and _reads(value) else ""
+        report(
+            ("when",), Fault(0, "when must yield a bool", str(value), "exactly one {{ … }}, or true or false", advice)
+        )
     return node
+
+
+def _reads(text: str) -> bool:
+    """Whether a text would be a template if it stood between braces."""
+    try:
+        compile_template(f"{{{{ {text} }}}}")
+    except TemplateFault:
+        return False
+    return True
 
 
 def _each(value: str | None, at: Where, report: Report) -> Node:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 ROOTS = ("event", "data", "omit", "item")
@@ -26,6 +26,16 @@ SYNONYMS = {
     "strip": "trim", "tojson": "one {{ … }} for each value", "upcase": "upper", "downcase": "lower",
     "tz": "in_zone('Europe/Berlin')", "timezone": "in_zone('Europe/Berlin')",
 }  # fmt: skip
+UNREAD = {
+    "&": "write and", "!": "write not", "?": "write … if … else …", "{": "write {{ and }} once, around the whole",
+    "$": "write the name alone", "'": "close the quote", '"': "close the quote",
+}  # fmt: skip
+"""The marks of other languages, and what to write."""
+CALLS = {
+    "len": "length", "size": "length", "count": "length", "str": "string", "int": "int", "float": "float",
+    "bool": "bool", "round": "round", "upper": "upper", "lower": "lower", "date": "date", "money": "money",
+}  # fmt: skip
+"""Functions of other languages → our filters."""
 STATEMENTS = ("if", "elif", "else", "endif")
 MAX_SOURCE = 16 * 1024
 MAX_TOKENS = 300
@@ -145,7 +155,8 @@ def _instead(word: str) -> str:
 def _expression(text: str, line: int) -> list[Fault]:
     words, rest = tokens(text)
     if rest:
-        return [Fault(line, "an expression cannot be read", rest[:1], "a MiniJinja expression")]
+        advice = UNREAD.get(rest[0], "")
+        return [Fault(line, "an expression cannot be read", rest[:1], "a MiniJinja expression", advice)]
     if len(words) > MAX_TOKENS:
         return [Fault(line, "an expression is too long", f"{len(words)} words", f"at most {MAX_TOKENS}")]
     if not words:
@@ -156,7 +167,15 @@ def _expression(text: str, line: int) -> list[Fault]:
     padded = [("", ""), ("", ""), *words, ("", "")]
     triples = zip(padded, padded[1:], padded[2:], padded[3:], strict=False)
     found = (_token(before[1], previous, word, after[1], line) for before, previous, word, after in triples)
-    return [fault for fault in found if fault]
+    return [fault for fault in (*found, *_equals(words, line)) if fault]
+
+
+def _equals(words: list[tuple[str, str]], line: int) -> Iterator[Fault]:
+    """A single = that gives no argument its name."""
+    for at, word in enumerate(words):
+        named = at > 1 and words[at - 1][0] == "name" and words[at - 2][1] in ("(", ",")
+        if word == ("mark", "=") and not named:
+            yield Fault(line, "= compares nothing", "=", "==", "write ==")
 
 
 def tokens(text: str) -> tuple[list[tuple[str, str]], str]:
@@ -179,14 +198,19 @@ def _token(before: str, previous: tuple[str, str], token: tuple[str, str], after
         return _mark(before, previous, word, line)
     if kind != "name":
         return None
+    if previous[0] == "number" and word not in _KEYWORDS:
+        told = previous[1] + word
+        return Fault(line, "a text without quotes", told, "a value or a filter", f"write '{told}'")
     if previous[1] == "." and previous[0] == "mark":
         return Fault(line, "a private name", word, "a field of the event") if word.startswith("_") else None
     if previous == ("mark", "|"):
-        return _unknown(line, "an unknown filter", word, FILTERS)
+        return None if before == "|" else _unknown(line, "an unknown filter", word, FILTERS)
     if previous == ("name", "is") or (previous == ("name", "not") and before == "is"):
         return None if word == "not" else _unknown(line, "an unknown test", word, TESTS)
     if word in _KEYWORDS or (after == "=" and previous[1] in ("(", ",")):
         return None
+    if after == "(" and word in CALLS:
+        return Fault(line, "a call", f"{word}(", "a value or a filter", f"write … | {CALLS[word]}")
     return _unknown(line, "an unknown root", word, ROOTS)
 
 
@@ -213,6 +237,8 @@ def _advice(message: str, word: str) -> str:
 
 
 def _mark(before: str, previous: tuple[str, str], mark: str, line: int) -> Fault | None:
+    if mark == "|" and previous == ("mark", "|"):
+        return Fault(line, "an expression cannot be read", "||", "or", "write or")
     if mark == "~":
         return Fault(line, "~ would print null as text", "~", "the parts one after the other, each in its own {{ }}")
     if mark in ("*", "**"):
@@ -222,6 +248,8 @@ def _mark(before: str, previous: tuple[str, str], mark: str, line: int) -> Fault
     kind, word = previous
     if kind == "name" and (before in ("|", "is") or (before == "not" and word in TESTS)):
         return None
+    if kind == "name" and word in CALLS and before != ".":
+        return None  # told as the name that it is
     if kind == "text" or previous in (("mark", ")"), ("mark", "]")) or (kind == "name" and not _opens(before, word)):
         return Fault(line, "a call", f"{word}(", "a value or a filter", "fields have no methods; use a filter")
     return None

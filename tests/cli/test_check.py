@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.operate.check import Part, check
+from pipeline.operate.reading import CHANGED
 from pipeline.operate.testing import is_settings
 from pipeline.rules.problem import Problem
 from pipeline.settings import Settings
@@ -98,7 +99,7 @@ MISTAKES = {
     "VENDOR": ("calends.yaml", "an unknown vendor", "did you mean ecal?"),
     "HOOK": ("calends.yaml", "webhook.secret: the environment variable is not set, or empty", ""),
     "SHORT": ("calends.yaml", "webhook.secret is too short, or cannot stand in an address", ""),
-    "TOLD": ("calends.yaml", "destinations.told.webhook.secret is not right", ""),
+    "TOLD": ("calends.yaml", "destinations.told.webhook.secret is not right", CHANGED),
     "ACCOUNT": ("calends.yaml", "an unknown account", "did you mean good?"),
     "OPTION": ("calends.yaml", "api is not right", "did you mean rokt?"),
     "OMIT": ("calends.yaml", "an unknown field in omit", "did you mean alerts?"),

@@ -109,6 +109,24 @@ def test_what_is_expected_is_told_in_words(tmp_path: Path, old: str, new: str, e
 
 
 @pytest.mark.usefixtures("credentials")
+def test_rules_that_are_not_there_are_told_where_the_settings_name_them(tmp_path: Path) -> None:
+    (tmp_path / "rules.yaml").write_text("rules: []\n")
+
+    (problem,) = problems_of(tmp_path, FINE[FINE.index("rules:") :], "rules: ruls.yaml\n")
+
+    assert (problem.where, problem.message) == (f"{tmp_path}/calends.yaml:15:1", "no such file or folder")
+    assert (problem.found, problem.suggestion) == ("ruls.yaml", "did you mean rules.yaml?")
+
+
+@pytest.mark.usefixtures("credentials")
+def test_a_secret_in_the_file_is_told_what_to_write(tmp_path: Path) -> None:
+    (problem,) = problems_of(tmp_path, "{env: CALREPLY_CLIENT_ID}", "abcdef123456")
+
+    assert (problem.found, "abcdef" in str(problem)) == ("", False)
+    assert problem.suggestion == "write {env: NAME}; if a secret stood here, have it changed"
+
+
+@pytest.mark.usefixtures("credentials")
 def test_a_date_that_does_not_exist_is_told_at_its_line(tmp_path: Path) -> None:
     (problem,) = problems_of(tmp_path, '"2026-12-24T09:00"', "2026-02-30")
 

@@ -17,7 +17,7 @@ from pipeline.model.change import BASE
 from pipeline.model.facts import KEEP
 from pipeline.model.wire import Credential
 from pipeline.rules.adapt import DestinationView
-from pipeline.rules.reading import load_inline, load_paths, load_text
+from pipeline.rules.reading import load_inline, load_paths, load_text, twice_named
 from pipeline.rules.schema import Rules
 from pipeline.rules.slots import FIELD_SLOTS
 from pipeline.sealing import Seal
@@ -311,7 +311,8 @@ def rules_of(settings: Settings, file: Path) -> Rules:
     text = file.read_text("utf-8")
     if text.lstrip().startswith("{"):
         return load_inline(settings.rules, str(file), 1, vendors())
-    return load_text(_only(("rules", "tests"), text), str(file), vendors())
+    loaded = load_text(_only(("rules", "tests"), text), str(file), vendors())
+    return loaded + Rules(problems=tuple(twice_named(loaded.rules)))
 
 
 def _only(sections: tuple[str, ...], text: str) -> str:

@@ -126,9 +126,12 @@ def _readable(source: Source) -> tuple[Settings | None, list[Problem], list[Plac
 
 def _follows(wrong: Wrong, dropped: Sequence[Place]) -> bool:
     """Whether this is wrong only because of what was taken out there, or beside it."""
-    missing = wrong.kind == "missing"
+    missing, of_whole = wrong.kind == "missing", wrong.kind == "value_error"
+    depth = len(wrong.place)
     return any(
-        place[: len(wrong.place)] == wrong.place or (missing and place[:-1] == wrong.place[:-1]) for place in dropped
+        (place[:depth] == wrong.place and not (of_whole and len(place) > depth + 1))
+        or (missing and place[:-1] == wrong.place[:-1])
+        for place in dropped
     )
 
 
@@ -137,7 +140,7 @@ def _rules(
 ) -> list[Problem]:
     """What is wrong with the rules. The tests of files without other problems run whatever the other files hold."""
     problems = check_rules(replace(rules, tests=()), views, layers, doubtful)
-    wrong = {problem.file for problem in problems}
+    wrong = {problem.file for problem in problems if problem not in rules.of_tests}
     wrong |= {sourced.file for sourced in rules.rules if not sourced.destinations().isdisjoint(doubtful)}
     clean = Rules(
         tuple(sourced for sourced in rules.rules if sourced.file not in wrong),

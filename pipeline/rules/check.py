@@ -41,7 +41,7 @@ def check_rules(
     certain = {name: view for name, view in destinations.items() if name not in doubtful}
     for sourced, rule in zip(rules.rules, compiled, strict=True):
         problems += _rule(sourced, rule, certain)
-    problems += twice(rules.rules)
+    problems += [*twice(rules.rules), *rules.of_tests]
     if rules.tests and not problems:
         problems += run_tests(RuleSet(rules, destinations, tuple(layers)))
     return sorted(set(problems))

@@ -129,8 +129,9 @@ def _read(parsed: Any, file: str, spots: Mapping[Where, Spot], vendor_names: Col
     for index, raw in enumerate(_items(parsed.get("tests"))):
         reading = _Reading(file, ("tests", index), inner("tests", index), vendor_names)
         test = reading.shaped(Test, raw)
-        sourced_test = SourcedTest(test, file, spot_of(spots, reading.at).line) if test else None
-        loaded += Rules(tests=(sourced_test,) if sourced_test else (), problems=tuple(reading.problems))
+        right = test is not None and not reading.problems
+        sourced_test = SourcedTest(test, file, spot_of(spots, reading.at).line) if test and right else None
+        loaded += Rules(tests=(sourced_test,) if sourced_test else (), of_tests=tuple(reading.problems))
     return loaded
 
 

@@ -252,6 +252,9 @@ class Rules:
     rules: tuple[Sourced, ...] = ()
     tests: tuple[SourcedTest, ...] = ()
     problems: tuple[Problem, ...] = ()
+    of_tests: tuple[Problem, ...] = ()
+    """Of the shape of tests: the rules and the other tests are whole."""
 
     def __add__(self, other: Rules) -> Rules:
-        return Rules(self.rules + other.rules, self.tests + other.tests, self.problems + other.problems)
+        tests, of_tests = self.tests + other.tests, self.of_tests + other.of_tests
+        return Rules(self.rules + other.rules, tests, self.problems + other.problems, of_tests)

@@ -127,6 +127,23 @@ def test_a_secret_in_the_file_is_told_what_to_write(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("credentials")
+def test_a_wrong_part_deep_inside_hides_nothing_of_what_holds_it(tmp_path: Path) -> None:
+    own = "account: cal\n    vendor: ecal\n    credential: {api_key: x}"
+
+    assert [problem.message for problem in problems_of(tmp_path, "account: cal", own)] == [
+        "destinations.replies is not right",
+        "destinations.replies.credential.api_key is not right",
+    ]
+
+
+@pytest.mark.usefixtures("credentials")
+def test_rules_in_the_settings_have_names_of_their_own(tmp_path: Path) -> None:
+    told = problems_of(tmp_path, "name: gone", "name: booked")
+
+    assert [(problem.line, problem.message) for problem in told] == [(23, "two rules have one name")]
+
+
+@pytest.mark.usefixtures("credentials")
 def test_a_date_that_does_not_exist_is_told_at_its_line(tmp_path: Path) -> None:
     (problem,) = problems_of(tmp_path, '"2026-12-24T09:00"', "2026-02-30")
 

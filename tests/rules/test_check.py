@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.operate.check import check as check_settings
 from pipeline.rules.adapt import DestinationView
 from pipeline.rules.check import check_rules
 from pipeline.rules.problem import Problem
@@ -207,3 +208,19 @@ def test_a_key_or_value_that_is_wrong_is_told_once(check: Check, old: str, new: 
     assert old in GOOD
 
     assert [(p.line, p.found) for p in check(GOOD.replace(old, new, 1))] == [(line, found)]
+
+
+def test_a_wrong_test_hides_no_other_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("K", "a-secret-value")
+    tests = """  - given: [{type: other}]
+    expect: [{to: acme-ecal, key: INV-1, state: presnt}]
+"""
+    rules = GOOD.replace("{title: Due,", "{title: Paid,", 1).replace("pay}", "payment_reminder}") + tests
+    (tmp_path / "rules.yaml").write_text(rules)
+    credential = "{api_key: {env: K}, api_secret: {env: K}}"
+    destinations = f"destinations: {{acme-ecal: {{vendor: ecal, credential: {credential}}}}}"
+    (tmp_path / "calends.yaml").write_text(f"{destinations}\nrules: rules.yaml\n")
+
+    told = [(problem.line, problem.found) for problem in check_settings(tmp_path).problems]
+
+    assert told == [(19, '"Due"'), (21, "'presnt'")]

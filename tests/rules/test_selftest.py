@@ -134,7 +134,7 @@ def test_a_refusal_that_no_test_expects_says_once_what_was_expected(real: Mappin
 def test_an_expectation_of_nothing_and_too_many_orders_are_told(real: Mapping[str, DestinationView]) -> None:
     refused = "  - {given: [{type: due}], expect: [{to: real, key: K, refused: missing}]}\n"
     text = RULES + "  - {given: [{type: due}], expect: [{entry: {}}]}\n" + refused + "  - {given: [" + "{type: a}, " * 8
-    problems = load_text(text + "], orders: all, expect: []}\n", "rules.yaml", vendors()).problems
+    problems = load_text(text + "], orders: all, expect: []}\n", "rules.yaml", vendors()).of_tests
 
     assert [problem.expected for problem in problems] == [
         "an entry has to: and key:, a refusal has refused:",

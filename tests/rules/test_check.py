@@ -223,4 +223,4 @@ def test_a_wrong_test_hides_no_other_test(tmp_path: Path, monkeypatch: pytest.Mo
 
     told = [(problem.line, problem.found) for problem in check_settings(tmp_path).problems]
 
-    assert told == [(19, '"Due"'), (21, "'presnt'")]
+    assert told == [(19, '"Due"'), (22, "'presnt'")]

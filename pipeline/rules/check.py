@@ -83,6 +83,9 @@ def _shape(sourced: Sourced, send: Send, at: Where) -> Iterator[Problem]:
     ends = send.cancel or send.delete
     if send.cancel and send.delete:
         yield _at(sourced, (*at, "delete"), "both cancel and delete", "both", "one of them")
+    if send.subscriber is not None and send.identity is not None and "omit" not in str(send.identity):
+        expected = "subscriber:, which the directory looks up, or identity:, the vendor's id"
+        yield _at(sourced, (*at, "identity"), "both subscriber and identity", "both", expected)
     if ends and (send.entry or send.own):
         yield _at(sourced, (*at, "entry"), "an entry beside cancel or delete", "entry", "no entry")
     if ends and send.layer != BASE:

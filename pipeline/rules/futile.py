@@ -2,18 +2,164 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from datetime import datetime
 
+from pipeline.model.event import TOMBSTONE
+from pipeline.rules import slots
 from pipeline.rules.arguments import misused
-from pipeline.rules.compiled import CompiledRule
-from pipeline.rules.paths import templates
-from pipeline.rules.problem import Problem
+from pipeline.rules.compiled import CompiledRule, CompiledSend
+from pipeline.rules.language import nearest, pieces, tokens
+from pipeline.rules.linking import LINKED, UNLINKED
+from pipeline.rules.paths import paths, templates
+from pipeline.rules.problem import Problem, Where
+from pipeline.rules.render import RenderError, Scope, Template
 from pipeline.rules.schema import Sourced
+
+_TRIMS = re.compile(r"\{[{%][-+]|[-+][%}]\}")
+_OF_KEYS = re.compile(r"[A-Za-z0-9._:-]*")
+_WEB = re.compile(r"(https?://[^\s/]|mailto:[^\s]|tel:[^\s])", re.IGNORECASE)
+_BEGUN = re.compile(r"(https?://|mailto:|tel:)", re.IGNORECASE)
+OURS = (TOMBSTONE, LINKED, UNLINKED, "calends.subscriber.seen")
+"""Types that rules take of what Calends itself writes."""
 
 
 def futile(sourced: Sourced, rule: CompiledRule) -> Iterator[Problem]:
     """Each of them, at its place."""
     for at, template, _ in templates(rule):
-        for one in misused(template.source):
-            message = "a filter that cannot take its arguments"
-            yield sourced.problem(at, message, one.found, one.why, f"write {one.form}")
+        yield from _template(sourced, at, template)
+    yield from _types(sourced, rule)
+    yield from _never(sourced, rule.when)
+    for index, send in enumerate(rule.sends):
+        yield from _key(sourced, ("send", index, "key"), send.key)
+        yield from _links(sourced, ("send", index, "entry", "links"), send)
+        yield from _expired(sourced, ("send", index, "expires_at"), send)
+
+
+def _template(sourced: Sourced, at: Where, template: Template) -> Iterator[Problem]:
+    for one in misused(template.source):
+        message = "a filter that cannot take its arguments"
+        yield sourced.problem(at, message, one.found, one.why, f"write {one.form}")
+    if template.whole and at[-1] != "key":
+        return
+    for piece in pieces(template.source)[0]:
+        words = [word for _, word in tokens(piece.text)[0]] if piece.kind == "expression" else []
+        if words[-5:-2] == ["|", "default", "("] and words[-2] in ("none", "None", "omit"):
+            message, expected = f"{words[-2]} does not print inside a text", "a text or an integer"
+            message = message if not template.whole else f"a key cannot be {words[-2]}"
+            yield sourced.problem(at, message, f"default({words[-2]})", expected, "write default('x'), or take it out")
+
+
+def _key(sourced: Sourced, at: Where, key: slots.Node) -> Iterator[Problem]:
+    """A key of whose own characters one is never valid. Where marks trim the text, nothing is certain."""
+    if not isinstance(key, Template) or key.whole or _TRIMS.search(key.source):
+        return
+    texts = [piece.text for piece in pieces(key.source)[0] if piece.kind == "text"]
+    wrong = next((text for text in texts if not _OF_KEYS.fullmatch(text)), None)
+    if wrong is not None:
+        yield sourced.problem(at, "key is not right", repr(wrong)[:60], "1 to 200 of A-Z a-z 0-9 . _ : -")
+
+
+def _links(sourced: Sourced, at: Where, send: CompiledSend) -> Iterator[Problem]:
+    links = send.entry.get("links")
+    for index, link in enumerate(links if isinstance(links, list) else ()):
+        url = link.get("url") if isinstance(link, dict) else None
+        if not _leads(url):
+            message, expected = "url is no address that a calendar can open", "https://…, mailto:… or tel:…"
+            yield sourced.problem((*at, index, "url"), message, _beginning(url)[:60], expected)
+
+
+def _leads(url: slots.Node) -> bool:
+    """Whether a calendar may open it; of a template, what stands before its first braces must be able to begin one."""
+    if not isinstance(url, str | Template):
+        return True
+    text = _beginning(url)
+    if isinstance(url, str):
+        return bool(_WEB.match(text))
+    schemes = ("https://", "http://", "mailto:", "tel:")
+    return bool(_BEGUN.match(text)) or any(scheme.startswith(text.lower()) for scheme in schemes)
+
+
+def _beginning(node: slots.Node) -> str:
+    """The text before the first braces."""
+    if not isinstance(node, Template):
+        return str(node)
+    first = next(iter(pieces(node.source)[0]), None)
+    return first.text if first is not None and first.kind == "text" else ""
+
+
+def _expired(sourced: Sourced, at: Where, send: CompiledSend) -> Iterator[Problem]:
+    first, last = _instant(send.deliver_at), _instant(send.expires_at)
+    if first is not None and last is not None and last <= first:
+        message = "it expires before it may be delivered: it would never be created"
+        yield sourced.problem(at, message, str(send.expires_at), f"after deliver_at, {send.deliver_at}")
+
+
+def _instant(node: slots.Node) -> datetime | None:
+    try:
+        return None if node is None or isinstance(node, Template) else slots.instant(node, "UTC")
+    except (RenderError, ValueError, OverflowError):
+        return None
+
+
+def _types(sourced: Sourced, rule: CompiledRule) -> Iterator[Problem]:
+    """Misspelt types of our own, and data asked of what has none."""
+    for index, on in enumerate(sourced.rule.events()):
+        for glob in on.type:
+            meant = nearest(glob, OURS) if glob.startswith("calends.") and not re.search(r"[*?\[]", glob) else None
+            if meant is not None and glob not in OURS and glob.rpartition(".")[0] == meant.rpartition(".")[0]:
+                expected = "one of " + ", ".join(OURS)
+                yield sourced.problem(("on", index), "no event has this type", glob, expected, f"did you mean {meant}?")
+    if set(rule.types) == {TOMBSTONE}:
+        for at, template, _ in templates(rule):
+            for path in paths(template.source):
+                if path.bare and path.parts[0] == "data" and len(path.parts) > 1:
+                    advice = "write event.subject: the record's key"
+                    yield sourced.problem(at, "a tombstone has no data", str(path), "event.subject", advice)
+
+
+def _never(sourced: Sourced, when: slots.Node) -> Iterator[Problem]:
+    """A condition that is false whatever the event says."""
+    if not isinstance(when, Template) or not when.whole:
+        return
+    message, expected = "this rule never applies", "a condition that an event can meet"
+    if (both := _both(when.source)) is not None:
+        found = f"{both} equals two values at once"
+        yield sourced.problem(("when",), message, found, expected, f"write {both} in ['…', '…'], or or for and")
+    elif next(paths(when.source), None) is None:
+        try:
+            if when.render(Scope({})) is False:
+                yield sourced.problem(("when",), message, when.source[:60], expected)
+        except RenderError:
+            return
+
+
+def _both(source: str) -> str | None:
+    """The path that would have to equal two different literals; only where nothing but `and` joins the terms."""
+    words = tokens(pieces(source)[0][0].text)[0]
+    if {("name", "or"), ("name", "not"), ("name", "if")} & set(words) or ("mark", "(") in words:
+        return None
+    equal: dict[str, str] = {}
+    for term in _terms(words):
+        match term:
+            case [*path, ("mark", "=="), ("text" | "number", literal)] if path:
+                name = "".join(word for _, word in path)
+                if _bare(literal) != _bare(equal.setdefault(name, literal)):
+                    return name
+    return None
+
+
+def _bare(literal: str) -> str:
+    return literal[1:-1] if literal[:1] in "'\"" else literal
+
+
+def _terms(words: list[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
+    term: list[tuple[str, str]] = []
+    for word in words:
+        if word == ("name", "and"):
+            yield term
+            term = []
+        else:
+            term.append(word)
+    yield term

@@ -13,6 +13,20 @@ from pipeline.rules.render import Template
 from pipeline.rules.schema import Sourced
 
 PRINTS = {"string", "integer"}
+_ANY = frozenset(("array", "boolean", "integer", "null", "number", "object", "string"))
+_TEXT, _FLAG, _LIST = frozenset(("string",)), frozenset(("boolean",)), frozenset(("array",))
+_NAME = frozenset(("string", "integer", "number"))
+"""A number may turn out to be whole."""
+_OF_ENTRY: dict[str, frozenset[str]] = {
+    **dict.fromkeys(("all_day", "busy"), _FLAG),
+    **dict.fromkeys(("alerts", "links", "participants", "dates"), _LIST),
+    **dict.fromkeys(("title", "description", "location", "start", "end", "time_zone", "end_time_zone"), _TEXT),
+    **dict.fromkeys(("status", "collection", "recurrence"), _TEXT),
+}
+_OF_RULE: dict[str, frozenset[str]] = {
+    "when": _FLAG, "each": _LIST, "deliver_at": _TEXT, "expires_at": _TEXT,
+    **dict.fromkeys(("key", "group", "subscriber", "identity", "sequence"), _NAME),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +101,11 @@ def _unknown(sourced: Sourced, rule: CompiledRule, at: Where, template: Template
             advice = f"did you mean {before}.{meant}?" if meant else ""
             expected = "one of " + ", ".join(known) if known else "nothing deeper"
             yield sourced.problem(at, f"the schema of {kind} does not have it", str(path), expected, advice)
+        elif template.whole and path.bare and found.types - {"null"} and found.types.isdisjoint(wanted(at)):
+            told = " or ".join(sorted(found.types))
+            expected = " or ".join(sorted(wanted(at)))
+            advice = f"write {{{{ {path} | bool }}}}" if "boolean" in wanted(at) and "string" in found.types else ""
+            yield sourced.problem(at, f"{path} is not of the type of {at[-1]}", told, expected, advice)
         elif not template.whole and path.bare and found.types and not found.types & PRINTS:
             told = " or ".join(sorted(found.types))
             advice = "use money, number or date, or make the value a whole {{ … }}"
@@ -94,6 +113,13 @@ def _unknown(sourced: Sourced, rule: CompiledRule, at: Where, template: Template
         elif not template.whole and path.bare and "null" in found.types:
             advice = f"write {{% if {path} is not none %}}, or keep null out of the schema"
             yield sourced.problem(at, f"{path} may be null, which does not print", "null", "a value", advice)
+
+
+def wanted(at: Where) -> frozenset[str]:
+    """JSON's types that this place takes of a whole template."""
+    within = at[-2] if len(at) > 1 else ""
+    known = _OF_ENTRY if within == "entry" else _OF_RULE if len(at) == 1 or isinstance(within, int) else {}
+    return known.get(str(at[-1]), _ANY)
 
 
 def templates(rule: CompiledRule) -> Iterator[tuple[Where, Template, Template | None]]:

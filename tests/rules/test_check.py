@@ -131,7 +131,7 @@ def test_a_problem(check: Check, old: str, new: str, line: int, found: str, expe
         ("    send:", "    sequence: soon\n    send:", 6, "'soon'", "a date and time such as"),
         ('"{{ data.customer }}"', '""', 9, "", "1 to 500 characters"),
         ("{objective: pay}", "{objective: 7}", 17, "7", "JSON string"),
-        ("layer: base", f"identity: {'ann@example.org' * 40}", 10, "", "1 to 500 characters"),
+        ('subscriber: "{{ data.customer }}"', f"identity: {'ann@example.org' * 40}", 9, "", "1 to 500 characters"),
     ],
 )
 def test_a_literal_is_judged_at_once(check: Check, old: str, new: str, line: int, found: str, expected: str) -> None:

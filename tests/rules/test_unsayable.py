@@ -43,7 +43,7 @@ def told(
     ("to", "send", "name"),
     [
         ("ecal", ECAL + ", alerts: [7m, 1h, 1d]}", "alerts"),
-        ("ecal", ECAL + ", links: [" + "{name: a, url: b}, " * 7 + "]}", "links"),
+        ("ecal", ECAL + ", links: [" + "{name: a, url: 'https://b'}, " * 7 + "]}", "links"),
         ("ecal", ECAL + "}, ecal: {smartAlert: 5}", "ecal.smartAlert"),
         ("ecal", ECAL + "}, ecal: {objective: nonsense, sponsored_message: '{{ data.x }}'}", "ecal.objective"),
         ("ecal", ECAL + "}, ecal: {social: {facebok: x}}", "ecal.social"),

@@ -88,11 +88,14 @@ def _nothing_ran(suites: Sequence[Suite], only: str) -> str:
 def _watch(files: Sequence[Path], once: Callable[[], object]) -> None:
     from watchfiles import watch as changes  # only this option needs it
 
-    folders = sorted({folder for file in files for folder in watched(file)})
-    typer.echo(f"watching {', '.join(map(str, folders))}; Ctrl-C ends", err=True)
-    for _ in changes(*folders, debounce=200):
-        typer.echo("")
-        once()
+    while True:
+        seen = watched(files)
+        typer.echo(f"watching {', '.join(map(str, seen.around()))}; Ctrl-C ends", err=True)
+        for _ in changes(*seen.around(), watch_filter=seen.heeds, debounce=200):
+            typer.echo("")
+            once()
+            if watched(files) != seen:
+                break
 
 
 def _print(suites: Sequence[Suite], covered: Coverage, cov: bool) -> None:

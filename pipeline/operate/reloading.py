@@ -17,7 +17,7 @@ from pipeline.ledger import LedgerUnavailable, Revision
 from pipeline.ledger.revisions import RuleBook
 from pipeline.operate.check import check
 from pipeline.operate.comparing import Version, compare, range_of
-from pipeline.operate.testing import watched
+from pipeline.operate.testing import folders_of
 from pipeline.rules.evaluate import RuleSet, RulesInvalid
 from pipeline.rules.problem import Problem
 from pipeline.rules.reading import load_inline
@@ -204,7 +204,7 @@ class Reloading:
         """A change of a file is a nudge. Where files cannot be watched, SIGHUP still is one."""
         from watchfiles import awatch  # only a running worker needs it
 
-        folders = await self.in_threads(watched, self.file)
+        folders = await self.in_threads(folders_of, self.file)
         try:
             async for _ in awatch(*folders, watch_filter=_is_yaml, stop_event=self.stopping):
                 self.nudge()

@@ -38,7 +38,7 @@ def load_paths(paths: Sequence[Path], vendor_names: Collection[str]) -> Rules:
         if not path.exists():
             loaded += Rules(problems=(Problem(str(path), 1, "no such file or folder", "", "a rule file"),))
         for file in _files(path):
-            loaded += _load_file(file, vendor_names)
+            loaded += Rules(files=(str(file),)) + _load_file(file, vendor_names)
     return loaded + Rules(problems=tuple(twice_named(loaded.rules)))
 
 
@@ -125,7 +125,8 @@ def _read(parsed: Any, file: str, spots: Mapping[Where, Spot], vendor_names: Col
         reading = _Reading(file, ("rules", index), inner("rules", index), vendor_names)
         rule = reading.shaped(Rule, _with_schemas(_with_lists(raw), reading))
         sourced = Sourced(rule, file, reading.at, reading.spots, not reading.problems) if rule else None
-        loaded += Rules(rules=(sourced,) if sourced else (), problems=tuple(reading.problems))
+        rules = (sourced,) if sourced else ()
+        loaded += Rules(rules, problems=tuple(reading.problems), files=tuple(reading.schemas))
     for index, raw in enumerate(_items(parsed.get("tests"))):
         reading = _Reading(file, ("tests", index), inner("tests", index), vendor_names)
         test = reading.shaped(Test, raw)
@@ -181,8 +182,10 @@ def _with_schema(on: Any, at: Where, reading: _Reading) -> Any:
     if not isinstance(on, dict) or not isinstance(on.get("schema"), str):
         return on
     found, expected = on["schema"], "a JSON Schema beside the rule file, as JSON"
+    path = Path(reading.file).parent / found
+    reading.schemas.append(str(path))
     try:
-        schema = json.loads(read_file(Path(reading.file).parent / found))
+        schema = json.loads(read_file(path))
         for _ in levels(schema):
             pass
     except NotYaml as error:
@@ -220,6 +223,8 @@ class _Reading:
     spots: dict[Where, Spot]
     vendor_names: Collection[str]
     problems: list[Problem] = field(default_factory=list)
+    schemas: list[str] = field(default_factory=list)
+    """Files that were read, or sought."""
 
     def told(self, place: Where, message: str, found: str, expected: str) -> None:
         spot = spot_of(self.spots, (*self.at, *place))

@@ -254,7 +254,14 @@ class Rules:
     problems: tuple[Problem, ...] = ()
     of_tests: tuple[Problem, ...] = ()
     """Of the shape of tests: the rules and the other tests are whole."""
+    files: tuple[str, ...] = ()
+    """Those that were read, schemas too."""
 
     def __add__(self, other: Rules) -> Rules:
-        tests, of_tests = self.tests + other.tests, self.of_tests + other.of_tests
-        return Rules(self.rules + other.rules, tests, self.problems + other.problems, of_tests)
+        return Rules(
+            self.rules + other.rules,
+            self.tests + other.tests,
+            self.problems + other.problems,
+            self.of_tests + other.of_tests,
+            self.files + other.files,
+        )

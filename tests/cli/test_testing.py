@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -13,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli import app
+from pipeline.operate.testing import watched
 from tests.flow.assembly import until
 
 SETTINGS = """
@@ -116,8 +119,10 @@ def test_a_folder_of_configurations_is_tested_whole_and_others_are_told(folder: 
     assert calends(str(tmp_path / "nowhere"))[0] == 2
 
 
-def test_watching_runs_again_when_a_file_changes(folder: Path) -> None:
-    log = folder / "out.log"
+@contextmanager
+def watching(folder: Path) -> Iterator[Path]:
+    """Its output, in the folder that it watches: with what it writes it starts no run."""
+    log = folder / "out.json"
     with log.open("wb") as sink:
         process = subprocess.Popen(
             [sys.executable, "-u", "-m", "pipeline.cli", "test", str(folder), "--watch"],
@@ -126,14 +131,37 @@ def test_watching_runs_again_when_a_file_changes(folder: Path) -> None:
         )
     try:
         until(lambda: "watching" in log.read_text(), 30, "it watches")
-        file = folder / "calends.yaml"
-
-        def failed() -> bool:
-            file.write_text(SETTINGS % f"Coffee {time.monotonic()}")  # until it has begun to look
-            time.sleep(0.2)
-            return "1 failed" in log.read_text()
-
-        until(failed, 30, "it has run again")
+        yield log
     finally:
         process.kill()
         process.wait()
+
+
+def change_until(file: Path, text: str, log: Path, words: str) -> None:
+    def seen() -> bool:
+        file.write_text(text.replace("NOW", str(time.monotonic())))  # until it has begun to look
+        time.sleep(0.2)
+        return words in log.read_text()
+
+    until(seen, 30, "it has run again")
+
+
+def test_watching_runs_again_when_a_file_changes(folder: Path) -> None:
+    with watching(folder) as log:
+        change_until(folder / "calends.yaml", SETTINGS % "Coffee NOW", log, "1 failed")
+
+
+def test_only_what_was_read_is_watched(folder: Path) -> None:
+    text = (SETTINGS % "Tea").replace("on: made", "on: [{type: made, schema: made.json}]")
+    settings, rules = text.split("rules:")
+    (folder / "rules").mkdir()
+    (folder / "rules" / "made.json").write_text("{}")
+    (folder / "rules" / "made.yaml").write_text("rules:" + rules)
+    (folder / "calends.yaml").write_text(settings)
+
+    seen = watched([folder / "calends.yaml"])
+
+    heeded = ["calends.yaml", "rules/made.yaml", "rules/made.json", "rules/more/new.yml"]
+    others = ["out.json", "w.txt", "rules/made.txt", "other.yaml", "rules/other.json"]
+    assert [name for name in heeded + others if seen.heeds(None, str(folder.resolve() / name))] == heeded
+    assert seen.around() == [folder.resolve(), folder.resolve() / "rules"]

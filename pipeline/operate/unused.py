@@ -33,14 +33,17 @@ def _unused(settings: Settings, rules: Rules, source: Source) -> Iterator[Proble
     named = {name for sourced in rules.rules for name in sourced.destinations()}
     layers = {send.layer for sourced in rules.rules for send in sourced.rule.send}
     accounts = {destination.account for destination in settings.destinations.values()}
-    for name in settings.destinations:
+    # What cannot be read, or is misspelt, may mean any of them.
+    whole = bool(rules.rules) and not rules.problems and named <= settings.destinations.keys()
+    lost = any(name is not None and name not in settings.accounts for name in accounts)
+    for name in settings.destinations if whole else ():
         if name not in named and name not in settings.hooked:
             place = ("destinations", name)
             yield source.problem(place, f"no rule sends to {name}", "an unused destination", "a rule with it in to:")
-    for name in settings.accounts:
+    for name in settings.accounts if not lost else ():
         if name not in accounts:
             yield source.problem(("accounts", name), f"no destination uses {name}", "an unused account", "")
-    for index, layer in enumerate(settings.layers):
+    for index, layer in enumerate(settings.layers if whole else ()):
         if layer not in layers:
             yield source.problem(("layers", index), f"no rule writes {layer}", "an unused layer", f"layer: {layer}")
 

@@ -59,7 +59,8 @@ def _rule(sourced: Sourced, rule: CompiledRule, destinations: Mapping[str, Desti
         yield from _literal(sourced, ("link", index, "subscriber"), link.subscriber, slots.name, told=False)
         yield from _literal(sourced, ("link", index, "identity"), link.identity, slots.name, told=False)
         yield from _literal(sourced, ("link", index, "ended"), link.ended, slots.name, told=False)
-        if link.subscriber is None and link.ended is None:
+        written = sourced.rule.link[index]
+        if written.subscriber is None and written.ended is None:
             yield _at(sourced, ("link", index), "a link needs a subscriber", "nothing", "subscriber: or ended:")
     seen: dict[tuple[str, str | int | None, str], int] = {}
     for index, compiled in enumerate(rule.sends):
@@ -221,13 +222,15 @@ def _destination(sourced: Sourced, compiled: CompiledSend, at: Where, view: Dest
 
 def _missing(sourced: Sourced, compiled: CompiledSend, at: Where, view: DestinationView) -> Iterator[Problem]:
     expression = view.expression(compiled.send.kind)
-    given = {*(name for name, node in compiled.entry.items() if node is not None), *view.defaults}
+    send = compiled.send  # as written: a template that is wrong is told as that, not as missing
+    fields = send.entry.said() if send.entry else {}
+    given = {*(name for name, value in fields.items() if value is not None), *view.defaults}
     if "links" in given and "links" in view.in_description:
         given.add("description")
     for name in sorted(expression.required - given):
         hint = "say it in the rule or in the destination's defaults"
         yield _at(sourced, (*at, "entry"), f"{view.name} needs {name}", "nothing", f"{name}:", hint)
-    if expression.needs_identity and compiled.subscriber is None and compiled.identity is None:
+    if expression.needs_identity and send.subscriber is None and send.identity is None:
         yield _at(sourced, at, f"{view.name} needs a subscriber", "nothing", "subscriber: or identity:")
 
 

@@ -89,6 +89,23 @@ def test_what_is_said_in_vain_is_a_warning(settings: Path) -> None:
     assert [one["suggestion"] for one in told["warnings"][3:]] == ["did you mean orders?", "did you mean order.gone?"]
 
 
+@pytest.mark.parametrize(
+    ("old", "new"), [("rules:", "rules: ["), ("    from:", "    form: [x]\n    from:"), ("to: one", "to: uno")]
+)
+def test_nothing_is_called_unused_beside_a_rule_that_is_wrong(settings: Path, old: str, new: str) -> None:
+    rules = settings.parent / "rules.yaml"
+    assert old in rules.read_text()
+    rules.write_text(rules.read_text().replace(old, new, 1))
+
+    result = CliRunner().invoke(app, ["check", str(settings), "--format", "json"])
+
+    told = json.loads(result.stdout)
+    assert (told["ok"], [one["message"] for one in told["warnings"] if one["message"].startswith("no rule")]) == (
+        False,
+        [],
+    )
+
+
 def test_a_credential_that_stands_in_the_rules_is_told_and_not_shown(settings: Path) -> None:
     rules = settings.parent / "rules.yaml"
     rules.write_text(rules.read_text().replace("THE_TITLE", '"see a-secret-of-ours"'))

@@ -224,3 +224,10 @@ def test_a_wrong_test_hides_no_other_test(tmp_path: Path, monkeypatch: pytest.Mo
     told = [(problem.line, problem.found) for problem in check_settings(tmp_path).problems]
 
     assert told == [(19, '"Due"'), (22, "'presnt'")]
+
+
+@pytest.mark.parametrize("old", ["Due\n", "Online", '"{{ data.due }}"', '"{{ data.customer }}"'])
+def test_a_wrong_template_is_not_told_as_missing(check: Check, old: str) -> None:
+    problems = check(GOOD.replace(old, '"{{ dat.x }}"\n', 1))
+
+    assert [(problem.message, problem.found) for problem in problems] == [("an unknown root", "dat")]

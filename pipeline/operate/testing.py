@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,9 @@ from pipeline.rules.coverage import Coverage, coverage_of
 from pipeline.rules.documents import NotYaml, load_yaml, read_file
 from pipeline.rules.problem import Problem
 from pipeline.rules.selftest import TestResult, given_events, run_test
+
+NOT_IN_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that no XML 1.0 may hold, escaped or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +130,8 @@ def junit(suites: Sequence[Suite]) -> str:
             for problem in one.result.problems():
                 ElementTree.SubElement(case, "failure", {"message": problem.message}).text = str(problem)
     ElementTree.indent(root)
-    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+    written = ElementTree.tostring(root, encoding="unicode", xml_declaration=True)
+    return NOT_IN_XML.sub("\ufffd", written) + "\n"
 
 
 def _counts(suites: Sequence[Suite]) -> dict[str, str]:

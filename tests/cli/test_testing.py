@@ -74,6 +74,13 @@ def test_junit_names_each_test_and_its_difference(folder: Path) -> None:
     assert "title of K-1 at calendar" in str(case[0].get("message"))
 
 
+def test_junit_is_xml_whatever_a_test_is_called(folder: Path) -> None:
+    (folder / "calends.yaml").write_text((SETTINGS % "Coffee").replace("one is made", '"<one> \\x01\\ufffe\\e ✔"'))
+    calends(str(folder), "--junit", str(folder / "junit.xml"))
+
+    assert ElementTree.parse(folder / "junit.xml").getroot()[0][0].get("name") == "<one> ��� ✔"
+
+
 def test_coverage_below_the_mark_ends_with_one(folder: Path) -> None:
     code, output = calends(str(folder), "--cov", "--fail-under", "80")
 

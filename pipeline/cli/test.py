@@ -48,6 +48,8 @@ def run_tests(
             typer.echo(json.dumps(_json(suites, covered), ensure_ascii=False, indent=2))
         else:
             _print(suites, covered, cov or fail_under > 0)
+        for warning in (one for suite in suites for one in suite.warnings):
+            typer.echo(f"warning: {warning}", err=True)
         none = _nothing_ran(suites, only)
         if none:
             typer.echo(f"calends: {none}", err=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from pipeline.operate.check import Report, check
+from pipeline.operate.unused import untaken
 from pipeline.rules.coverage import Coverage, coverage_of
 from pipeline.rules.documents import NotYaml, load_yaml, read_file
 from pipeline.rules.problem import Problem
@@ -40,6 +41,7 @@ class Suite:
     problems: tuple[Problem, ...] = ()
     cases: tuple[Case, ...] = ()
     coverage: Coverage = field(default_factory=Coverage)
+    warnings: tuple[Problem, ...] = ()
 
     @property
     def failed(self) -> int:
@@ -65,7 +67,13 @@ def run_suite(file: Path, wanted: str = "") -> Suite:
     own = {sourced.rule.name for sourced in report.rules.rules}
     events = [event for case in cases for event in given_events(case.result.test, rules)]
     covered = coverage_of(rules, events)
-    return Suite(file, (), cases, Coverage(tuple(rule for rule in covered.rules if rule.rule in own)))
+    return Suite(
+        file,
+        (),
+        cases,
+        Coverage(tuple(rule for rule in covered.rules if rule.rule in own)),
+        tuple(untaken(report.rules)),
+    )
 
 
 @dataclass(frozen=True, slots=True)

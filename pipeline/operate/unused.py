@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from typing import Any
 
 from pipeline.operate.check import Report
 from pipeline.operate.reading import Source, Unreadable, read
@@ -13,8 +14,11 @@ from pipeline.rules.compiled import is_topic, topic_of
 from pipeline.rules.language import suggest
 from pipeline.rules.misread import foreign
 from pipeline.rules.problem import Problem
-from pipeline.rules.schema import Rules, Sourced
+from pipeline.rules.schema import Rules, Sourced, SourcedTest
 from pipeline.settings import Settings
+
+GIVEN = ("type", "data", "id", "source", "time", "subject", "topic", "specversion")
+"""Keys of a given event that have a meaning of their own."""
 
 
 def warnings_of(report: Report) -> tuple[Problem, ...]:
@@ -26,7 +30,7 @@ def warnings_of(report: Report) -> tuple[Problem, ...]:
     except Unreadable:
         return ()
     found = [*_unused(report.settings, report.rules, source), *_unread(report.settings, report.rules)]
-    return tuple(sorted([*found, *_untested(report.rules), *foreign(report.rules)]))
+    return tuple(sorted([*found, *_untested(report.rules), *untaken(report.rules), *foreign(report.rules)]))
 
 
 def _unused(settings: Settings, rules: Rules, source: Source) -> Iterator[Problem]:
@@ -88,3 +92,29 @@ def _near(sourced: Sourced, index: int, glob: str, given: set[str]) -> Problem |
     if not near or any(fnmatchcase(kind, glob) for kind in given):
         return None
     return sourced.problem(("on", index), "no test of this file has an event of this type", glob, "", advice)
+
+
+def untaken(rules: Rules) -> Iterator[Problem]:
+    """Given events that no rule takes, and keys of them that nobody reads."""
+    globs = {glob for sourced in rules.rules for on in sourced.rule.events() for glob in on.type}
+    for test in rules.tests:
+        for given in test.test.given:
+            kind = given.get("type")
+            if globs and isinstance(kind, str) and not any(fnmatchcase(kind, glob) for glob in globs):
+                advice = suggest(kind, globs)
+                yield Problem(test.file, test.line, "no rule takes a given event of this type", kind, "", advice)
+            yield from (_unread_key(name, test) for name in given if _is_unread(name, given))
+
+
+def _unread_key(name: str, test: SourcedTest) -> Problem:
+    expected = "one of " + ", ".join(GIVEN)
+    return Problem(test.file, test.line, "an unknown key in a given event", name, expected, suggest(name, GIVEN))
+
+
+def _is_unread(name: str, given: Mapping[str, Any]) -> bool:
+    """A CloudEvent may have any attribute, and without `data` all is data: of those, what is nearly a known key."""
+    if name in GIVEN or not isinstance(given.get("type"), str):
+        return False
+    if "data" in given and not ("id" in given and "source" in given):
+        return True
+    return bool(get_close_matches(name, GIVEN, n=1, cutoff=0.85))

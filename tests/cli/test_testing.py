@@ -115,6 +115,26 @@ def test_no_test_at_all_is_not_green(folder: Path, options: tuple[str, ...], tes
     assert json.loads(CliRunner().invoke(app, ["test", str(folder), "--json", *options]).stdout)["ok"] is False
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("{type: mdae, data: {n: 1}}", "no rule takes a given event of this type; found mdae; did you mean made?"),
+        ("{type: made, tme: x, data: {n: 0}}", "an unknown key in a given event; found tme; expected"),
+        ("{type: made, tme: x, n: 0}", "an unknown key in a given event; found tme; expected"),
+        ("{type: made, n: 0, titles: 0}", ""),
+        ("{type: made, id: x, source: y, tenant: 7, data: {n: 0}}", ""),
+    ],
+)
+def test_a_misspelt_given_event_is_a_warning(folder: Path, given: str, words: str) -> None:
+    text = (SETTINGS % "Tea").partition("  - name: one is made")[0]
+    (folder / "calends.yaml").write_text(f"{text}  - {{given: [{given}], expect: []}}\n")
+    code, output = calends(str(folder))
+
+    assert (code, "warning: " in output, words in output) == (0, bool(words), True)
+    checked = CliRunner().invoke(app, ["check", str(folder)]).output
+    assert ("in a given event" in checked or "a given event of" in checked) == bool(words)
+
+
 def test_a_folder_of_configurations_is_tested_whole_and_others_are_told(folder: Path, tmp_path: Path) -> None:
     (folder / "calends.yaml").rename(folder / "one.yaml")
     (folder / "two.yaml").write_text("destinations: {x: {vendor: nobody}}\nrules: []\n")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
+from codecs import BOM_UTF8
+from collections import Counter
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -32,7 +35,29 @@ def sample(event: str, settings: Settings, now: datetime, topic: str) -> Record:
     at = re.fullmatch(r"([A-Za-z0-9._-]+)/(\d+)/(\d+)", event)
     if at and not Path(event).exists():
         return _in_kafka(Coordinates(at[1], int(at[2]), int(at[3])), settings)
-    return Record(Coordinates(topic, 0, 0), None, input_of(event), (), now)
+    return Record(Coordinates(topic, 0, 0), None, _json_of(event), (), now)
+
+
+def _json_of(name: str) -> bytes:
+    """A file as it would be published: without an editor's byte order mark. Says where it is no JSON."""
+    raw = input_of(name).removeprefix(BOM_UTF8)
+    twice: list[str] = []
+
+    def members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            twice.extend(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        return found
+
+    try:
+        json.loads(raw, object_pairs_hook=members)
+    except json.JSONDecodeError as error:
+        give_up(f"{name}:{error.lineno}:{error.colno}: not JSON: {error.msg}", USAGE)
+    except (ValueError, RecursionError):
+        pass  # told in the words of a dead letter
+    for key in twice:
+        typer.echo(f"warning: {name}: the key {key!r} stands twice in one object; the last one counts", err=True)
+    return raw
 
 
 def _in_kafka(at: Coordinates, settings: Settings) -> Record:

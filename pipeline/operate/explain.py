@@ -157,5 +157,6 @@ def _why_not(rule: CompiledRule, event: DomainEvent, asked: str | None) -> str:
         names = [p if isinstance(p, str) else f"/{p.pattern}/" for p in rule.topics]
         return f"topic: {topic} is not {' or '.join(names)}"
     if not any(fnmatchcase(event.type, glob) for glob in rule.types):
-        return f"type: {event.type} is not {' or '.join(rule.types)}"
+        cased = any(fnmatchcase(event.type.lower(), glob.lower()) for glob in rule.types)
+        return f"type: {event.type} is not {' or '.join(rule.types)}" + ("; capital letters count" if cased else "")
     return "when: false"

@@ -173,3 +173,29 @@ def test_a_missing_file_is_wrong_usage() -> None:
     result = CliRunner().invoke(app, ["explain", "no-such.json", "-c", str(CONFIGS)])
 
     assert (result.exit_code, result.stderr) == (2, "calends: no-such.json: No such file or directory\n")
+
+
+def test_a_file_that_is_no_json_says_where(tmp_path: Path) -> None:
+    file = tmp_path / "event.json"
+    file.write_text('{"type": "a.b",\n "data": {"n": 1,}}')
+    result = CliRunner().invoke(app, ["explain", str(file), "-c", str(CONFIGS)])
+
+    assert (result.exit_code, result.output.startswith(f"calends: {file}:2:18: not JSON: ")) == (2, True)
+
+
+def test_the_mark_of_an_editor_is_no_part_of_the_event() -> None:
+    assert explain("\ufeff" + json.dumps(BOOKING)).output == explain(BOOKING).output
+
+
+def test_a_key_that_stands_twice_is_told() -> None:
+    result = explain(json.dumps(BOOKING).replace('"zone"', '"zone": "UTC", "zone"'))
+
+    assert "warning: -: the key 'zone' stands twice in one object; the last one counts" in result.stderr
+
+
+def test_a_type_with_other_capital_letters_is_hinted_at() -> None:
+    def why(kind: str) -> str:
+        return str(story(BOOKING | {"type": kind}, "booking-made")["why"])
+
+    assert why("com.acme.Booking.made").endswith("; capital letters count")
+    assert "capital" not in why("com.acme.boking.made")

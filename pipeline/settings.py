@@ -46,14 +46,16 @@ Seconds = Annotated[float, _said, Field(gt=0)]
 
 
 class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class SecretRef(Strict):
     """Where a secret is: the name of an environment variable, or a file whose content it is."""
 
     env: str | None = None
+    """The name of an environment variable that holds the secret."""
     file: Path | None = None
+    """A file whose content is the secret; it is read anew each time."""
 
     @model_validator(mode="after")
     def _one(self) -> SecretRef:
@@ -77,9 +79,13 @@ class SchemaRegistry(Strict):
     """Where the schemas of framed records are."""
 
     url: str = Field(pattern=r"^https?://[^\s@,]+$")
+    """Its address, such as https://registry:8081."""
     username: str | None = None
+    """Of HTTP Basic; with password."""
     password: SecretRef | None = None
+    """Where the password is."""
     ssl_cafile: Path | None = None
+    """A PEM file of the authorities that may have signed its certificate."""
 
     @model_validator(mode="after")
     def _both(self) -> SchemaRegistry:
@@ -90,24 +96,35 @@ class SchemaRegistry(Strict):
 
 class Kafka(Strict):
     bootstrap_servers: str = Field(default="localhost:9092", pattern=r"^[^\s,:]+:\d{1,5}(,[^\s,:]+:\d{1,5})*$")
+    """host:port of brokers, several with commas between."""
     group_id: str = "calends"
+    """The consumer group; workers of one group share the partitions."""
     topics: tuple[str, ...] = ()
     """Default: the topics that the rules name."""
     pattern: str | None = None
     """A regular expression of topic names, in the place of `topics`."""
     client_id: str = "calends"
+    """How brokers name this client in their logs and quotas."""
     dead_letter_topic: str = "calends.dead-letters"
+    """Where what cannot be used goes, bytes untouched."""
     outcome_topic: str | None = None
     """Where what became of each entry is told, with the vendor's id and links; none: nowhere."""
     inbound_topic: str = Field(default="calends.inbound", pattern=r"^[A-Za-z0-9._-]{1,249}$")
     """Where `calends webhooks` writes what vendors tell, and where links are read from."""
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """How to talk to the brokers."""
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    """Required with a SASL protocol."""
     sasl_username: str | None = None
+    """Required with a SASL protocol."""
     sasl_password: SecretRef | None = None
+    """Where the password is; required with a SASL protocol."""
     ssl_cafile: Path | None = None
+    """A PEM file of the authorities that may have signed the brokers' certificates."""
     ssl_certfile: Path | None = None
+    """A PEM file with the certificate of this client."""
     ssl_keyfile: Path | None = None
+    """A PEM file with the key of this client's certificate."""
     schema_registry: SchemaRegistry | None = None
     """For records that begin with the magic byte 0 and a schema's id; none: they are dead letters."""
 
@@ -129,26 +146,37 @@ class LedgerSettings(Strict):
 
 class Quota(Strict):
     calls: int = Field(gt=0)
+    """Calls in one window at most."""
     per: Seconds
+    """The length of the window, such as 1m."""
 
 
 class Budget(Strict):
     credits: float = Field(gt=0)
+    """The vendor's credits that may be used up in one period."""
     per: Literal["month"] | Seconds = "month"
     """A calendar month (UTC), or a duration."""
 
 
 class Account(Strict):
     vendor: str
+    """Its short name: `calends vendors` lists them."""
     base_url: str | None = None
+    """https://host or https://host/path; without it the vendor's own."""
     credential: dict[str, SecretRef] = {}
+    """The parts of its credential → where each secret is. `calends vendors NAME` lists the parts."""
     quota: tuple[Quota, ...] = ()
+    """What the vendor allows; each window counts. Without it, the vendor's published quota."""
     budget: Budget | None = None
+    """How many credits may be used up."""
     batch: int | None = Field(default=None, gt=0)
     """Entries in one call at most, of a vendor that takes several."""
     concurrency: int | None = Field(default=None, gt=0)
+    """Calls under way at once at most."""
     timeout: Seconds | None = None
+    """How long a call may take before it counts as unanswered."""
     settle_time: Seconds | None = None
+    """How long after an unanswered call the vendor may still act on it."""
 
 
 class Webhook(Strict):
@@ -160,18 +188,29 @@ class Webhook(Strict):
 
 class Destination(Strict):
     account: str | None = None
+    """The account that it uses; several destinations may share one."""
     vendor: str | None = None
     """Where the destination has an account of its own, described right here."""
     base_url: str | None = None
+    """As in an account; for a destination with a vendor of its own."""
     credential: dict[str, SecretRef] = {}
+    """As in an account; for a destination with a vendor of its own."""
     quota: tuple[Quota, ...] = ()
+    """As in an account; for a destination with a vendor of its own."""
     budget: Budget | None = None
+    """As in an account; for a destination with a vendor of its own."""
     options: dict[str, Any] = {}
+    """The vendor's options: `calends vendors NAME` lists them."""
     omit: frozenset[str] = frozenset()
+    """Fields of entries that are left out here, because the vendor cannot say them."""
     links: Literal["in_description"] | None = None
+    """`in_description`: links are written into the description, where the vendor has no field for them."""
     defaults: dict[str, Any] = {}
+    """Fields of every entry here that its rule does not say; written as in a rule, without templates."""
     max_attempts: int = Field(default=8, gt=0)
+    """After so many refusals an entry is dead-lettered."""
     webhook: Webhook | None = None
+    """That the vendor posts to `calends webhooks` for this destination."""
 
     @model_validator(mode="after")
     def _one(self) -> Destination:
@@ -184,7 +223,9 @@ class Destination(Strict):
 
 class Admin(Strict):
     host: str = "127.0.0.1"
+    """The address that the worker listens on for probes, metrics and commands."""
     port: int = Field(default=8080, ge=0, le=65535)
+    """Its port; 0 takes a free one."""
 
 
 class Brake(Strict):
@@ -200,29 +241,44 @@ class Webhooks(Strict):
     """Where `calends webhooks` listens."""
 
     host: str = "127.0.0.1"
+    """The address to listen on."""
     port: int = Field(default=8081, ge=0, le=65535)
+    """Its port; 0 takes a free one."""
 
 
 class Settings(Strict):
     """The whole file."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Settings of Calends"}
+    )
+
     kafka: Kafka = Kafka()
+    """Where events are read and outcomes are told."""
     ledger: LedgerSettings = LedgerSettings()
+    """The database that remembers what was asked and what is there."""
     admin: Admin = Admin()
+    """Where the worker listens for probes, metrics and commands."""
     webhooks: Webhooks = Webhooks()
+    """The address of `calends webhooks`."""
     brake: Brake = Brake()
+    """How much new rules may change before somebody approves of them."""
     layers: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")], ...] = ()
     """Names above `base`, lowest first."""
     accounts: dict[str, Account] = {}
+    """Accounts at vendors, by a name of your own."""
     destinations: dict[str, Destination] = Field(min_length=1)
+    """Where entries go, by the name that rules say in to:."""
     rules: str | list[Any] = "rules"
     """A file or folder beside the settings, or the rules themselves."""
     tests: list[Any] = []
     """Tests of the rules that stand in the settings themselves."""
     grace_period: Seconds = 8.0
+    """How long a worker that is told to stop may go on with calls that are under way."""
     key_file: Path | None = None
     """Keys of our own, one a line, the newest first: for what the ledger keeps encrypted, and for hashes in logs."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least that is logged."""
 
     def seal(self) -> Seal | None:
         """Raises KeysInvalid."""

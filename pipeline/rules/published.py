@@ -20,7 +20,9 @@ TITLES = {
 
 class RuleFile(Shape):
     rules: list[Rule] = Field(default_factory=list)
+    """Which events become which changes of entries."""
     tests: list[Test] = Field(default_factory=list)
+    """Given events and what must come of them; `calends test` and `calends check` run them."""
 
 
 def file_schema() -> dict[str, Any]:

@@ -159,21 +159,30 @@ class ExpectedRequest(Shape):
     """The request of a first delivery. `path` is relative to the account's base URL; `body` names what is compared."""
 
     method: str | None = None
+    """Of HTTP, such as POST."""
     path: str | None = None
+    """Relative to the account's base URL."""
     body: dict[str, Any] = Field(default_factory=dict)
+    """The fields of the JSON body that are compared."""
 
 
 class Expect(Shape):
     """A desired state: `entry` names the fields that are compared; null: the field is absent. Or a refusal."""
 
     to: str | None = None
+    """The destination; with key."""
     key: str | None = None
+    """The entry."""
     state: Literal["present", "cancelled", "deleted", "waiting"] = "present"
+    """What the entry is in the end; `waiting`: nobody knows its base yet."""
     entry: dict[str, Any] = Field(default_factory=dict)
+    """Its fields that are compared, as the calendar has them; null: the field is absent."""
     request: ExpectedRequest | None = None
+    """The request of its first delivery."""
     refused: str | None = None
     """The code of the refusal; with `to` and `key` it is `destination`, the vendor's own."""
     rule: str | None = None
+    """The rule that refuses."""
     at: str | None = None
     """The refused slot, or its end: `entry.start`."""
 
@@ -188,10 +197,13 @@ class Expect(Shape):
 
 class Test(Shape):
     name: str = ""
+    """What the test is about; reports and -k go by it."""
     given: list[dict[str, Any]] = Field(min_length=1)
+    """Events, the oldest first: type and data, where wanted also id, source, time, subject and topic."""
     orders: Literal["both", "all"] = "both"
     """`both`: as given and backwards; `all`: every order, of seven events at most."""
     expect: list[Expect]
+    """What comes of them; empty: nothing."""
 
     @model_validator(mode="after")
     def _few(self) -> Test:

@@ -24,6 +24,7 @@ RESOURCES = {
 def definitions() -> dict[str, Any]:
     """What the chart's schema refers to: the settings whole, so that Helm refuses what a worker would."""
     settings = Settings.model_json_schema()
+    del settings["$schema"]  # the chart's own says which it is
     return settings.pop("$defs") | {"Settings": settings, "Resources": RESOURCES}
 
 

@@ -11,6 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.rules.published import TITLES, file_schema, reference
+from pipeline.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 FILES = [*sorted((ROOT / "configs" / "rules").glob("*.yaml")), ROOT / "pipeline" / "demo" / "rules.yaml"]
@@ -39,11 +40,19 @@ def test_an_editor_sees_a_typo(wrong: Any) -> None:
     assert not jsonschema_rs.validator_for(file_schema()).is_valid(wrong)
 
 
-def test_every_key_of_a_rule_has_a_description() -> None:
-    shapes = file_schema()["$defs"]
-    asked = [(name, key) for name in ("Rule", "On", "Send", "Entry", "LinkTo") for key in shapes[name]["properties"]]
-    assert [one for one in asked if not shapes[one[0]]["properties"][one[1]].get("description")] == []
-    assert TITLES.keys() == shapes.keys()
+def test_every_key_of_a_rule_file_has_a_description() -> None:
+    assert undescribed(file_schema()) == []
+    assert TITLES.keys() == file_schema()["$defs"].keys()
+
+
+def test_every_key_of_the_settings_has_a_description() -> None:
+    assert undescribed(Settings.model_json_schema()) == []
+
+
+def undescribed(schema: dict[str, Any]) -> list[tuple[str, str]]:
+    shapes = {"file": schema, **schema["$defs"]}
+    keys = ((name, key, said) for name, shape in shapes.items() for key, said in shape["properties"].items())
+    return [(name, key) for name, key, said in keys if not said.get("description")]
 
 
 if __name__ == "__main__":

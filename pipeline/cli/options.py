@@ -69,9 +69,11 @@ def input_of(name: str) -> bytes:
 
 
 def write(text: str, path: Path) -> None:
-    """With the folders above it; ends the command where that cannot be."""
+    """With the folders above it, of which it tells; ends the command where that cannot be."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.parent.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            typer.echo(f"made the folder {path.parent}", err=True)
         path.write_text(text, "utf-8")
     except OSError as error:
         give_up(f"{path}: {error.strerror}", USAGE)

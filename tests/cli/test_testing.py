@@ -74,6 +74,13 @@ def test_junit_names_each_test_and_its_difference(folder: Path) -> None:
     assert "title of K-1 at calendar" in str(case[0].get("message"))
 
 
+def test_a_folder_that_is_made_for_a_file_is_told_once(folder: Path) -> None:
+    told = f"made the folder {folder}/reports/new\n"
+
+    assert told in calends(str(folder), "--junit", str(folder / "reports" / "new" / "junit.xml"))[1]
+    assert told not in calends(str(folder), "--junit", str(folder / "reports" / "new" / "junit.xml"))[1]
+
+
 def test_junit_is_xml_whatever_a_test_is_called(folder: Path) -> None:
     (folder / "calends.yaml").write_text((SETTINGS % "Coffee").replace("one is made", '"<one> \\x01\\ufffe\\e ✔"'))
     calends(str(folder), "--junit", str(folder / "junit.xml"))

@@ -375,7 +375,7 @@ class _Desk:
         for refusal in self._refused(name):
             section, dot, own = refusal.name.partition(".")
             where = (*place, "defaults", section, own) if dot else (*place, "defaults", section)
-            yield self.problem(where, f"{name} refuses {refusal.name}", refusal.words)
+            yield self.problem(where, f"{name} refuses {refusal.name}", "", refusal.words)
 
     def _refused(self, name: str) -> Iterator[Refusal]:
         """What the vendor refuses of a destination's defaults, whatever the rules say besides."""

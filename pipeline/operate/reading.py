@@ -18,6 +18,7 @@ from pipeline.rules.documents import NotYaml, load_yaml, read_file
 from pipeline.rules.language import nearest, suggest
 from pipeline.rules.problem import Problem, Spot
 from pipeline.rules.reading import by_place
+from pipeline.rules.shape_words import in_words
 from pipeline.settings import SecretRef, Settings
 
 Place = tuple[int | str, ...]
@@ -184,7 +185,7 @@ def _problem(source: Source, place: Place, told: list[Any]) -> Problem:
         return source.problem(place, f"{name} is not right", "", REFERENCE, CHANGED)
     secret = any(str(part) in ("credential", "url", "sasl_password", "webhook") for part in place)
     found = "" if secret or isinstance(detail["input"], Mapping | BaseModel) else repr(detail["input"])[:60]
-    expected = IN_WORDS.get(name) or " or ".join(dict.fromkeys(map(_words, told)))
+    expected = IN_WORDS.get(name) or " or ".join(dict.fromkeys(map(in_words, told)))
     return source.problem(place, f"{name} is not right", found, expected)
 
 
@@ -192,11 +193,6 @@ def _unknown(source: Source, place: Place) -> Problem:
     known, word = _known(place[:-1]), str(place[-1])
     name, expected = ".".join(str(part) for part in place), "one of " + ", ".join(known) if known else "no such key"
     return source.problem(place, f"an unknown key: {name}", word, expected, suggest(word, known))
-
-
-def _words(detail: Any) -> str:
-    words: str = detail["msg"]
-    return words.removeprefix("Value error, ").removeprefix("Input should be ").removeprefix("expected ")
 
 
 def _known(where: Place) -> tuple[str, ...]:

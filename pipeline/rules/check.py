@@ -252,7 +252,7 @@ def _refused(sourced: Sourced, compiled: CompiledSend, at: Where, view: Destinat
         section, dot, name = refusal.name.partition(".")
         where = (*at, section, name) if dot else (*at, "entry", section)
         if not refusal.missing:
-            yield _at(sourced, where, f"{view.name} refuses {refusal.name}", refusal.words)
+            yield _at(sourced, where, f"{view.name} refuses {refusal.name}", "", refusal.words)
         elif refusal.name not in view.expression(compiled.send.kind).required:
             hint = "say it in the rule or in the destination's defaults"
             yield _at(sourced, where[:-1], f"{view.name} needs {refusal.name}", "nothing", refusal.words, hint)

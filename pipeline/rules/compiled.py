@@ -199,8 +199,12 @@ def _unlinked(send: Send, at: Where, report: Report) -> float | None:
     try:
         return seconds_unlinked(send.if_unlinked)
     except ValueError as error:
-        report((*at, "if_unlinked"), Fault(0, "if_unlinked is not right", str(send.if_unlinked), str(error)))
+        report((*at, "if_unlinked"), Fault(0, "if_unlinked is not right", str(send.if_unlinked), _wanted(error)))
         return None
+
+
+def _wanted(error: ValueError) -> str:
+    return str(error).removeprefix("expected ")
 
 
 def _when(value: Any, report: Report) -> Node:

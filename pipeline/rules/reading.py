@@ -18,12 +18,18 @@ from ruamel.yaml.scalarstring import FoldedScalarString, LiteralScalarString
 from pipeline.model.entry import FIELDS
 from pipeline.model.wire import levels
 from pipeline.rules.documents import NotYaml, load_yaml, read_file
+from pipeline.rules.filters import kind
 from pipeline.rules.language import nearest, suggest
 from pipeline.rules.masking import shown
 from pipeline.rules.misread import cut_off
 from pipeline.rules.problem import Problem, Spot, Where, spot_of
 from pipeline.rules.schema import SHAPES, Rule, Rules, S, Sourced, SourcedTest, Test, listed
+from pipeline.rules.shape_words import in_words
 
+LONE = dict.fromkeys(("from", "on", "to", "type"), "a text, or a list of texts") | dict.fromkeys(
+    ("send", "link"), "a map, or a list of maps"
+)
+"""Where one item may stand alone."""
 BLOCK = (LiteralScalarString, FoldedScalarString)
 """Texts that begin on the line after their mark."""
 
@@ -118,7 +124,7 @@ def _spot_of_key(node: Any, name: Any) -> Spot | None:
 
 def _read(parsed: Any, file: str, spots: Mapping[Where, Spot], vendor_names: Collection[str]) -> Rules:
     if not isinstance(parsed, dict):
-        return Rules(problems=(Problem(file, 1, "not a rule file", type(parsed).__name__, "a map with rules:"),))
+        return Rules(problems=(Problem(file, 1, "not a rule file", kind(parsed), "a map with rules:"),))
     loaded = Rules(problems=tuple(_strangers(parsed, file, spots)))
     inner = _by_item(spots)
     for index, raw in enumerate(_items(parsed.get("rules"))):
@@ -158,10 +164,10 @@ def _strangers(parsed: Mapping[str, Any], file: str, spots: Mapping[Where, Spot]
         if name.startswith("x-"):  # where anchors may stand
             continue
         if name not in known:
-            spot, expected = spot_of(spots, (name,)), " or ".join(known)
-            yield Problem.at(file, spot, "an unknown key", name, expected, suggest(name, known))
+            spot, wanted = spot_of(spots, (name,)), " or ".join(known)
+            yield Problem.at(file, spot, "an unknown key", name, wanted, suggest(name, known))
         elif not isinstance(value, list):
-            yield Problem.at(file, spot_of(spots, (name,)), f"{name} is no list", type(value).__name__, "a list")
+            yield Problem.at(file, spot_of(spots, (name,)), f"{name} is no list", kind(value), "a list")
 
 
 def _with_lists(raw: Any) -> Any:
@@ -262,7 +268,7 @@ class _Reading:
 
     def _problem(self, place: Where, told: Sequence[Any]) -> Problem:
         spot = spot_of(self.spots, (*self.at, *place))
-        name = ".".join(str(part) for part in place) or "the item"
+        name = self._named(place)
         match told[0]["type"]:
             case "extra_forbidden":
                 known, word = self._known(place), str(place[-1])
@@ -273,8 +279,15 @@ class _Reading:
                 return Problem.at(self.file, spot, f"{name} is missing", "", f"{place[-1]}:")
             case _:
                 found = shown(told[0]["input"])
-                expected = " or ".join(dict.fromkeys(map(_words, told)))
-                return Problem.at(self.file, spot, f"{name} is not right", found, expected)
+                wanted = " or ".join(dict.fromkeys(map(_words, told)))
+                alone = LONE.get(str(place[-1]) if place else "") if wanted == "a list" else None
+                return Problem.at(self.file, spot, f"{name} is not right", found, alone or wanted)
+
+    def _named(self, place: Where) -> str:
+        """The place as it is written: a lone item where a list may stand has no number."""
+        stands = [(*self.at, *place[: depth + 1]) in self.spots for depth in range(len(place))]
+        parts = (str(part) for part, there in zip(place, stands, strict=True) if there or part != 0)
+        return ".".join(parts) or "the item"
 
     def _known(self, place: Where) -> tuple[str, ...]:
         return _known((*self.at, *place), self.vendor_names)
@@ -283,7 +296,7 @@ class _Reading:
 def _words(detail: Any) -> str:
     if detail["type"] == "string_pattern_mismatch":  # only a rule's name has one
         return "1 to 100 of A-Z a-z 0-9 . _ -"
-    return str(detail["msg"]).removeprefix("Input should be ").removeprefix("Value error, ")
+    return in_words(detail)
 
 
 def by_place(details: Sequence[Any], raw: Any) -> dict[Where, list[Any]]:

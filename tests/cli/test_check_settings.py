@@ -79,9 +79,7 @@ def test_a_mistake_is_told_at_its_root_alone(tmp_path: Path, old: str, new: str,
 def test_rules_that_are_none_are_told_once(tmp_path: Path) -> None:
     told = problems_of(tmp_path, FINE[FINE.index("rules:") :], "rules: 1\n")
 
-    assert [(problem.message, problem.expected) for problem in told] == [
-        ("rules is not right", "a valid string or a valid list")
-    ]
+    assert [(problem.message, problem.expected) for problem in told] == [("rules is not right", "a text or a list")]
 
 
 @pytest.mark.usefixtures("credentials")

@@ -231,3 +231,22 @@ def test_a_wrong_template_is_not_told_as_missing(check: Check, old: str) -> None
     problems = check(GOOD.replace(old, '"{{ dat.x }}"\n', 1))
 
     assert [(problem.message, problem.found) for problem in problems] == [("an unknown root", "dat")]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message", "expected"),
+    [
+        ("on: invoice.due", "on: 3", "on is not right", "a text, or a list of texts"),
+        ("[billing]", "[]", "from is not right", "at least one"),
+        ("layer: base", "if_unlinked: wait 30x", "if_unlinked is not right", "a duration such as"),
+        ('key: "INV-{{ data.number }}"', 'key: ""', "key is not right", "a key has 1 to 200 of"),
+        ("ecal: {objective: pay}", "cancel: 3", "send.0.cancel is not right", "true or false"),
+    ],
+)
+def test_what_is_expected_is_told_in_words_of_ours(
+    check: Check, old: str, new: str, message: str, expected: str
+) -> None:
+    found = [problem for problem in check(GOOD.replace(old, new, 1)) if problem.message == message]
+
+    assert [problem.expected[: len(expected)] for problem in found] == [expected]
+    assert "valid" not in str(found)

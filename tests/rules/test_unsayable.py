@@ -115,7 +115,7 @@ def test_a_layer_is_judged_by_itself() -> None:
     layers = ("base", "above")
     assert told("identity: i, layer: above, entry: {end_time_zone: UTC, links: []}", "ecal", VIEWS, layers) == []
     (problem,) = told("identity: i, layer: above, entry: {alerts: [7m]}", "ecal", VIEWS, layers)
-    assert (problem.message, problem.found.startswith("alerts: ECAL knows")) == ("ecal refuses alerts", True)
+    assert (problem.message, problem.expected.startswith("alerts: ECAL knows")) == ("ecal refuses alerts", True)
 
 
 def test_the_defaults_of_the_destination_count() -> None:

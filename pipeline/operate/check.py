@@ -24,7 +24,7 @@ from pipeline.rules.linking import linking
 from pipeline.rules.problem import Problem
 from pipeline.rules.render import RenderError
 from pipeline.rules.schema import Rules
-from pipeline.rules.secrets import secret_problems
+from pipeline.rules.secrets import secret_problems, secrets_in_tests
 from pipeline.rules.selftest import run_tests
 from pipeline.rules.unsayable import Certain, Refusal
 from pipeline.sealing import KeysInvalid
@@ -89,7 +89,8 @@ def check(path: Path, secrets: bool = True, tests: bool = True, part: Part | Non
         problems.append(source.problem(("rules",), "no rules", "nothing", "at least one rule"))
     doubtful = {place[1] for place in dropped if place[0] == "destinations" and len(place) > 1}
     doubtful |= {name for name in source.values()["destinations"] if name not in views or of_destinations[name]}
-    problems += secret_problems(read_rules, _secrets_of(settings) if secrets else {})
+    held = _secrets_of(settings) if secrets else {}
+    problems += [*secret_problems(read_rules, held), *secrets_in_tests(read_rules, held)]
     problems += _rules(read_rules, views, settings.all_layers, tests, frozenset(map(str, doubtful)))
     return Report(file, tuple(sorted(set(problems))), settings, read_rules, views)
 

@@ -16,6 +16,7 @@ from pipeline.model.event import DomainEvent
 from pipeline.model.when import BadTime, parse_date, parse_moment, zone_named
 from pipeline.rules.adapt import DestinationView
 from pipeline.rules.check import check_rules
+from pipeline.rules.masking import masked
 from pipeline.rules.problem import Problem
 from pipeline.rules.reading import load_text
 from pipeline.vendors import vendors
@@ -58,8 +59,8 @@ class Sketch:
 
 def sketch(event: DomainEvent, given: Mapping[str, Any], topic: str, view: DestinationView) -> str:
     """A rule for events like this one, with a test that it passes."""
-    made = Sketch(event, given, view)
-    leaves = list(_leaves(event.data, ()))
+    made = Sketch(event, masked(given), view)
+    leaves = list(_leaves(masked(event.data), ()))
     for role, fits in FITS.items():
         chosen = _likeliest(role, [leaf for leaf in leaves if fits(leaf[1])], {p for p, _ in made.found.values()})
         if chosen is not None:

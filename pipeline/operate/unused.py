@@ -12,7 +12,8 @@ from pipeline.operate.check import Report
 from pipeline.operate.reading import Source, Unreadable, read
 from pipeline.rules.compiled import is_topic, topic_of
 from pipeline.rules.language import suggest
-from pipeline.rules.misread import foreign
+from pipeline.rules.masking import MASK, secret_in
+from pipeline.rules.misread import foreign, misspelt
 from pipeline.rules.problem import Problem
 from pipeline.rules.schema import Rules, Sourced, SourcedTest
 from pipeline.settings import Settings
@@ -29,8 +30,23 @@ def warnings_of(report: Report) -> tuple[Problem, ...]:
         source = read(report.file)
     except Unreadable:
         return ()
-    found = [*_unused(report.settings, report.rules, source), *_unread(report.settings, report.rules)]
-    return tuple(sorted([*found, *_untested(report.rules), *untaken(report.rules), *foreign(report.rules)]))
+    found = [
+        *_password(report.settings, source),
+        *_unused(report.settings, report.rules, source),
+        *_unread(report.settings, report.rules),
+    ]
+    found += [*_untested(report.rules), *untaken(report.rules), *foreign(report.rules), *misspelt(report.rules)]
+    return tuple(sorted(found))
+
+
+def _password(settings: Settings, source: Source) -> Iterator[Problem]:
+    """A password of the ledger that whoever reads the settings knows."""
+    place = ("ledger", "url")
+    if secret_in(settings.ledger.url) and source.variable(place) is None:
+        expected, advice = "an address without one", "set CALENDS_LEDGER__URL, and have this password changed"
+        yield source.problem(
+            place, "a password in the settings", f"a password in an address ({MASK})", expected, advice
+        )
 
 
 def _unused(settings: Settings, rules: Rules, source: Source) -> Iterator[Problem]:

@@ -30,3 +30,16 @@ def shown(value: Any) -> str:
     """A value as an explanation may quote it."""
     told = repr(value)
     return MASK if secret_in(told) else told[:60]
+
+
+def masked(value: Any) -> Any:
+    """JSON without the texts that look like a secret."""
+    match value:
+        case dict():
+            return {name: masked(member) for name, member in value.items()}
+        case list():
+            return [masked(member) for member in value]
+        case str() if secret_in(value):
+            return MASK
+        case _:
+            return value

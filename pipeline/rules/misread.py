@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from pipeline.rules.language import pieces
 from pipeline.rules.masking import shown
+from pipeline.rules.paths import paths
 from pipeline.rules.problem import Problem, Spot, Where
 from pipeline.rules.schema import Rules, Sourced
 
 _COMMENT = r"\s+#[^\s\"']*\{\{"
+ATTRIBUTES = ("id", "source", "type", "subject", "time", "specversion", "datacontenttype", "dataschema")
+"""What CloudEvents 1.0 names."""
 _FOREIGN = re.compile(
     r"(?<!\{)(?:\$\{|\{)\s*(?P<braced>(?:data|event|item)(?:\.\w+|\[[^\]{}]*\])+)[^{}]*\}(?!\})"
     r"|\$(?P<bare>(?:data|event|item)(?:\.\w+)+)"
@@ -45,6 +49,18 @@ def foreign(rules: Rules) -> Iterator[Problem]:
     """What is a template elsewhere, `${data.n}` or `{ data.n }`: here it goes into calendars as it stands."""
     for sourced in rules.rules:
         yield from (_told(sourced, at, match) for at, text in _texts(sourced) for match in _FOREIGN.finditer(text))
+
+
+def misspelt(rules: Rules) -> Iterator[Problem]:
+    """Attributes of an event that are nearly those of CloudEvents: an extension may have any name."""
+    for sourced in rules.rules:
+        for at, text in _scalars(sourced.rule.model_dump(by_alias=True, exclude_unset=True), ()):
+            for path in paths(text) if isinstance(text, str) else ():
+                name = str(path.parts[1]) if path.parts[0] == "event" and len(path.parts) > 1 else ""
+                near = [] if name in ATTRIBUTES else get_close_matches(name, ATTRIBUTES, 1, 0.85)
+                if near:
+                    message, expected = "no usual attribute of an event", "one of " + ", ".join(ATTRIBUTES)
+                    yield sourced.problem(at, message, str(path)[:60], expected, f"did you mean event.{near[0]}?")
 
 
 def _texts(sourced: Sourced) -> Iterator[tuple[Where, str]]:

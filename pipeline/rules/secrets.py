@@ -28,6 +28,18 @@ def secret_problems(rules: Rules, known: Mapping[str, str]) -> Iterator[Problem]
                 yield sourced.problem(at, "a secret in the rules", f"{kind} ({MASK})", "no secret", advice)
 
 
+def secrets_in_tests(rules: Rules, known: Mapping[str, str]) -> Iterator[Problem]:
+    """The same of tests: a sample of a real event may hold one."""
+    held = {secret: name for secret, name in known.items() if len(secret) >= _LEAST}
+    for sourced in rules.tests:
+        for at, text in _walk(sourced.test.model_dump(by_alias=True, exclude_unset=True), ()):
+            kind = next((name for secret, name in held.items() if secret in text), None) or secret_in(text)
+            if kind is not None:
+                found, place = f"{kind} ({MASK})", ".".join(map(str, at))
+                expected, advice = f"no secret at {place}", "write another text, and have this one changed"
+                yield Problem(sourced.file, sourced.line, "a secret in a test", found, expected, advice)
+
+
 def _texts(sourced: Sourced) -> Iterator[tuple[Where, str]]:
     return _walk(sourced.rule.model_dump(by_alias=True, exclude_unset=True), ())
 

@@ -118,3 +118,35 @@ def test_a_credential_that_stands_in_the_rules_is_told_and_not_shown(settings: P
         assert (result.exit_code, "a secret in the rules" in result.output) == (1, True)
         assert "a-secret-of-ours" not in result.output
         assert "of account a" in result.output
+
+
+def test_a_credential_that_stands_in_a_test_is_told_and_not_shown(settings: Path) -> None:
+    rules = settings.parent / "rules.yaml"
+    rules.write_text(rules.read_text().replace("topic: orders}", "topic: orders, data: {a: sk_live_0123456789abcdef}}"))
+
+    result = CliRunner().invoke(app, ["check", str(settings)])
+
+    assert (result.exit_code, "a secret in a test" in result.output) == (1, True)
+    assert "0123456789abcdef" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("place", "said", "line", "message"),
+    [
+        ("layers: [never]", "ledger: {url: postgresql://u:hunter2hunter2@h/d}", 2, "a password in the settings"),
+        ("THE_TITLE", '"{{ event.tme }}"', 9, "no usual attribute of an event"),
+        ("THE_TITLE", '"{{ event.tenant }} {{ event.subject }}"', 0, ""),
+        ("THE_TITLE", '"${data.n}"', 9, "this is no template: it is sent as it stands"),
+    ],
+)
+def test_what_may_be_meant_otherwise_is_a_warning(
+    settings: Path, place: str, said: str, line: int, message: str
+) -> None:
+    for file in (settings, settings.parent / "rules.yaml"):
+        file.write_text(file.read_text().replace(place, said))
+
+    told = json.loads(CliRunner().invoke(app, ["check", str(settings), "--format", "json"]).stdout)
+
+    usual = ("no rule", "no destination", "this rule reads", "no test of")
+    found = [(one["line"], one["message"]) for one in told["warnings"] if not one["message"].startswith(usual)]
+    assert (found, "hunter2" in str(told)) == ([(line, message)] if message else [], False)

@@ -94,3 +94,11 @@ def test_what_the_fields_are_is_guessed_by_their_names() -> None:
         "{{ data.appointment.title }}",
         "{{ data.appointment.startsAt }}",
     )
+
+
+def test_what_looks_like_a_secret_is_not_copied() -> None:
+    body = {"type": "a.b", "data": {"title": "Tea", "api": {"token": "sk_live_0123456789abcdef"}}}
+
+    event = decode(Record(Coordinates("t", 0, 0), None, json.dumps(body).encode(), (), NOW))
+
+    assert "0123456789abcdef" not in sketch(event, body, "acme.things", view("ecal"))

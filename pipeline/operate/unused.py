@@ -35,7 +35,12 @@ def warnings_of(report: Report) -> tuple[Problem, ...]:
         *_unused(report.settings, report.rules, source),
         *_unread(report.settings, report.rules),
     ]
-    found += [*_untested(report.rules), *untaken(report.rules), *foreign(report.rules), *misspelt(report.rules)]
+    found += [
+        *_untested(report.rules),
+        *(() if report.problems else untaken(report.rules)),
+        *foreign(report.rules),
+        *misspelt(report.rules),
+    ]
     return tuple(sorted(found))
 
 

@@ -84,16 +84,12 @@ class Lane:
     _calls: set[asyncio.Task[None]] = field(default_factory=set)
     _unsent: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     """Calls of which no byte has left, by the identity of their grants."""
-    _rate: Rate = field(init=False)
+    _rate: Rate = field(default_factory=lambda: Rate(time.monotonic()))
     _full: bool = False
     """Whether only calls that end let it claim more."""
     _resume: float = 0.0
     """When it may claim again, in monotonic time."""
     _results: asyncio.Queue[Result] = field(default_factory=asyncio.Queue)
-
-    def __post_init__(self) -> None:
-        # Until it is known how fast the vendor is: as fast as the quota allows.
-        self._rate = Rate(time.monotonic(), value=1.0 / self.interval if self.interval else 0.0)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Until `stopping`; then gives back what has not left, lets what has end, and settles it. The caller bounds
@@ -120,7 +116,7 @@ class Lane:
     async def _turn(self, stopping: asyncio.Event) -> None:
         self.work.clear()
         now = time.monotonic()
-        room = self.capacity + int(self._rate.at(now, busy=bool(self._calls)) * IN_HAND) - len(self._calls)
+        room = self.capacity + int(self._rate.at(now) * IN_HAND) - len(self._calls)
         more, self._full = False, room <= 0
         if not self._full and not self.paused and self.account.open() and not (self.interval and self.in_burst()):
             try:
@@ -150,7 +146,7 @@ class Lane:
 
     def _called(self, call: asyncio.Task[None]) -> None:
         self._calls.discard(call)
-        self._rate.add(time.monotonic())
+        self._rate.add()
         if self._full:
             self.work.set()
 

@@ -24,8 +24,6 @@ MOMENT = 0.02
 """Seconds: over less a rate says nothing."""
 OF_LATE = 0.2
 """Seconds after which what was before no longer counts."""
-SILENT = 1.0
-"""Seconds without an end of any call after which the vendor is taken to be slow."""
 
 
 class Pace:
@@ -44,27 +42,20 @@ class Pace:
 
 @dataclass(slots=True)
 class Rate:
-    """Calls that ended a second, of late, while any were under way: a quiet time says nothing of the vendor."""
+    """Calls a second, of late."""
 
     since: float
-    """From when on what has ended since is counted."""
     done: int = 0
-    last: float = 0.0
-    """When the last one ended."""
     value: float = 0.0
 
-    def add(self, now: float) -> None:
-        self.done, self.last = self.done + 1, now
+    def add(self) -> None:
+        self.done += 1
 
-    def at(self, now: float, busy: bool) -> float:
-        """`busy`: whether calls are under way. That none has ended yet says something only after a second."""
-        end = now if busy else self.last
-        elapsed = end - self.since
-        if elapsed >= (MOMENT if self.done else SILENT):
+    def at(self, now: float) -> float:
+        elapsed = now - self.since
+        if elapsed >= MOMENT:
             weight = min(1.0, elapsed / OF_LATE)
             self.value += weight * (self.done / elapsed - self.value)
-            self.since, self.done = now, 0
-        if not busy:
             self.since, self.done = now, 0
         return self.value
 

@@ -32,6 +32,8 @@ from pipeline.settings import Account, Destination, SecretRef, Settings, Webhook
 from pipeline.vendors import vendors
 from pipeline.vendors.contract import Vendor, free
 
+UNSET = "is not set, or empty"
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -42,6 +44,11 @@ class Report:
     settings: Settings | None = None
     rules: Rules = field(default_factory=Rules)
     views: Mapping[str, DestinationView] = field(default_factory=dict)
+
+    @property
+    def wrong_rules(self) -> bool:
+        """Whether anything but a secret is wrong: then nothing is certain of what rules do not name."""
+        return any(not problem.message.endswith(UNSET) for problem in self.problems)
 
     @property
     def usable(self) -> Settings:
@@ -254,7 +261,7 @@ class _Desk:
         if reference.read():
             return
         if reference.env is not None:
-            message, what = f"{name}: the environment variable is not set, or empty", reference.env
+            message, what = f"{name}: the environment variable {UNSET}", reference.env
             yield self.problem(place, message, what, f"a value for {what}")
         else:
             message = f"{name}: the file is missing, empty or not readable"

@@ -37,7 +37,7 @@ def warnings_of(report: Report) -> tuple[Problem, ...]:
     ]
     found += [
         *_untested(report.rules),
-        *(() if report.problems else untaken(report.rules)),
+        *(() if report.wrong_rules else untaken(report.rules)),
         *foreign(report.rules),
         *misspelt(report.rules),
     ]

@@ -45,7 +45,10 @@ def _template(sourced: Sourced, at: Where, template: Template) -> Iterator[Probl
         return
     for piece in pieces(template.source)[0]:
         words = [word for _, word in tokens(piece.text)[0]] if piece.kind == "expression" else []
-        if words[-5:-2] == ["|", "default", "("] and words[-2] in ("none", "None", "omit"):
+        nothing = (
+            ("none", "None") if template.whole else ("none", "None", "omit")
+        )  # without a key it is the event's own
+        if words[-5:-2] == ["|", "default", "("] and words[-2] in nothing:
             message, expected = f"{words[-2]} does not print inside a text", "a text or an integer"
             message = message if not template.whole else f"a key cannot be {words[-2]}"
             yield sourced.problem(at, message, f"default({words[-2]})", expected, "write default('x'), or take it out")

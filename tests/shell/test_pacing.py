@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 from itertools import pairwise
 
-import pytest
-
 from pipeline.ledger import SLACK
-from pipeline.pacing import CATCHING_UP, OF_LATE, SILENT, Pace, Rate
+from pipeline.pacing import CATCHING_UP, Pace
 from pipeline.vendors.contract import Window
 
 
@@ -35,27 +33,3 @@ async def test_where_calls_are_rare_a_turn_comes_before_its_claim_is_void() -> N
     async with asyncio.timeout(3 * SLACK):
         for _ in range(3):
             await pace.turn()
-
-
-def rate(*ends: float) -> Rate:
-    """A vendor known to take 100 calls a second, and calls that ended since."""
-    known = Rate(0.0, value=100.0)
-    for end in ends:
-        known.add(end)
-    return known
-
-
-def test_a_rate_is_what_was_done_of_late() -> None:
-    assert rate(0.04, 0.08, 0.12, 0.16, 0.2).at(OF_LATE, busy=True) == 5 / OF_LATE
-
-
-def test_a_quiet_time_says_nothing_of_the_rate() -> None:
-    """Who begins anew must not begin as if the vendor were slow."""
-    known = rate(0.01, 0.02, 0.03, 0.04, 0.05)
-    assert known.at(0.25, busy=False) == pytest.approx(100.0)
-    assert known.at(60.0, busy=False) == pytest.approx(100.0)
-
-
-def test_what_has_not_ended_says_something_only_after_a_second() -> None:
-    assert rate().at(SILENT - 0.1, busy=True) == 100.0
-    assert rate().at(SILENT, busy=True) == 0.0

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from pipeline.model.change import BASE
 from pipeline.model.entry import FIELDS
-from pipeline.operate.reading import Place, Source, Unreadable, Wrong, file_of, read, without
+from pipeline.operate.reading import Place, Source, Unreadable, file_of, read, readable
 from pipeline.rules.adapt import DestinationView
 from pipeline.rules.check import check_rules
 from pipeline.rules.compiled import UNREADABLE, has_braces
@@ -74,7 +74,7 @@ def check(path: Path, secrets: bool = True, tests: bool = True, part: Part | Non
         source = read(file)
     except Unreadable as error:
         return Report(file, (error.problem,))
-    settings, problems, dropped = _readable(source)
+    settings, problems, dropped = readable(source)
     if settings is None:
         return Report(file, tuple(sorted(set(problems))))
     desk = _Desk(settings, source)
@@ -87,12 +87,12 @@ def check(path: Path, secrets: bool = True, tests: bool = True, part: Part | Non
         *desk.webhooks(secrets and part != "worker"),
     ]
     views = desk.views()
-    readable = rules and ("rules",) not in dropped
-    lost = source.lost(settings.rules) if readable else None
+    wanted = rules and ("rules",) not in dropped
+    lost = source.lost(settings.rules) if wanted else None
     problems += [lost] if lost else []
-    readable = readable and lost is None
-    read_rules = rules_of(settings, file) if readable else Rules()
-    if readable and not read_rules.rules and not read_rules.problems:
+    wanted = wanted and lost is None
+    read_rules = rules_of(settings, file) if wanted else Rules()
+    if wanted and not read_rules.rules and not read_rules.problems:
         problems.append(source.problem(("rules",), "no rules", "nothing", "at least one rule"))
     doubtful = {place[1] for place in dropped if place[0] == "destinations" and len(place) > 1}
     doubtful |= {name for name in source.values()["destinations"] if name not in views or of_destinations[name]}
@@ -116,31 +116,6 @@ def _secrets_of(settings: Settings) -> dict[str, str]:
 def _has_account(settings: Settings, name: str) -> bool:
     destination = settings.destinations[name]
     return destination.account is None or destination.account in settings.accounts
-
-
-def _readable(source: Source) -> tuple[Settings | None, list[Problem], list[Place]]:
-    """The settings without what is wrong in them, what is wrong, and the places that were taken out for it."""
-    values = source.values()
-    problems, dropped = list(source.problems), list[Place]()
-    while found := source.wrong(values):
-        problems += [wrong.problem for wrong in found if not _follows(wrong, dropped)]
-        # From the end, so that the indexes of a list stay right.
-        taken = [without(values, wrong.place) for wrong in reversed(found)]
-        if not any(taken):
-            return None, problems, dropped
-        dropped += [wrong.place for wrong in found]
-    return Settings(**values), problems, dropped
-
-
-def _follows(wrong: Wrong, dropped: Sequence[Place]) -> bool:
-    """Whether this is wrong only because of what was taken out there, or beside it."""
-    missing, of_whole = wrong.kind == "missing", wrong.kind == "value_error"
-    depth = len(wrong.place)
-    return any(
-        (place[:depth] == wrong.place and not (of_whole and len(place) > depth + 1))
-        or (missing and place[:-1] == wrong.place[:-1])
-        for place in dropped
-    )
 
 
 def _rules(

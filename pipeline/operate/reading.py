@@ -127,6 +127,31 @@ def read(file: Path) -> Source:
     return Source(file, document, variables, (*problems, *map(_stranger, strangers)))
 
 
+def readable(source: Source) -> tuple[Settings | None, list[Problem], list[Place]]:
+    """The settings without what is wrong in them, what is wrong, and the places that were taken out for it."""
+    values = source.values()
+    problems, dropped = list(source.problems), list[Place]()
+    while found := source.wrong(values):
+        problems += [wrong.problem for wrong in found if not _follows(wrong, dropped)]
+        # From the end, so that the indexes of a list stay right.
+        taken = [without(values, wrong.place) for wrong in reversed(found)]
+        if not any(taken):
+            return None, problems, dropped
+        dropped += [wrong.place for wrong in found]
+    return Settings(**values), problems, dropped
+
+
+def _follows(wrong: Wrong, dropped: Sequence[Place]) -> bool:
+    """Whether this is wrong only because of what was taken out there, or beside it."""
+    missing, of_whole = wrong.kind == "missing", wrong.kind == "value_error"
+    depth = len(wrong.place)
+    return any(
+        (place[:depth] == wrong.place and not (of_whole and len(place) > depth + 1))
+        or (missing and place[:-1] == wrong.place[:-1])
+        for place in dropped
+    )
+
+
 def _variables(names: Sequence[str]) -> tuple[dict[str, dict[str, Any]], list[Problem]]:
     """What each environment variable sets, and those that cannot be read."""
     variables, problems = dict[str, dict[str, Any]](), list[Problem]()

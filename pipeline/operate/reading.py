@@ -17,8 +17,8 @@ from pydantic import BaseModel, ValidationError
 from pipeline.rules.documents import NotYaml, load_yaml, read_file
 from pipeline.rules.language import nearest, suggest
 from pipeline.rules.problem import Problem, Spot
-from pipeline.rules.reading import by_place
 from pipeline.rules.shape_words import in_words
+from pipeline.rules.shaping import by_place
 from pipeline.settings import SecretRef, Settings
 
 Place = tuple[int | str, ...]

@@ -60,7 +60,7 @@ def _rule(sourced: Sourced, rule: CompiledRule, destinations: Mapping[str, Desti
         yield from _literal(sourced, ("link", index, "identity"), link.identity, slots.name, told=False)
         yield from _literal(sourced, ("link", index, "ended"), link.ended, slots.name, told=False)
         written = sourced.rule.link[index]
-        if written.subscriber is None and written.ended is None:
+        if written.subscriber is None and written.ended is None and not _lacks(sourced, ("link", index)):
             yield _at(sourced, ("link", index), "a link needs a subscriber", "nothing", "subscriber: or ended:")
     seen: dict[tuple[str, str | int | None, str], int] = {}
     for index, compiled in enumerate(rule.sends):
@@ -125,7 +125,8 @@ def _types(sourced: Sourced, rule: CompiledRule) -> Iterator[Problem]:
 
 def _grouped(sourced: Sourced, send: Send, at: Where) -> Iterator[Problem]:
     ends = send.cancel or send.delete
-    if send.complete and send.group is None:
+    lacks = _lacks(sourced, at)
+    if send.complete and send.group is None and not lacks:
         yield _at(sourced, (*at, "complete"), "complete without a group", "no group", "group:")
     if send.group is not None and (send.layer != BASE or send.delete):
         expected = "no group: here; an entry's base says which group it is in"
@@ -133,13 +134,18 @@ def _grouped(sourced: Sourced, send: Send, at: Where) -> Iterator[Problem]:
     if send.complete and ends:
         expected = "no complete; cancel: true with a group and no key ends all of it"
         yield _at(sourced, (*at, "complete"), "complete beside cancel or delete", "complete: true", expected)
-    if ends and send.key is None and not (send.cancel and send.group is not None):
+    if ends and send.key is None and not lacks and not (send.cancel and send.group is not None):
         yield _at(sourced, at, "an end of no entry", "no key", "key:, or with cancel: true a group:")
-    if send.each is not None and not any(path.parts[0] == "item" for path in paths(str(send.key or ""))):
+    if send.each is not None and not lacks and not any(path.parts[0] == "item" for path in paths(str(send.key or ""))):
         expected = "a key that names the item, e.g. with {{ item.id }}"
         yield _at(sourced, (*at, "key"), "all items would have one key", str(send.key or "no key")[:60], expected)
     if isinstance(send.group, str) and any(path.parts[0] == "item" for path in paths(send.group)):
         yield _at(sourced, (*at, "group"), "a group is of all items", "item", "a group of data or event alone")
+
+
+def _lacks(sourced: Sourced, at: Where) -> bool:
+    """Whether something was taken out of an item, so that nothing can be said of what it does not have."""
+    return any(place[: len(at)] == at for place in sourced.taken)
 
 
 def _literals(sourced: Sourced, compiled: CompiledSend, at: Where) -> Iterator[Problem]:

@@ -216,17 +216,16 @@ def _reporter(sourced: Sourced, found: list[Problem]) -> Callable[[Where, Fault]
 def _unknown_names(sourced: Sourced, destinations: Sequence[str], layers: Sequence[str]) -> list[Problem]:
     found: list[Problem] = []
 
-    def unknown(at: Where, what: str, name: str, known: Sequence[str]) -> None:
+    def judge(at: Where, what: str, name: str, known: Sequence[str]) -> None:
+        if name in known or sourced.took(*at):
+            return
         expected = "one of " + ", ".join(known) if known else "none is declared"
         found.append(sourced.problem(at, f"an unknown {what}", name, expected, suggest(name, known)))
 
     for index, send in enumerate(sourced.rule.send):
         for place, name in enumerate(send.to):
-            if name not in destinations:
-                unknown(("send", index, "to", place), "destination", name, destinations)
-        if send.layer not in layers:
-            unknown(("send", index, "layer"), "layer", send.layer, tuple(layers))
+            judge(("send", index, "to", place), "destination", name, destinations)
+        judge(("send", index, "layer"), "layer", send.layer, tuple(layers))
     for index, link in enumerate(sourced.rule.link):
-        if link.destination not in destinations:
-            unknown(("link", index, "destination"), "destination", link.destination, destinations)
+        judge(("link", index, "destination"), "destination", link.destination, destinations)
     return found

@@ -19,9 +19,10 @@ class _Write:
 
 
 def twice(rules: Sequence[Sourced]) -> Iterator[Problem]:
-    """Only what is certain: the same key, word for word, from events that both rules take."""
+    """Only what is certain: the same key, word for word, from events that both rules take. Of a rule of which a value
+    was taken out, nothing is."""
     seen: dict[tuple[str, str | int | None, str], list[_Write]] = {}
-    for sourced in rules:
+    for sourced in (sourced for sourced in rules if not sourced.taken):
         mine: list[tuple[tuple[str, str | int | None, str], _Write]] = []
         for index, send in enumerate(sourced.rule.send):
             if send.cancel and send.group is not None and send.key is None:

@@ -73,7 +73,7 @@ def problems_of_paths(sourced: Sourced, rule: CompiledRule) -> Iterator[Problem]
     """Each path that a rule's schema does not know; and `item` where there is none."""
     for at, template, each in templates(rule):
         for path in paths(template.source):
-            if path.parts[0] == "item" and each is None:
+            if path.parts[0] == "item" and each is None and not sourced.took(*at[:2], "each"):
                 expected = "data, or event"
                 yield sourced.problem(at, "item is known only where the send item says each", "item", expected)
             yield from _unknown(sourced, rule, at, template, _from_data(path, each))

@@ -235,9 +235,15 @@ class Sourced:
     spots: Mapping[Where, Spot] = field(repr=False)
     whole: bool = True
     """False: something wrong was taken out, so nothing can be said of what is missing."""
+    taken: frozenset[Where] = frozenset()
+    """Where it was taken out; something stands in for what a rule must have."""
 
     def destinations(self) -> set[str]:
         return {name for send in self.rule.send for name in send.to} | {link.destination for link in self.rule.link}
+
+    def took(self, *inner: str | int) -> bool:
+        """Whether what stood there was wrong: what is there now says nothing."""
+        return any(inner[: len(place)] == place for place in self.taken)
 
     def line(self, *inner: str | int) -> int:
         """The line of a place inside the rule, or of what encloses it."""

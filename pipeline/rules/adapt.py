@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.model.change import merge
 from pipeline.model.entry import FIELDS, Content
+from pipeline.rules.zones import zoned
 from pipeline.vendors.contract import Expression, Vendor
 
 
@@ -42,7 +43,7 @@ NOTHING = Expression(frozenset(), frozenset(), needs_identity=False)
 
 def desired(layers: Sequence[Mapping[str, Any]], view: DestinationView) -> Content:
     """What should be at the vendor: the layers in declared order, adapted to the destination."""
-    return adapt(merge(layers), view)
+    return adapt(zoned(merge(layers), layers, view.defaults.get("time_zone")), view)
 
 
 def adapt(content: Content, view: DestinationView) -> Content:

@@ -123,7 +123,7 @@ def _content(
     """What this layer says at a destination; when the entry starts there, and in which zone."""
     spec, defaults = send.send, view.defaults
     try:
-        content = slots.timed(fields, defaults)
+        content = slots.timed(fields, defaults, over=spec.layer != BASE)
     except FAILURES as error:
         raise failed_at(f"{at}.entry", error) from None
     start = content.get("start")

@@ -181,37 +181,40 @@ def seconds_unlinked(value: Any) -> float | None:
     return parse_duration(words.removeprefix("wait ").strip()).total_seconds()
 
 
-def timed(content: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+def timed(content: Mapping[str, Any], defaults: Mapping[str, Any], over: bool = False) -> dict[str, Any]:
     """Start and end as the ledger keeps them: dates when all-day, else local times of their zones.
 
     An instant becomes local time in the entry's zone, the destination's default zone, or UTC, which is then said.
+    `over`: it is said of the default zone too, as this lies over a layer that may say another.
     """
     done = dict(content)
     if done.get("start") is not None:
-        _place(done, "start", "time_zone", defaults)
+        _place(done, "start", "time_zone", defaults, over)
     if done.get("end") is not None:
-        _place(done, "end", "end_time_zone", defaults)
+        _place(done, "end", "end_time_zone", defaults, over)
         _in_order(done)
     return done
 
 
-def _place(done: dict[str, Any], name: str, zone_field: str, defaults: Mapping[str, Any]) -> None:
-    zone_name = done.get(zone_field) or done.get("time_zone") or defaults.get("time_zone")
+def _place(done: dict[str, Any], name: str, zone_field: str, defaults: Mapping[str, Any], over: bool) -> None:
+    own = done.get(zone_field) or done.get("time_zone")
+    zone_name = own or defaults.get("time_zone")
     all_day = done["all_day"] if "all_day" in done else defaults.get("all_day")
     try:
-        done[name], said = _placed(done[name], all_day, zone_name)
+        done[name], instant = _placed(done[name], all_day, zone_name)
     except BadTime as error:
         raise RenderError("format", f"{name}: {error}") from None
-    if said:
-        done[zone_field] = said
+    if instant and own is None and (over or zone_name is None):
+        done[zone_field] = zone_name or "UTC"
 
 
 @lru_cache(REMEMBERED)
-def _placed(found: str, all_day: bool | None, zone_name: str | None) -> tuple[str, str | None]:
+def _placed(found: str, all_day: bool | None, zone_name: str | None) -> tuple[str, bool]:
+    """The date or local time, and whether an instant was given."""
     if len(found) == 10:
         if all_day is False:
             raise BadTime("expected a date and time, as all_day is false")
-        return found, None
+        return found, False
     if all_day:
         raise BadTime("expected a date, as all_day is true")
     moment = parse_moment(found)
@@ -220,11 +223,11 @@ def _placed(found: str, all_day: bool | None, zone_name: str | None) -> tuple[st
     if moment.tzinfo is None:
         if zone_name:
             resolve(moment, zone_name)
-        return moment.isoformat(), None
+        return moment.isoformat(), False
     local = to_local(moment, zone_name or "UTC")
     if resolve(local, zone_name or "UTC") != moment:
         raise BadTime("this instant is the second of a doubled local time, which no calendar can say")
-    return local.isoformat(), None if zone_name else "UTC"
+    return local.isoformat(), True
 
 
 def _in_order(content: Mapping[str, Any]) -> None:

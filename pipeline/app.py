@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from math import ceil
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -21,6 +20,7 @@ from pipeline import __version__, admin
 from pipeline.account import Account
 from pipeline.calls import Caller
 from pipeline.certificates import ends_at
+from pipeline.concurrency import MOST, Concurrency
 from pipeline.housekeeping import Housekeeping
 from pipeline.intake import Intake, before
 from pipeline.lane import Lane
@@ -282,10 +282,10 @@ def account_of(settings: Settings, name: str, events: TokenEvents) -> Account:
     """What it takes to call the vendor of a destination."""
     account_name, account = settings.account_of(name)
     vendor = settings.vendor_of(name)
-    concurrency = account.concurrency or vendor.defaults.concurrency
+    concurrency = Concurrency(vendor.defaults.concurrency, account.concurrency or MOST)
     options = settings.options_of(name)
     timeout = account.timeout or vendor.defaults.timeout
-    caller = Caller(account.base_url or vendor.defaults.base_url, concurrency + 2, timeout)
+    caller = Caller(account.base_url or vendor.defaults.base_url, concurrency, timeout)
     credential = functools.partial(credential_of, account)
     tokens = (
         Tokens(vendor.tokens, credential, options, caller.send, time.monotonic, events, account_name)
@@ -301,7 +301,6 @@ def _lanes(worker: Worker, in_burst: Callable[[], bool]) -> dict[str, Lane]:
     for name in settings.destinations:
         account_name, account = settings.account_of(name)
         vendor = settings.vendor_of(name)
-        concurrency = account.concurrency or vendor.defaults.concurrency
         interval = max((w.seconds / w.calls for w in windows_of(account, vendor)), default=0.0)
         lanes[name] = Lane(
             destination=name,
@@ -313,8 +312,6 @@ def _lanes(worker: Worker, in_burst: Callable[[], bool]) -> dict[str, Lane]:
             telemetry=worker.telemetry,
             owner=owner,
             timeout=account.timeout or vendor.defaults.timeout,
-            # No more than can leave, evenly spaced, while the claim is good to start a call.
-            capacity=min(concurrency, ceil(1.5 / interval)) if interval else concurrency,
             interval=interval,
             in_burst=in_burst,
             watch=worker.watch,

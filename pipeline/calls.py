@@ -23,6 +23,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from httpx_aiohttp import AiohttpTransport
 
 from pipeline import __version__
+from pipeline.concurrency import Concurrency
 from pipeline.model.wire import Request, Response
 
 BODY_LIMIT = 1024 * 1024
@@ -41,16 +42,18 @@ class CallFailed:
     code: str
 
 
-class Caller:
-    """Calls below one base URL, at most `concurrency` at once, each within `timeout` seconds of its turn."""
+TOO_LATE = CallFailed("too_late", "too_late")
 
-    def __init__(self, base_url: str, concurrency: int, timeout: float) -> None:
+
+class Caller:
+    """Calls below one base URL, as many at once as `concurrency` finds, each within `timeout` seconds of its turn."""
+
+    def __init__(self, base_url: str, concurrency: Concurrency, timeout: float) -> None:
         self._base = base_url.rstrip("/")
-        self._turns = asyncio.Semaphore(concurrency)
         self._timeout = timeout
         connect = min(CONNECT_TIMEOUT, timeout / 2)
         self._extensions = {"timeout": {"connect": connect, "pool": connect, "read": None, "write": None}}
-        self._concurrency = concurrency
+        self.concurrency = concurrency
         self._transport: AiohttpTransport | None = None
 
     async def send(self, request: Request, deadline_check: Callable[[], bool] | None = None) -> Response | CallFailed:
@@ -59,20 +62,26 @@ class Caller:
             prepared = self._prepare(request)
         except (httpx.InvalidURL, UnicodeError, ValueError, TypeError):
             return CallFailed("not_sent", "invalid_request")
-        async with self._turns:
-            departure = _Departure(deadline_check)
-            token = _departure.set(departure)
-            try:
-                async with _within(self._timeout):
-                    return await self._exchange(prepared)
-            except _TooLate:
-                return CallFailed("too_late", "too_late")
-            except _TooLarge:
-                return CallFailed("unknown", "too_large")
-            except Exception as error:  # the kind rests on `left` alone, whatever the transport raised
-                return CallFailed("unknown" if departure.left else "not_sent", _code(error))
-            finally:
-                _departure.reset(token)
+        async with self.concurrency.turn():
+            begun = time.monotonic()
+            answered = await self._attempt(prepared, _Departure(deadline_check))
+            if answered != TOO_LATE:
+                self.concurrency.ended(begun, _well(answered))
+            return answered
+
+    async def _attempt(self, prepared: httpx.Request, departure: _Departure) -> Response | CallFailed:
+        token = _departure.set(departure)
+        try:
+            async with _within(self._timeout):
+                return await self._exchange(prepared)
+        except _TooLate:
+            return TOO_LATE
+        except _TooLarge:
+            return CallFailed("unknown", "too_large")
+        except Exception as error:  # the kind rests on `left` alone, whatever the transport raised
+            return CallFailed("unknown" if departure.left else "not_sent", _code(error))
+        finally:
+            _departure.reset(token)
 
     async def close(self) -> None:
         transport, self._transport = self._transport, None
@@ -80,7 +89,7 @@ class Caller:
             await transport.aclose()
 
     def __repr__(self) -> str:
-        return f"Caller(concurrency={self._concurrency}, timeout={self._timeout})"
+        return f"Caller(concurrency={self.concurrency.limit:g}, timeout={self._timeout})"
 
     def _prepare(self, request: Request) -> httpx.Request:
         query = "?" + urlencode(request.query, quote_via=quote, safe="") if request.query else ""
@@ -99,7 +108,7 @@ class Caller:
 
     async def _exchange(self, prepared: httpx.Request) -> Response:
         if self._transport is None:
-            self._transport = _transport(self._concurrency)
+            self._transport = _transport(self.concurrency.most)
         answer = await self._transport.handle_async_request(prepared)
         try:
             body = await _body(answer)
@@ -107,6 +116,11 @@ class Caller:
             return Response(answer.status_code, headers, body)
         finally:
             await answer.aclose()
+
+
+def _well(answered: Response | CallFailed) -> bool:
+    """Whether the vendor may be given as many calls and more."""
+    return isinstance(answered, Response) and answered.status != 429 and answered.status < 500
 
 
 async def _body(answer: httpx.Response) -> bytes:

@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import ceil
 from typing import Any
 
 from pipeline.account import Account
@@ -29,7 +30,7 @@ from pipeline.model.outcome import (
 )
 from pipeline.model.trace import kept
 from pipeline.model.wire import Response
-from pipeline.pacing import Rate, until
+from pipeline.pacing import until
 from pipeline.telemetry import Telemetry
 from pipeline.threads import InThreads
 from pipeline.tokens import TokenUnavailable
@@ -66,7 +67,6 @@ class Lane:
     telemetry: Telemetry
     owner: str
     timeout: float
-    capacity: int
     interval: float
     """Seconds between two calls that the quota allows in the long run; 0: any number."""
     in_burst: Callable[[], bool]
@@ -84,7 +84,6 @@ class Lane:
     _calls: set[asyncio.Task[None]] = field(default_factory=set)
     _unsent: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     """Calls of which no byte has left, by the identity of their grants."""
-    _rate: Rate = field(default_factory=lambda: Rate(time.monotonic()))
     _full: bool = False
     """Whether only calls that end let it claim more."""
     _resume: float = 0.0
@@ -115,18 +114,26 @@ class Lane:
 
     async def _turn(self, stopping: asyncio.Event) -> None:
         self.work.clear()
-        now = time.monotonic()
-        room = self.capacity + int(self._rate.at(now) * IN_HAND) - len(self._calls)
+        room = self._room()
         more, self._full = False, room <= 0
         if not self._full and not self.paused and self.account.open() and not (self.interval and self.in_burst()):
             try:
                 more = await self._claim(room)
             except LedgerUnavailable as error:
                 self.telemetry.waiting_for("ledger", str(error))
-                self._resume = now + LONGEST_WAIT
+                self._resume = time.monotonic() + LONGEST_WAIT
         if not more:
             await _any_of(IDLE_WAIT, self.work, stopping)
         await _any_of(self._resume - time.monotonic(), stopping)
+
+    def _room(self) -> int:
+        """Calls to claim: as many as can be under way at once, and will leave until the next claim."""
+        concurrency = self.account.caller.concurrency
+        at_once, ahead = int(concurrency.limit), concurrency.rate()
+        if self.interval:
+            # No more than can leave, evenly spaced, while the claim is good to start a call.
+            at_once, ahead = min(at_once, ceil(1.5 / self.interval)), min(ahead, 1 / self.interval)
+        return at_once + int(ahead * IN_HAND) - len(self._calls)
 
     async def _claim(self, room: int) -> bool:
         """Starts calls for what it got; whether there is more, which only waits for tokens or room."""
@@ -146,7 +153,6 @@ class Lane:
 
     def _called(self, call: asyncio.Task[None]) -> None:
         self._calls.discard(call)
-        self._rate.add()
         if self._full:
             self.work.set()
 

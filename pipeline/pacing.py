@@ -1,4 +1,4 @@
-"""When calls leave that the ledger has granted: not before their moment, spread a little, and how many did of late.
+"""When calls leave that the ledger has granted: not before their moment, and spread a little.
 
 It grants nothing itself.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
 
 from aiolimiter import AsyncLimiter
 
@@ -19,11 +18,6 @@ WIDEST = 0.5
 """Seconds: a claim is not good for much longer, and who comes too late has taken his turn for nothing."""
 CATCHING_UP = 0.5
 """Of the even distance: who is never faster than the quota's mean never makes up for a moment of being late."""
-
-MOMENT = 0.02
-"""Seconds: over less a rate says nothing."""
-OF_LATE = 0.2
-"""Seconds after which what was before no longer counts."""
 
 
 class Pace:
@@ -38,26 +32,6 @@ class Pace:
     async def turn(self) -> None:
         if self._limiter is not None:
             await self._limiter.acquire()
-
-
-@dataclass(slots=True)
-class Rate:
-    """Calls a second, of late."""
-
-    since: float
-    done: int = 0
-    value: float = 0.0
-
-    def add(self) -> None:
-        self.done += 1
-
-    def at(self, now: float) -> float:
-        elapsed = now - self.since
-        if elapsed >= MOMENT:
-            weight = min(1.0, elapsed / OF_LATE)
-            self.value += weight * (self.done / elapsed - self.value)
-            self.since, self.done = now, 0
-        return self.value
 
 
 async def until(moment: float) -> None:

@@ -172,7 +172,7 @@ class Account(Strict):
     batch: int | None = Field(default=None, gt=0)
     """Entries in one call at most, of a vendor that takes several."""
     concurrency: int | None = Field(default=None, gt=0)
-    """Calls under way at once at most."""
+    """Calls under way at once at most; without it 32. How many there are is found by itself."""
     timeout: Seconds | None = None
     """How long a call may take before it counts as unanswered."""
     settle_time: Seconds | None = None

@@ -125,7 +125,7 @@ def _credential(one: Described) -> Iterator[str]:
 def _limits(one: Described) -> Iterator[str]:
     yield f"base_url:    {one.base_url}"
     yield f"quota:       {_windows(one)}"
-    yield f"concurrency: {one.concurrency} calls at once"
+    yield f"concurrency: {one.concurrency} calls at once to begin with, more while they are needed and answered"
     yield f"batch:       {one.batch} {'entry' if one.batch == 1 else 'entries'} in a call at most"
     yield f"credits:     {_credits(one)}"
     yield f"timeout:     {one.timeout:g} s"

@@ -23,6 +23,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from pipeline.calls import Caller
+from pipeline.concurrency import Concurrency
 from pipeline.demo.example import SECRETS, Example
 from pipeline.demo.scenario import PAGES, Scenario, scenario
 from pipeline.embedded import EmbeddedBroker
@@ -84,7 +85,7 @@ async def _demo(
     sandbox, worker, events, places = await play(folder, broker.bootstrap, port, stack)
     state = State(page=sandbox, events=len(events.events))
     await _publish(broker.bootstrap, events)
-    seen = _Seen(Caller(sandbox, 4, 10.0), Caller(f"http://127.0.0.1:{port}", 2, 5.0))
+    seen = _Seen(Caller(sandbox, Concurrency(4, 4), 10.0), Caller(f"http://127.0.0.1:{port}", Concurrency(2, 2), 5.0))
     stack.push_async_callback(seen.close)
     started = time.monotonic()
     while not (state.converged and not stay):

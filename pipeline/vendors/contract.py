@@ -119,6 +119,7 @@ class Defaults:
     base_url: str
     windows: tuple[Window, ...]
     concurrency: int = 8
+    """Calls at once to begin with."""
     timeout: float = 10.0
     settle_time: float = 30.0
     """How long after an unanswered call the vendor may still act on it."""

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.calls import BODY_LIMIT, Caller, CallFailed
+from pipeline.concurrency import Concurrency
 from pipeline.model.outcome import Outcome, Rejected
 from pipeline.model.wire import MAX_WAIT, Credential, Request, Response, Token
 from pipeline.vendors import vendors
@@ -204,7 +205,7 @@ async def test_whatever_comes_over_the_wire_is_an_answer_or_a_code(name: str) ->
         writer.close()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    caller = Caller(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", 1, 20.0)
+    caller = Caller(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", Concurrency(1, 1), 20.0)
     tracemalloc.start()
     try:
         came = await caller.send(Request("GET", "/"))

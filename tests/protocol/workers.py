@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from pipeline.account import Account
 from pipeline.calls import Caller, CallFailed
+from pipeline.concurrency import Concurrency
 from pipeline.lane import Lane
 from pipeline.ledger import Grant, Ledger, Result
 from pipeline.model.outcome import Outcome
@@ -55,6 +56,7 @@ class Wire:
 
     worded: list[tuple[Step, Sequence[Situation]]] = field(default_factory=list)
     left: tuple[Step, Sequence[Situation]] | None = None
+    concurrency: Concurrency = field(default_factory=lambda: Concurrency(8, 8))
 
     def request(self, step: Step, situations: Sequence[Situation]) -> Request:
         self.worded.append((step, list(situations)))
@@ -114,7 +116,7 @@ class Worker:
             account = Account(kind.name, vendor, kind.options, caller, pace, lambda: secrets)
             self.lanes[kind.name] = Lane(
                 kind.name, account, kind.options, str, self.ledger, cast(Any, _in_place), self.telemetry, self.name,
-                TIMEOUT, 8, 0.0, lambda: False, self._watched, lambda: 0.5, lambda: datetime.now(UTC),
+                TIMEOUT, 0.0, lambda: False, self._watched, lambda: 0.5, lambda: datetime.now(UTC),
             )  # fmt: skip
         return self.lanes[kind.name]
 

@@ -14,6 +14,7 @@ import pytest
 import uvloop
 
 from pipeline.calls import BODY_LIMIT, Caller, CallFailed
+from pipeline.concurrency import Concurrency
 from pipeline.model.wire import Request, Response
 
 Answer = Callable[[bytes, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -67,7 +68,7 @@ OK = says(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Quota-Left: 7\r\n\r\n{}")
 
 
 async def one(base: str, request: Request, timeout: float = 2.0, check: Callable[[], bool] | None = None) -> object:
-    caller = Caller(base, concurrency=2, timeout=timeout)
+    caller = Caller(base, concurrency=Concurrency(2, 2), timeout=timeout)
     try:
         return await caller.send(request, check)
     finally:
@@ -131,7 +132,7 @@ async def test_a_connection_that_closes_unanswered_is_unknown_and_never_repeated
             writer.close()
 
     async with server(first_then_close) as (base, seen):
-        caller = Caller(base, concurrency=1, timeout=2)
+        caller = Caller(base, concurrency=Concurrency(1, 1), timeout=2)
         await caller.send(Request("GET", "/"))
         answer = await caller.send(Request(method, "/"))
         await caller.close()
@@ -183,7 +184,7 @@ async def test_a_redirect_is_an_answer_and_not_followed() -> None:
 
 async def test_cookies_are_not_kept() -> None:
     async with server(says(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n")) as (base, seen):
-        caller = Caller(base, concurrency=1, timeout=2)
+        caller = Caller(base, concurrency=Concurrency(1, 1), timeout=2)
         await caller.send(Request("GET", "/"))
         await caller.send(Request("GET", "/"))
         await caller.close()
@@ -198,7 +199,7 @@ async def test_a_proxy_in_the_environment_is_ignored(monkeypatch: pytest.MonkeyP
 
 async def test_a_call_whose_time_has_passed_sends_nothing_and_keeps_the_connection() -> None:
     async with server(OK) as (base, seen):
-        caller = Caller(base, concurrency=1, timeout=2)
+        caller = Caller(base, concurrency=Concurrency(1, 1), timeout=2)
         late = await caller.send(Request("POST", "/", body=b"x"), lambda: False)
         again = await caller.send(Request("GET", "/"), lambda: True)
         await caller.close()
@@ -221,7 +222,7 @@ async def test_the_clock_is_looked_at_after_the_wait_for_a_turn() -> None:
         return True
 
     async with server(slow) as (base, _):
-        caller = Caller(base, concurrency=1, timeout=2)
+        caller = Caller(base, concurrency=Concurrency(1, 1), timeout=2)
         first = asyncio.create_task(caller.send(Request("GET", "/")))
         second = asyncio.create_task(caller.send(Request("GET", "/"), look))
         await asyncio.sleep(0.05)
@@ -249,7 +250,7 @@ async def test_no_query_string_reaches_a_log_or_a_repr(caplog: pytest.LogCapture
         async with server(answer) as (base, _):
             said.append(repr(await one(base, request)))
     said.append(repr(await one("http://127.0.0.1:9", request)))
-    said.append(repr(Caller("http://s3cret@h", 1, 1)) + repr(request))
+    said.append(repr(Caller("http://s3cret@h", Concurrency(1, 1), 1)) + repr(request))
     assert "s3cret" not in "".join(said) + caplog.text
 
 
@@ -261,7 +262,7 @@ async def test_a_cancelled_call_gives_its_turn_back() -> None:
         await asyncio.Event().wait()
 
     async with server(never) as (base, _):
-        caller = Caller(base, concurrency=1, timeout=0.3)
+        caller = Caller(base, concurrency=Concurrency(1, 1), timeout=0.3)
         call = asyncio.create_task(caller.send(Request("GET", "/")))
         await arrived.wait()
         call.cancel()

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from pipeline.account import Account
 from pipeline.calls import CallFailed
+from pipeline.concurrency import Concurrency
 from pipeline.housekeeping import Housekeeping
 from pipeline.lane import Lane
 from pipeline.ledger import Claim, Grant, Hold, Ledger, LedgerUnavailable, Result, Settled
@@ -58,6 +59,7 @@ class Vendor:
 
     after: float
     calls: list[float] = field(default_factory=list)
+    concurrency: Concurrency = field(default_factory=lambda: Concurrency(1, 1))
 
     async def send(self, request: Request, deadline_check: Callable[[], bool]) -> Response | CallFailed:
         if not deadline_check():
@@ -85,7 +87,7 @@ def lane_of(
 ) -> Lane:
     telemetry = Telemetry(b"key")
     return Lane(
-        "d", account, {}, str, cast(Ledger, ledger), in_place, telemetry, "worker", 5.0, 1, interval,
+        "d", account, {}, str, cast(Ledger, ledger), in_place, telemetry, "worker", 5.0, interval,
         lambda: False, watch, lambda: 0.5, lambda: datetime.now(UTC),
     )  # fmt: skip
 
@@ -126,6 +128,7 @@ class LateVendor:
 
     may_answer: asyncio.Event = field(default_factory=asyncio.Event)
     called: asyncio.Event = field(default_factory=asyncio.Event)
+    concurrency: Concurrency = field(default_factory=lambda: Concurrency(1, 1))
 
     async def send(self, request: Request, deadline_check: Callable[[], bool]) -> Response | CallFailed:
         self.called.set()
@@ -243,6 +246,7 @@ class MoodyVendor:
     """Answers with these statuses, one after the other."""
 
     statuses: list[int]
+    concurrency: Concurrency = field(default_factory=lambda: Concurrency(1, 1))
 
     async def send(self, request: Request, deadline_check: Callable[[], bool]) -> Response:
         return Response(self.statuses.pop(0), {}, b'{"status": 200, "eventId": "e"}')

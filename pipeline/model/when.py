@@ -26,6 +26,10 @@ class BadTime(ValueError):
     """A text is no date, time, zone or duration. The message says what was expected and never quotes the text."""
 
 
+class BadZone(BadTime):
+    """A text names no time zone."""
+
+
 @lru_cache(REMEMBERED)
 def parse_date(text: str) -> date:
     if _DATE.fullmatch(text):
@@ -77,7 +81,7 @@ def zone_named(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise BadTime("expected an IANA time zone such as Europe/Berlin") from None
+        raise BadZone("expected an IANA time zone such as Europe/Berlin") from None
 
 
 def is_zone(name: str) -> bool:

@@ -14,19 +14,22 @@ from typing import Any, Literal
 
 from pipeline.model.change import BASE
 from pipeline.model.entry import FIELDS
+from pipeline.model.when import BadZone
 from pipeline.operate.reading import Place, Source, Unreadable, file_of, read, readable
 from pipeline.rules.adapt import DestinationView
 from pipeline.rules.check import check_rules
-from pipeline.rules.compiled import UNREADABLE, has_braces
+from pipeline.rules.compiled import has_braces
 from pipeline.rules.evaluate import RuleSet, RulesInvalid
 from pipeline.rules.language import nearest, suggest
 from pipeline.rules.linking import linking
+from pipeline.rules.patterns import UNREADABLE, unreadable
 from pipeline.rules.problem import Problem
 from pipeline.rules.render import RenderError
 from pipeline.rules.schema import Rules
 from pipeline.rules.secrets import secret_problems, secrets_in_tests
 from pipeline.rules.selftest import run_tests
 from pipeline.rules.unsayable import Certain, Refusal
+from pipeline.rules.zone_names import zone_asked
 from pipeline.sealing import KeysInvalid
 from pipeline.settings import Account, Destination, SecretRef, Settings, Webhook, default_of, rules_of
 from pipeline.vendors import vendors
@@ -185,7 +188,7 @@ class _Desk:
             re.compile(kafka.pattern or "")
         except UNREADABLE as error:
             found = str(kafka.pattern)[:60]
-            yield self.problem(("kafka", "pattern"), "kafka.pattern is not right", found, str(error))
+            yield self.problem(("kafka", "pattern"), "kafka.pattern is not right", found, *unreadable(error))
 
     def _registry(self, secrets: bool) -> Iterator[Problem]:
         registry, place = self.settings.kafka.schema_registry, ("kafka", "schema_registry")
@@ -376,4 +379,5 @@ class _Desk:
             default_of(field_name, value)
         except (RenderError, ValueError) as error:
             expected = str(error).removeprefix("expected ")
-            yield self.problem(where, f"{field_name} is not right", repr(value)[:60], expected)
+            advice = zone_asked(value) if isinstance(error, BadZone) else ""
+            yield self.problem(where, f"{field_name} is not right", repr(value)[:60], expected, advice)

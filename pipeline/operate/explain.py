@@ -14,8 +14,9 @@ from pipeline.model.outcome import Rejected
 from pipeline.model.wire import Record
 from pipeline.operate.shown import Shown, base_url_of, placeholders, shown, unsent
 from pipeline.rules.adapt import DestinationView, desired, problems_of
-from pipeline.rules.compiled import CompiledRule, compile_rule, is_topic
+from pipeline.rules.compiled import CompiledRule, compile_rule
 from pipeline.rules.evaluate import RuleSet
+from pipeline.rules.patterns import is_topic
 from pipeline.rules.requests import IDENTITY, VENDOR_ID, request_for
 from pipeline.rules.schema import Rules, Sourced
 from pipeline.settings import Settings

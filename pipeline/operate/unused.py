@@ -10,10 +10,10 @@ from typing import Any
 
 from pipeline.operate.check import Report
 from pipeline.operate.reading import Source, Unreadable, read
-from pipeline.rules.compiled import is_topic, topic_of
 from pipeline.rules.language import suggest
 from pipeline.rules.masking import MASK, secret_in
 from pipeline.rules.misread import foreign, misspelt
+from pipeline.rules.patterns import is_topic, topic_of
 from pipeline.rules.problem import Problem
 from pipeline.rules.schema import Rules, Sourced, SourcedTest
 from pipeline.settings import Settings

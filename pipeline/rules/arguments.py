@@ -13,6 +13,7 @@ from typing import Any
 
 from pipeline.rules.filters import OURS
 from pipeline.rules.language import pieces, tokens
+from pipeline.rules.zone_names import zone_meant
 
 Word = tuple[str, str]
 UNKNOWN = object()
@@ -47,10 +48,11 @@ def misused(source: str) -> Iterator[Misused]:
         for at, (before, word) in enumerate(pairwise(words), 1):
             if before == ("mark", "|") and word[1] in OURS:
                 inside = _inside(words, at + 1)
-                why = _why(word[1], list(_arguments(inside)))
+                arguments = list(_arguments(inside))
+                why = _why(word[1], arguments)
                 if why is not None:
                     found = word[1] + (f"({' '.join(text for _, text in inside)})" if inside else "")
-                    yield Misused(found[:60], why, FORMS.get(word[1], word[1]))
+                    yield Misused(found[:60], why, _form(word[1], arguments))
 
 
 def _why(name: str, arguments: list[Any]) -> str | None:
@@ -68,6 +70,11 @@ def _why(name: str, arguments: list[Any]) -> str | None:
     except (ValueError, TypeError, ArithmeticError) as error:
         return str(error).removeprefix("expected ")
     return None
+
+
+def _form(name: str, arguments: list[Any]) -> str:
+    meant = zone_meant(arguments) if name == "in_zone" else None
+    return f"in_zone('{meant}')" if meant else FORMS.get(name, name)
 
 
 def _counted(least: int, most: int) -> str:

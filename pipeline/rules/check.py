@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from pipeline.model.change import BASE
+from pipeline.model.when import BadZone
 from pipeline.rules import slots
 from pipeline.rules.adapt import NOTHING, DestinationView
 from pipeline.rules.compiled import CompiledRule, CompiledSend, has_template
@@ -25,6 +26,7 @@ from pipeline.rules.render import RenderError, Template
 from pipeline.rules.schema import Rules, Send, Shape, Sourced
 from pipeline.rules.selftest import run_tests
 from pipeline.rules.unsayable import TIMES, Certain
+from pipeline.rules.zone_names import zone_asked
 
 
 def check_rules(
@@ -176,7 +178,11 @@ def _literal(
     except (RenderError, ValueError, OverflowError) as error:
         expected = str(error).removeprefix("expected ")
         found = (kind_of(node) if filled else shown(node)) if told else ""
-        yield _at(sourced, at, f"{at[-1]} is not right", found, expected, _year_first(node))
+        yield _at(sourced, at, f"{at[-1]} is not right", found, expected, _meant(node, error))
+
+
+def _meant(node: slots.Node, error: Exception) -> str:
+    return zone_asked(node) if isinstance(error, BadZone) else _year_first(node)
 
 
 def _year_first(node: slots.Node) -> str:

@@ -13,15 +13,13 @@ from pipeline.model.change import Kind
 from pipeline.model.event import DomainEvent
 from pipeline.rules.data_schema import DataSchema, SchemaInvalid
 from pipeline.rules.language import Fault
+from pipeline.rules.patterns import TOPIC, UNREADABLE, is_topic, topic_named, unreadable
 from pipeline.rules.problem import Where
 from pipeline.rules.render import RenderError, Scope, Template, TemplateFault, compile_template
 from pipeline.rules.schema import On, Rule, Send, Sourced
 from pipeline.rules.slots import FIELD_SLOTS, Node, rendered, seconds_unlinked
 
 Report = Callable[[Where, Fault], None]
-TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
-UNREADABLE = (re.error, OverflowError, RecursionError)
-"""What a regular expression may raise: absurd repetitions and brackets without end too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,29 +251,12 @@ def _node(value: Any, at: Where, report: Report) -> Node:
 def _topics(names: list[str], report: Report) -> Iterator[str | re.Pattern[str]]:
     for index, name in enumerate(names):
         try:
-            topic = _topic(name)
+            topic = topic_named(name)
         except UNREADABLE as error:
-            report(("from", index), Fault(0, "a topic pattern cannot be read", name[:60], str(error)))
+            report(("from", index), Fault(0, "a topic pattern cannot be read", name[:60], *unreadable(error)))
             continue
         if isinstance(topic, str) and not TOPIC.fullmatch(topic):
             advice = f"from: [{', '.join(re.split('[, ]+', topic.strip()))}]" if re.search("[, ]", topic) else ""
             expected = "a topic's name, of A-Z a-z 0-9 . _ -, or /a pattern/"
             report(("from", index), Fault(0, "no topic has such a name", topic[:60], expected, advice))
         yield topic
-
-
-def topic_of(name: str) -> str | re.Pattern[str] | None:
-    """A topic as a rule names it; None: a pattern that cannot be read."""
-    try:
-        return _topic(name)
-    except UNREADABLE:
-        return None
-
-
-def _topic(name: str) -> str | re.Pattern[str]:
-    is_pattern = len(name) > 2 and name.startswith("/") and name.endswith("/")
-    return re.compile(name[1:-1]) if is_pattern else name
-
-
-def is_topic(pattern: str | re.Pattern[str], topic: str) -> bool:
-    return pattern == topic if isinstance(pattern, str) else bool(pattern.fullmatch(topic))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from pipeline.rules.compiled import is_topic, topic_of
+from pipeline.rules.patterns import is_topic, topic_of
 from pipeline.rules.problem import Problem
 from pipeline.rules.schema import Send, Sourced
 

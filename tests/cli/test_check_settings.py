@@ -76,6 +76,13 @@ def test_a_mistake_is_told_at_its_root_alone(tmp_path: Path, old: str, new: str,
 
 
 @pytest.mark.usefixtures("credentials")
+def test_a_misspelt_time_zone_among_the_defaults_gets_the_nearest_name(tmp_path: Path) -> None:
+    told = [problem.suggestion for problem in problems_of(tmp_path, "Europe/Berlin", "europe/Belrin")]
+
+    assert told == ["did you mean Europe/Berlin?"]
+
+
+@pytest.mark.usefixtures("credentials")
 def test_rules_that_are_none_are_told_once(tmp_path: Path) -> None:
     told = problems_of(tmp_path, FINE[FINE.index("rules:") :], "rules: 1\n")
 
@@ -100,6 +107,7 @@ def test_the_good_settings_of_these_tests_are_good(tmp_path: Path) -> None:
     [
         ("localhost:9092", "localhost", "host:port, several with commas between"),
         ("log_level: info", "ledger: {url: x}", "sqlite:///file or postgresql://user@host/database"),
+        ("pattern: orders", 'pattern: "(orders"', "a ) for each ("),
     ],
 )
 def test_what_is_expected_is_told_in_words(tmp_path: Path, old: str, new: str, expected: str) -> None:
@@ -161,7 +169,7 @@ def test_a_date_that_does_not_exist_is_told_at_its_line(tmp_path: Path) -> None:
             "did you mean bootstrap_servers?",
         ),
         ("KAKFA__GROUP_ID", "s3cret", "an unknown key: kakfa", "did you mean kafka?"),
-        ("KAFKA__PATTERN", "[s3cret", "kafka.pattern is not right", ""),
+        ("KAFKA__PATTERN", "[s3cret", "kafka.pattern is not right", r"write \[ where the character itself is meant"),
         ("KAFKA__TOPICS", "s3cret", "cannot be read", ""),
         ("LAYERS", "s3cret", "cannot be read", ""),
         ("GRACE_PERIOD", "s3cret", "grace_period is not right", ""),

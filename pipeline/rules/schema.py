@@ -177,6 +177,10 @@ class Expect(Shape):
     """What the entry is in the end; `waiting`: nobody knows its base yet."""
     entry: dict[str, Any] = Field(default_factory=dict)
     """Its fields that are compared, as the calendar has them; null: the field is absent."""
+    subscriber: str | int | None = None
+    """Whose calendar it is in: your own id of the person."""
+    identity: str | int | None = None
+    """Whose calendar it is in: the vendor's id, where a rule says it."""
     request: ExpectedRequest | None = None
     """The request of its first delivery."""
     refused: str | None = None

@@ -71,7 +71,7 @@ class TestResult:
 class _Came:
     """What came of the given events: `refused` are (code, rule, slot, words)."""
 
-    states: Mapping[Name, State]
+    rows: Mapping[Name, Facts]
     refused: Sequence[RuleFailure]
     order: tuple[int, ...] = field(default=())
 
@@ -90,7 +90,7 @@ def run_test(test: SourcedTest, rules: RuleSet) -> TestResult:
     for order in _orders(len(events), test.test.orders):
         changes = [change for index in order for change in evaluations[index].changes]
         rosters = [roster for index in order for roster in evaluations[index].rosters]
-        came = _Came(states_of(changes, rules, rosters), refused, tuple(index + 1 for index in order))
+        came = _Came(_rows(changes, rules, rosters), refused, tuple(index + 1 for index in order))
         for one in _differences(test, came, rules):
             found.setdefault((one.message, one.found, one.expected), replace(one, order=came.order))
     return TestResult(test, tuple(found.values()))
@@ -103,6 +103,10 @@ def given_events(test: SourcedTest, rules: RuleSet) -> list[DomainEvent]:
 
 def states_of(changes: Iterable[Change], rules: RuleSet, rosters: Iterable[Roster] = ()) -> dict[Name, State]:
     """The desired state after these changes, which come in this order, and after these rosters."""
+    return {name: state_of(row) for name, row in _rows(changes, rules, rosters).items()}
+
+
+def _rows(changes: Iterable[Change], rules: RuleSet, rosters: Iterable[Roster]) -> dict[Name, Facts]:
     policies = {name: policy_of(view, rules.layers) for name, view in rules.destinations.items()}
     rows: dict[Name, Facts] = {}
     for change in changes:
@@ -113,7 +117,7 @@ def states_of(changes: Iterable[Change], rules: RuleSet, rosters: Iterable[Roste
     for name, row in rows.items():
         roster = None if row.group_name is None else held.get((row.destination, row.group_name))
         rows[name] = hold(row, roster, None, 0.0, policies[row.destination])
-    return {name: state_of(row) for name, row in rows.items()}
+    return rows
 
 
 def policy_of(view: DestinationView, layers: Sequence[str]) -> Policy:
@@ -157,11 +161,11 @@ def _events(test: SourcedTest, rules: RuleSet) -> tuple[list[DomainEvent], list[
 
 def _differences(test: SourcedTest, came: _Came, rules: RuleSet) -> Iterator[Difference]:
     yield from _refusals(test.test.expect, came.refused, rules)
-    if not test.test.expect and came.states:
-        yield Difference("an entry that no test expects", _names(came.states), "none")
+    if not test.test.expect and came.rows:
+        yield Difference("an entry that no test expects", _names(came.rows), "none")
     for expect in test.test.expect:
         if expect.to is not None and expect.key is not None:
-            yield from _entry(expect, (expect.to, expect.key), came.states, rules)
+            yield from _entry(expect, (expect.to, expect.key), came.rows, rules)
 
 
 def _refusals(expected: Sequence[Expect], came: Sequence[RuleFailure], rules: RuleSet) -> Iterator[Difference]:
@@ -191,20 +195,24 @@ def _told(code: str, rule: str | None, slot: str | None) -> str:
     return " ".join(part for part in (code, rule and f"by {rule}", slot and f"at {slot}") if part)
 
 
-def _entry(expect: Expect, name: Name, states: Mapping[Name, State], rules: RuleSet) -> Iterator[Difference]:
+def _entry(expect: Expect, name: Name, rows: Mapping[Name, Facts], rules: RuleSet) -> Iterator[Difference]:
     told = f"{name[1]} at {name[0]}"
     if name[0] not in rules.destinations:
         yield Difference("no such destination", name[0], "one of " + ", ".join(sorted(rules.destinations)))
         return
-    if name not in states:
-        yield Difference("no such entry", _names(states) or "none", "/".join(name))
+    if name not in rows:
+        yield Difference("no such entry", _names(rows) or "none", "/".join(name))
         return
-    (state, content), view = states[name], rules.destinations[name[0]]
+    (state, content), view = state_of(rows[name]), rules.destinations[name[0]]
     if state != expect.state:
         yield Difference(f"the state of {told}", state, expect.state)
     for field_name, wanted in expect.entry.items():
         if content.get(field_name) != wanted:
             yield Difference(f"{field_name} of {told}", _json(content.get(field_name)), _json(wanted))
+    for whose in ("subscriber", "identity"):
+        someone, came = getattr(expect, whose), getattr(rows[name], whose)
+        if someone is not None and str(someone) != came:
+            yield Difference(f"the {whose} of {told}", _json(came), _json(str(someone)))
     problems = problems_of(content, view) if state == "present" else []
     if problems and expect.refused != AT_DESTINATION:
         yield from (Difference(f"{view.name} refuses {name[1]}", words) for words in problems)
@@ -250,8 +258,8 @@ def _topic(kind: str, test: SourcedTest, rules: RuleSet) -> str:
     return "-"
 
 
-def _names(states: Mapping[Name, State]) -> str:
-    return ", ".join(f"{to}/{key}" for to, key in sorted(states))
+def _names(rows: Iterable[Name]) -> str:
+    return ", ".join(f"{to}/{key}" for to, key in sorted(rows))
 
 
 def _json(value: Any) -> str:

@@ -52,6 +52,17 @@ def test_a_wrong_field_is_told_with_what_was_found(real: Mapping[str, Destinatio
     assert found == [Difference("title of K at real", '"Due 5"', '"Due 6"', (1,))]
 
 
+def test_whose_calendar_is_compared(real: Mapping[str, DestinationView]) -> None:
+    both = f"given: [{DUE % (1, 5)}]\n  expect: [{{to: real, key: K, %s}}]"
+
+    assert differences("- " + both % "identity: A1", real) == []
+    found = differences("- " + both % "identity: A2, subscriber: 7", real)
+    assert found == [
+        Difference("the subscriber of K at real", "null", '"7"', (1,)),
+        Difference("the identity of K at real", '"A1"', '"A2"', (1,)),
+    ]
+
+
 def test_every_order_is_tried_and_what_differs_in_all_is_told_once(real: Mapping[str, DestinationView]) -> None:
     events = ", ".join([DUE % (1, 5), DUE % (3, 7), "{type: paid, data: {n: K}}", "{type: gone, data: {n: L}}"])
     good = "[{to: real, key: K, entry: {title: Paid}}, {to: real, key: L, state: cancelled}]"

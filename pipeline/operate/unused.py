@@ -13,6 +13,7 @@ from pipeline.operate.reading import Source, Unreadable, read
 from pipeline.rules.language import suggest
 from pipeline.rules.masking import MASK, secret_in
 from pipeline.rules.misread import foreign, misspelt
+from pipeline.rules.ordering import mixed
 from pipeline.rules.patterns import is_topic, topic_of
 from pipeline.rules.problem import Problem
 from pipeline.rules.schema import Rules, Sourced, SourcedTest
@@ -40,6 +41,7 @@ def warnings_of(report: Report) -> tuple[Problem, ...]:
         *(() if report.wrong_rules else untaken(report.rules)),
         *foreign(report.rules),
         *misspelt(report.rules),
+        *mixed(report.rules.rules),
     ]
     return tuple(sorted(found))
 

@@ -41,4 +41,4 @@ def test_the_examples_are_right_with_the_settings_of_the_page(report: Report) ->
 def test_all_of_them_are_read(report: Report) -> None:
     assert report.settings is not None
     assert sorted(report.settings.destinations) == ["acme-calreply", "acme-ecal", "town-calendar"]
-    assert (len(SETTINGS), len(EXAMPLES), len(report.rules.tests)) == (2, 7, 4)
+    assert (len(SETTINGS), len(EXAMPLES), len(report.rules.tests)) == (2, 8, 5)

@@ -209,10 +209,7 @@ def _entry(expect: Expect, name: Name, rows: Mapping[Name, Facts], rules: RuleSe
     for field_name, wanted in expect.entry.items():
         if content.get(field_name) != wanted:
             yield Difference(f"{field_name} of {told}", _json(content.get(field_name)), _json(wanted))
-    for whose in ("subscriber", "identity"):
-        someone, came = getattr(expect, whose), getattr(rows[name], whose)
-        if someone is not None and str(someone) != came:
-            yield Difference(f"the {whose} of {told}", _json(came), _json(str(someone)))
+    yield from _whose(expect, rows[name], told)
     problems = problems_of(content, view) if state == "present" else []
     if problems and expect.refused != AT_DESTINATION:
         yield from (Difference(f"{view.name} refuses {name[1]}", words) for words in problems)
@@ -220,6 +217,13 @@ def _entry(expect: Expect, name: Name, rows: Mapping[Name, Facts], rules: RuleSe
         yield Difference(f"no refusal of {told}", "it is taken", f"refused: {AT_DESTINATION}")
     elif expect.request is not None and not problems:
         yield from _request(expect.request, told, first_request(view, name[1], state, content))
+
+
+def _whose(expect: Expect, row: Facts, told: str) -> Iterator[Difference]:
+    for name in ("subscriber", "identity"):
+        wanted, found = getattr(expect, name), getattr(row, name)
+        if wanted is not None and str(wanted) != found:
+            yield Difference(f"the {name} of {told}", _json(found), _json(str(wanted)))
 
 
 def _request(expected: ExpectedRequest, told: str, request: Any) -> Iterator[Difference]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Annotated
 
 import typer
 
+from pipeline.model.when import parse_date, parse_moment
 from pipeline.settings import seconds
 
 BEGINNING = "beginning"
@@ -34,5 +35,5 @@ def _ago(text: str) -> datetime | None:
 
 
 def _at(text: str) -> datetime:
-    at = datetime.fromisoformat(text)
+    at = datetime.combine(parse_date(text), time()) if len(text) == 10 else parse_moment(text)
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)

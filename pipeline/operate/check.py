@@ -96,7 +96,7 @@ def check(path: Path, secrets: bool = True, tests: bool = True, part: Part | Non
     wanted = wanted and lost is None
     read_rules = rules_of(settings, file) if wanted else Rules()
     if wanted and not read_rules.rules and not read_rules.problems:
-        problems.append(source.problem(("rules",), "no rules", "nothing", "at least one rule"))
+        problems.append(source.problem(("rules",), "no rules", "", "at least one rule"))
     doubtful = {place[1] for place in dropped if place[0] == "destinations" and len(place) > 1}
     doubtful |= {name for name in source.values()["destinations"] if name not in views or of_destinations[name]}
     held = _secrets_of(settings) if secrets else {}
@@ -228,7 +228,7 @@ class _Desk:
             if secret.required and secret.name not in said:
                 what = f"{secret.name}: {{env: …}} or {{file: …}}"
                 message = f"{vendor.title} needs {secret.name} ({secret.help})"
-                yield self.problem((*place, "credential"), message, "nothing", what)
+                yield self.problem((*place, "credential"), message, "", what)
         for name, reference in account.credential.items():
             if name not in names:
                 yield self.unknown((*place, "credential", name), "part of the credential", name, names)
@@ -329,7 +329,7 @@ class _Desk:
         for option in vendor.options:
             if option.required and said.get(option.name) in (None, ""):
                 message = f"{vendor.title} needs the option {option.name} ({option.help})"
-                yield self.problem((*place, "options"), message, "nothing", f"options: {{{option.name}: …}}")
+                yield self.problem((*place, "options"), message, "", f"options: {{{option.name}: …}}")
         for name, value in destination.options.items():
             where = (*place, "options", name)
             if name not in known:

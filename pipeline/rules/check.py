@@ -63,7 +63,7 @@ def _rule(sourced: Sourced, rule: CompiledRule, destinations: Mapping[str, Desti
         yield from _literal(sourced, ("link", index, "ended"), link.ended, slots.name, told=False)
         written = sourced.rule.link[index]
         if written.subscriber is None and written.ended is None and not _lacks(sourced, ("link", index)):
-            yield _at(sourced, ("link", index), "a link needs a subscriber", "nothing", "subscriber: or ended:")
+            yield _at(sourced, ("link", index), "a link needs a subscriber", "", "subscriber: or ended:")
     seen: dict[tuple[str, str | int | None, str], int] = {}
     for index, compiled in enumerate(rule.sends):
         at: Where = ("send", index)
@@ -241,9 +241,9 @@ def _missing(sourced: Sourced, compiled: CompiledSend, at: Where, view: Destinat
         given.add("description")
     for name in sorted(expression.required - given):
         hint = "say it in the rule or in the destination's defaults"
-        yield _at(sourced, (*at, "entry"), f"{view.name} needs {name}", "nothing", f"{name}:", hint)
+        yield _at(sourced, (*at, "entry"), f"{view.name} needs {name}", "", f"{name}:", hint)
     if expression.needs_identity and send.subscriber is None and send.identity is None:
-        yield _at(sourced, at, f"{view.name} needs a subscriber", "nothing", "subscriber: or identity:")
+        yield _at(sourced, at, f"{view.name} needs a subscriber", "", "subscriber: or identity:")
 
 
 def _refused(sourced: Sourced, compiled: CompiledSend, at: Where, view: DestinationView) -> Iterator[Problem]:
@@ -267,7 +267,7 @@ def _refused(sourced: Sourced, compiled: CompiledSend, at: Where, view: Destinat
             yield _at(sourced, where, f"{view.name} refuses {refusal.name}", "", refusal.words)
         elif refusal.name not in view.expression(compiled.send.kind).required:
             hint = "say it in the rule or in the destination's defaults"
-            yield _at(sourced, where[:-1], f"{view.name} needs {refusal.name}", "nothing", refusal.words, hint)
+            yield _at(sourced, where[:-1], f"{view.name} needs {refusal.name}", "", refusal.words, hint)
 
 
 def _standing(compiled: CompiledSend, view: DestinationView) -> tuple[dict[str, Any], set[str]]:

@@ -61,7 +61,7 @@ def test_a_time_without_a_zone_is_in_utc(said: str) -> None:
     assert instant(said) == datetime(2026, 11, 20, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("said", ["yesterday", "2026-11-31", "99999999999d", ""])
+@pytest.mark.parametrize("said", ["yesterday", "2026-11-31", "20261120", "2026-W47-5", "99999999999d", ""])
 def test_a_time_that_is_none_is_wrong_usage(said: str) -> None:
     code, output = calends("dlq", "list", "--since", said)
 

@@ -92,8 +92,8 @@ def test_the_shipped_rules_have_no_problem(destinations: dict[str, DestinationVi
             "title",
             "let the destination say omit: [participants]",
         ),
-        ("          location: Online\n", "", 11, "nothing", "location:", "say it in the rule or in the destination's"),
-        ('        subscriber: "{{ data.customer }}"\n', "", 7, "nothing", "subscriber: or identity:", ""),
+        ("          location: Online\n", "", 11, "", "location:", "say it in the rule or in the destination's"),
+        ('        subscriber: "{{ data.customer }}"\n', "", 7, "", "subscriber: or identity:", ""),
         ("    from: [billing]\n", "", 2, "", "from:", ""),
         ("[billing]", "[/bill(/]", 3, "/bill(/", "", ""),
         ('"{{ data.amount > 0 }}"', "data.amount", 5, "data.amount", "exactly one {{ … }}", ""),
@@ -172,6 +172,13 @@ def test_a_problem_reads_as_one_line() -> None:
     assert str(Problem("r.yaml", 5, "an unknown key", "wehn", "when", "did you mean when?")) == (
         "r.yaml:5: an unknown key; found wehn; expected when; did you mean when?"
     )
+
+
+def test_what_is_missing_is_not_told_as_found(check: Check) -> None:
+    (problem,) = check(GOOD.replace("          location: Online\n", "", 1))
+    expected = "r.yaml:11:9: acme-ecal needs location; expected location:; "
+
+    assert str(problem) == expected + "say it in the rule or in the destination's defaults"
 
 
 def told(problems: list[Problem]) -> list[tuple[int, str, str]]:

@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.options import HERE, PROBLEMS, USAGE, AsJson, Config, give_up, tell, write
-from pipeline.operate.testing import Case, Suite, junit, run_suite, settings_files, watched
+from pipeline.operate.testing import Case, Suite, junit, run_suite, settings_files
+from pipeline.operate.watching import watched
 from pipeline.rules.coverage import Coverage, RuleCoverage
 from pipeline.rules.selftest import Difference
 

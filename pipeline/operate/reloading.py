@@ -11,13 +11,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from pipeline.ledger import LedgerUnavailable, Revision
 from pipeline.ledger.revisions import RuleBook
 from pipeline.operate.check import check
 from pipeline.operate.comparing import Version, compare, range_of
-from pipeline.operate.testing import folders_of
+from pipeline.operate.watching import changes
 from pipeline.rules.evaluate import RuleSet, RulesInvalid
 from pipeline.rules.problem import Problem
 from pipeline.rules.reading import load_inline
@@ -202,11 +201,8 @@ class Reloading:
 
     async def _watch(self) -> None:
         """A change of a file is a nudge. Where files cannot be watched, SIGHUP still is one."""
-        from watchfiles import awatch  # only a running worker needs it
-
-        folders = await self.in_threads(folders_of, self.file)
         try:
-            async for _ in awatch(*folders, watch_filter=_is_yaml, stop_event=self.stopping):
+            async for _ in changes(self.file, self.stopping):
                 self.nudge()
         except OSError as error:
             self.telemetry.loop_failed("watch", error)
@@ -224,8 +220,3 @@ def _own(rules: RuleSet) -> Rules:
 
 def _without_rules(settings: Settings) -> Settings:
     return settings.model_copy(update={"rules": "", "tests": []})
-
-
-def _is_yaml(change: Any, path: str) -> bool:
-    """Also the folder that Kubernetes puts in the place of another when a ConfigMap changes."""
-    return path.endswith((".yaml", ".yml")) or Path(path).name == "..data"

@@ -76,53 +76,6 @@ def run_suite(file: Path, wanted: str = "") -> Suite:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """The files whose change may change what tests come to: what was read, and rule files that may come."""
-
-    files: frozenset[Path]
-    folders: frozenset[Path]
-    """Of rule files, at any depth."""
-
-    def around(self) -> list[Path]:
-        """The folders to look at: a file that is replaced is a new one."""
-        return sorted({file.parent for file in self.files} | self.folders)
-
-    def heeds(self, _change: object, path: str) -> bool:
-        """A filter of watchfiles."""
-        changed = Path(path)
-        return changed in self.files or (
-            changed.suffix in (".yaml", ".yml") and any(folder in changed.parents for folder in self.folders)
-        )
-
-
-def watched(files: Sequence[Path]) -> Watched:
-    """Of these configurations, as they are now. All paths are resolved."""
-    read, folders = set[Path](), set[Path]()
-    for file in files:
-        report = check(file, secrets=False, tests=False)
-        read |= {path for name in (str(file), *report.rules.files) for path in _places(Path(name))}
-        if report.settings and isinstance(report.settings.rules, str):
-            named = file.parent / report.settings.rules
-            if named.is_dir():
-                folders.add(named.resolve())
-            else:
-                read.update(_places(named))
-    return Watched(frozenset(read), frozenset(folders))
-
-
-def folders_of(file: Path) -> list[Path]:
-    """The folders in which a change may change the rules."""
-    report = check(file, secrets=False, tests=False)
-    named = file.parent / report.settings.rules if report.settings and isinstance(report.settings.rules, str) else file
-    return sorted({file.parent, named if named.is_dir() else named.parent})
-
-
-def _places(file: Path) -> tuple[Path, Path]:
-    """Where a file is, and where it only is said to be, by a link."""
-    return file.resolve(), file.parent.resolve() / file.name
-
-
 def junit(suites: Sequence[Suite]) -> str:
     """JUnit's XML: a suite for each configuration, a case for each test, named by the file that it stands in."""
     root = ElementTree.Element("testsuites", _counts(suites))

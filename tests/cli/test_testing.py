@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli import app
-from pipeline.operate.testing import watched
+from pipeline.operate.watching import watched
 from tests.flow.assembly import until
 
 SETTINGS = """

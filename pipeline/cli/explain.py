@@ -62,6 +62,7 @@ def _story(story: RuleStory) -> Iterator[str]:
     yield f"{'✔' if story.matched else '·'} {story.rule}: {'' if story.matched else 'no: '}{story.why}"
     yield from (f"    FAILS at {failure}" for failure in story.failures)
     yield from (f"    link {link}" for link in story.links)
+    yield from (f"    group {group}" for group in story.groups)
     for change in story.changes:
         yield from (f"    {line}" if line else "" for line in _change(change))
 

@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 from fnmatch import fnmatchcase
 from typing import Any
 
-from pipeline.model.change import BASE, Change, merge
+from pipeline.model.change import BASE, Change, Roster, merge
 from pipeline.model.event import DomainEvent, decode
 from pipeline.model.outcome import Rejected
 from pipeline.model.wire import Record
@@ -48,6 +48,8 @@ class RuleStory:
     why: str
     changes: tuple[Explained, ...] = ()
     links: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    """What it ends of its groups."""
     failures: tuple[str, ...] = ()
 
 
@@ -83,7 +85,8 @@ class Explainer:
             reason = "it failed" if failures else _why_not(rule, event, topic)
             return RuleStory(rule.name, here, False, reason, failures=failures)
         changes = tuple(self._explained(change) for change in result.changes if change.rule == rule.name)
-        return RuleStory(rule.name, here, True, why, changes, tuple(self._links(sourced, event)), failures)
+        groups = tuple(_ends(roster) for roster in result.rosters if roster.rule == rule.name)
+        return RuleStory(rule.name, here, True, why, changes, tuple(self._links(sourced, event)), groups, failures)
 
     def _links(self, sourced: Sourced, event: DomainEvent) -> Iterator[str]:
         alone = RuleSet(Rules((sourced,)), self.rules.destinations, self.rules.layers)
@@ -129,6 +132,10 @@ class Explainer:
             yield f"left out, as the destination says: {', '.join(left_out)}"
         if "links" in view.in_description and change.content.get("links"):
             yield "links are lines of the description, as the destination says"
+        if change.deliver_at is not None:
+            yield f"not created before {change.deliver_at:%Y-%m-%dT%H:%M:%SZ} (deliver_at)"
+        if change.expires_at is not None:
+            yield f"not created after {change.expires_at:%Y-%m-%dT%H:%M:%SZ} (expires_at)"
         if change.kind == "upsert" and change.layer != BASE:
             skip = "; an entry that was never sent is not created any more" if change.if_unsent == "skip" else ""
             yield f"writes the layer {change.layer} only: sent as an update once the entry has a base{skip}"
@@ -147,6 +154,11 @@ class Explainer:
             asked = view.vendor.tokens.obtain(placeholders(view), view.options)
             at = shown(replace(asked, query=()), asked, base_url_of(view, self.settings))
             yield f"the bearer token is asked for by {at.method} {at.url}, and kept until it ends"
+
+
+def _ends(roster: Roster) -> str:
+    what = "what else it has" if roster.keys else "all of it"
+    return f"{roster.group} at {roster.destination}: {what} is cancelled, unless something newer wrote it"
 
 
 def _why_not(rule: CompiledRule, event: DomainEvent, asked: str | None) -> str:

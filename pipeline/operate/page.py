@@ -25,6 +25,7 @@ _PAGE = """<!doctype html>
   <p>{{ "" if story.matched else "no: " }}{{ story.why }}</p>
   {% for failure in story.failures %}<p class="wrong">fails at {{ failure }}</p>{% endfor %}
   {% for link in story.links %}<p>link {{ link }}</p>{% endfor %}
+  {% for group in story.groups %}<p>group {{ group }}</p>{% endfor %}
   {% for change in story.changes %}
   <h3>{{ change.kind }} {{ change.key }} at {{ change.destination }}, layer {{ change.layer }}</h3>
   <dl>{% for name in change.content %}<dt>{{ name }}</dt><dd>{{ change.content[name] }}</dd>{% endfor %}</dl>

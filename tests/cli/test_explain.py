@@ -29,6 +29,12 @@ BOOKING: dict[str, Any] = {
         "zone": "Europe/Berlin",
     },
 }
+LEG: dict[str, Any] = {
+    "number": 1,
+    "flight": "AC 61",
+    "from": {"code": "BER", "airport": "Berlin", "zone": "Europe/Berlin", "local_time": "2031-03-01T10:00"},
+    "to": {"code": "JFK", "zone": "America/New_York", "local_time": "2031-03-01T13:30"},
+}
 
 
 @pytest.fixture(autouse=True)
@@ -138,6 +144,38 @@ def test_a_link_is_told() -> None:
     told = story({"type": "com.acme.customer.linked", "data": data}, "customer-linked-ecal")
 
     assert told["links"] == ["acme-ecal: subscriber C-17 is fcaf2d43"]
+
+
+@pytest.mark.parametrize(
+    ("event", "rule", "says"),
+    [
+        ({"type": "com.acme.trip.cancelled", "data": {"booking": 7}}, "trip-cancelled", "all of it"),
+        (
+            {"type": "com.acme.trip.changed", "data": {"booking": 7, "confirmed": True, "segments": []}},
+            "trip-booked",
+            "all of it",
+        ),
+        (
+            {
+                "type": "com.acme.trip.changed",
+                "data": {"booking": 7, "confirmed": True, "ecal_id": "E1", "segments": [LEG]},
+            },
+            "trip-booked",
+            "what else it has",
+        ),
+    ],
+)
+def test_what_ends_of_a_group_is_told(event: Any, rule: str, says: str) -> None:
+    trips = ("-c", str(CONFIGS / "examples" / "bookings"))
+    line = f"TRIP-7 at ecal: {says} is cancelled, unless something newer wrote it"
+
+    assert story(event, rule, *trips)["groups"] == [line]
+    assert f"    group {line}\n" in explain(event, *trips).stdout
+
+
+def test_until_when_it_is_created_is_told() -> None:
+    (change, _) = story(BOOKING, "booking-made")["changes"]
+    assert "not created after 2026-12-01T08:00:00Z (expires_at)" in change["notes"]
 
 
 def test_what_fails_is_named_and_ends_with_1() -> None:

@@ -198,9 +198,8 @@ class Lane:
         if time.monotonic() - max(claimed, self.account.seen) > FRESH / 2:
             await self.watch()
         begun = time.monotonic()
-        self._unsent.pop(id(grant), None)
         with self.telemetry.spans.call(self.destination, call.step.value, grant.entries) as say:
-            answered = await self.account.caller.send(signed, lambda: self._may_go(claimed))
+            answered = await self.account.caller.send(signed, lambda: self._leaves(grant, claimed))
             result = self._answered(grant, call, answered, access, begun)
             spoken = verdict(result.answers)
             say("calends.outcome", "not_sent" if spoken is None else label(spoken.outcome))
@@ -210,9 +209,16 @@ class Lane:
         await self.in_threads(self.ledger.hold, self.account.name, reason)
         return Result(grant, (), self.account.name, sent=False)
 
+    def _leaves(self, grant: Grant, claimed: float) -> bool:
+        """Asked right before the bytes go out. From then on it cannot be given back."""
+        leaves = self._may_go(claimed)
+        if leaves:
+            self._unsent.pop(id(grant), None)
+        return leaves
+
     def _may_go(self, claimed: float) -> bool:
-        """Asked right before the bytes go out: a claim is good for a while only, and void once somebody pauses; what
-        was read of that is good for a shorter while. A worker that was frozen knows neither."""
+        """A claim is good for a while only, and void once somebody pauses; what was read of that is good for a shorter
+        while. A worker that was frozen knows neither."""
         now, account = time.monotonic(), self.account
         open_now = not self.paused and account.open() and now - max(claimed, account.seen) < FRESH
         return open_now and now - claimed < SLACK and not self._stopping.is_set()

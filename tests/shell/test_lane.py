@@ -12,7 +12,7 @@ from itertools import zip_longest
 from typing import Any, cast
 
 from pipeline.account import Account
-from pipeline.calls import CallFailed
+from pipeline.calls import TOO_LATE, CallFailed
 from pipeline.concurrency import Concurrency
 from pipeline.housekeeping import Housekeeping
 from pipeline.lane import Lane
@@ -63,7 +63,7 @@ class Vendor:
 
     async def send(self, request: Request, deadline_check: Callable[[], bool]) -> Response | CallFailed:
         if not deadline_check():
-            return CallFailed("too_late", "too_late")
+            return TOO_LATE
         self.calls.append(time.monotonic())
         return Response(429, {"retry-after": f"{self.after:g}"}, json.dumps({"message": "Too many"}).encode())
 
@@ -132,8 +132,20 @@ class LateVendor:
 
     async def send(self, request: Request, deadline_check: Callable[[], bool]) -> Response | CallFailed:
         self.called.set()
+        if not deadline_check():
+            return TOO_LATE
         await self.may_answer.wait()
         return Response(503)
+
+
+@dataclass
+class CrowdedVendor(LateVendor):
+    """Has so many calls under way that the next one never gets its turn."""
+
+    async def send(self, request: Request, deadline_check: Callable[[], bool]) -> Response | CallFailed:
+        self.called.set()
+        await self.may_answer.wait()
+        return TOO_LATE
 
 
 @dataclass
@@ -163,6 +175,16 @@ async def test_a_stop_lets_the_call_under_way_end_and_settles_it() -> None:
         asyncio.get_running_loop().call_later(0.3, vendor.may_answer.set)
         await running
     assert [result.sent for result in ledger.settled] == [True]
+
+
+async def test_a_stop_gives_back_at_once_what_waits_for_its_turn() -> None:
+    ledger, vendor, stopping = OneEntry(), CrowdedVendor(), asyncio.Event()
+    running = asyncio.create_task(lane_of(account_of(vendor), ledger).run(stopping))
+    async with asyncio.timeout(2):
+        await vendor.called.wait()
+        stopping.set()
+        await running
+    assert [result.sent for result in ledger.settled] == [False]
 
 
 async def test_what_was_read_before_a_freeze_lets_nothing_leave() -> None:

@@ -94,7 +94,13 @@ def _shape(sourced: Sourced, send: Send, at: Where) -> Iterator[Problem]:
     if ends and send.layer != BASE:
         yield _at(sourced, (*at, "layer"), "cancel and delete are of the whole entry", send.layer, "no layer")
     if sourced.whole and not ends and not send.entry and not send.own:
-        yield _at(sourced, at, "a send item that says nothing", "", "entry, cancel: true or delete: true")
+        yield _at(
+            sourced,
+            at,
+            "a send item that says nothing",
+            "",
+            "entry, in a layer also entry: {}; cancel: true or delete: true",
+        )
 
 
 def _empty(sourced: Sourced) -> Iterator[Problem]:
@@ -130,7 +136,11 @@ def _grouped(sourced: Sourced, send: Send, at: Where) -> Iterator[Problem]:
     lacks = _lacks(sourced, at)
     if send.complete and send.group is None and not lacks:
         yield _at(sourced, (*at, "complete"), "complete without a group", "no group", "group:")
-    if send.group is not None and (send.layer != BASE or send.delete):
+    if send.delete and send.group is not None:
+        expected = "key: alone, or cancel: true, which with a group and no key ends all of it"
+        yield _at(sourced, (*at, "delete"), "delete does not end a group", "delete: true", expected)
+        return
+    if send.group is not None and send.layer != BASE:
         expected = "no group: here; an entry's base says which group it is in"
         yield _at(sourced, (*at, "group"), "only a base belongs to a group", send.layer, expected)
     if send.complete and ends:
@@ -225,7 +235,7 @@ def _destination(sourced: Sourced, compiled: CompiledSend, at: Where, view: Dest
         else:
             convert = partial(slots.own_value, declared=expression.own[name])
             yield from _literal(sourced, (*at, view.vendor.name, name), node, convert)
-    if send.cancel or send.delete:
+    if not (send.entry or send.own):  # an end; or what says nothing, which is told as that
         return
     if sourced.whole and send.layer == BASE:
         yield from _missing(sourced, compiled, at, view)

@@ -231,6 +231,10 @@ def _advice(message: str, word: str) -> str:
             return "there is no clock: take event.time, or a time of the data"
         if word in ("env", "environ", "os"):
             return "there is no environment: what differs by place belongs into the settings"
+        if word in ("startswith", "endswith"):
+            return f"write … is {word.removesuffix('swith')}ingwith('…')"
+        if word == "contains":
+            return "write '…' in …"
         if word in ("payload", "body", "value", "message", "msg"):
             return "the content of an event is data"
     return ""

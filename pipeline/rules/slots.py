@@ -76,7 +76,7 @@ def name(value: Any) -> str:
 def key(value: Any) -> str:
     found = name(value) if value != "" else ""
     if not _is_key(found):
-        raise RenderError("key", "a key has 1 to 200 of A-Z a-z 0-9 . _ : -")
+        raise RenderError("key", "a key has 1 to 200 of A-Z a-z 0-9 . _ : -; write replace(' ', '-'), or take an id")
     return found
 
 

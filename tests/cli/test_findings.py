@@ -110,6 +110,16 @@ def test_nothing_is_called_unused_beside_a_rule_that_is_wrong(settings: Path, ol
     )
 
 
+def test_no_type_is_called_untested_beside_a_test_that_is_wrong(settings: Path) -> None:
+    rules = settings.parent / "rules.yaml"
+    rules.write_text(rules.read_text().rstrip() + "\n  - {given: [{type: order.gone}], expect: [{to: one, key: K, whose: x}]}\n")
+
+    told = json.loads(CliRunner().invoke(app, ["check", str(settings), "--format", "json"]).stdout)
+
+    assert [one["message"] for one in told["problems"]] == ["an unknown key"]
+    assert [one["line"] for one in told["warnings"] if one["message"].startswith("no test of")] == []
+
+
 def test_a_credential_that_stands_in_the_rules_is_told_and_not_shown(settings: Path) -> None:
     rules = settings.parent / "rules.yaml"
     rules.write_text(rules.read_text().replace("THE_TITLE", '"see a-secret-of-ours"'))

@@ -72,6 +72,13 @@ def test_a_mistake_is_named_at_its_line_with_what_to_do(
     assert any(said["says"] in one and said["do"] in one for one in told), [str(p) for p in check(text, destinations)]
 
 
+def test_of_an_item_that_says_nothing_no_more_is_said(destinations: dict[str, DestinationView]) -> None:
+    lone = "  - {name: off, from: [bookings], on: off, send: {to: acme-ecal, key: A, subscriber: B}}\ntests:"
+    assert [one.message for one in check(GOOD.replace("tests:", lone), destinations)] == [
+        "a send item that says nothing"
+    ]
+
+
 def test_no_secret_is_quoted(destinations: dict[str, DestinationView]) -> None:
     for place in ("{objective: x}", "title: Yoga}", "to: [acme-ecal]", "[1h]", "alerts: [1h]", '"{{ item.name }}"'):
         text = GOOD.replace(place, "sk_live_0123456789abcdef", 1)

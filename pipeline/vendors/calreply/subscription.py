@@ -233,11 +233,11 @@ def _place_problems(content: Content, given: Mapping[str, Any]) -> Iterator[str]
 
 def _way_problems(kind: str, given: Mapping[str, Any]) -> Iterator[str]:
     if kind in ("subscribe", "google") and not _ADDRESS.fullmatch(given.get("redirectTo") or ""):
-        yield "calreply.redirectTo is required, a URL or an app's deep link"
+        yield "calreply.redirectTo is required, a URL or an app's deep link; the resource webcal needs none"
     if given.get("subscriptionMethod", METHODS[0]) not in METHODS:
         yield f"calreply.subscriptionMethod is one of {', '.join(METHODS)}"
     if kind == "subscribe" and not (given.get("subscriptionMethod") or given.get("userAgent")):
-        yield "calreply.userAgent is required where there is no calreply.subscriptionMethod"
+        yield "calreply.userAgent is required where there is no calreply.subscriptionMethod; webcal and google need none"
 
 
 def _list_problems(given: Mapping[str, Any]) -> Iterator[str]:

@@ -38,7 +38,8 @@ def main() -> int:
         print("\n".join(map(str, plans.values())))
         return 0
     done = _read(options.json) if options.json else {}
-    left = [planned for seed, planned in plans.items() if str(seed) not in done]
+    # Those that want the same Kafka one after the other: each other one is started anew.
+    left = sorted((plans[seed] for seed in seeds if str(seed) not in done), key=lambda planned: planned.brokers)
     if left:
         asyncio.run(_rounds(left, options.json, done, options.keep))
     _table([done[str(seed)] for seed in seeds if str(seed) in done])

@@ -99,25 +99,33 @@ class Nursery:
 
 @dataclass
 class Ground:
-    """`kafka` and `links` are of the shape that the round wants; all else is shared."""
+    """What all rounds share. Of Kafka, the cluster that the last round wanted: one that stands idle costs a round its
+    CPU."""
 
     folder: Path
     nursery: Nursery
     postgres: PostgresService
     ledger: Link
     vendor: Link
-    clusters: dict[int, tuple[KafkaService, Sequence[Link]]]
-    closing: contextlib.ExitStack
+    _cluster: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    _kafka: tuple[KafkaService, Sequence[Link]] | None = None
 
     async def cluster(self, brokers: int) -> tuple[KafkaService, Sequence[Link]]:
-        if brokers not in self.clusters:
+        if self._kafka is None or len(self._kafka[1]) != brokers:
+            await self.close_cluster()
             ports = free_ports(brokers)
-            service = await asyncio.to_thread(self.closing.enter_context, kafka(brokers, through=ports))
+            service = await asyncio.to_thread(self._cluster.enter_context, kafka(brokers, through=ports))
             links = [Link("kafka", port, target) for port, target in zip(ports, service.proxied, strict=True)]
             for link in links:
                 await link.open()
-            self.clusters[brokers] = service, links
-        return self.clusters[brokers]
+            self._kafka = service, links
+        return self._kafka
+
+    async def close_cluster(self) -> None:
+        for link in self._kafka[1] if self._kafka else ():
+            link.close()
+        self._kafka = None
+        await asyncio.to_thread(self._cluster.close)
 
     def database(self) -> str:
         """A new database with an empty ledger; its name."""
@@ -164,14 +172,15 @@ async def ground(folder: Path) -> AsyncIterator[Ground]:
         await vendor.open()
         nursery = Nursery(folder / "nursery.log")
         await nursery.start()
-        made = Ground(folder, nursery, service, ledger, vendor, {}, closing)
+        made = Ground(folder, nursery, service, ledger, vendor)
         await made.prepare()
         try:
             yield made
         finally:
-            for link in (ledger, vendor, *(each for _, links in made.clusters.values() for each in links)):
+            for link in (ledger, vendor):
                 link.close()
             await nursery.stop()
+            await made.close_cluster()
 
 
 @contextlib.contextmanager

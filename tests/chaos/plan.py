@@ -53,6 +53,15 @@ class Plan:
             f"{len(self.events)} events; {', '.join(map(str, self.faults))}"
         )
 
+    @property
+    def brokers(self) -> int:
+        return 3 if self.shape == "cluster" else 1
+
+    def hurts_the_line(self, worker: int, part: str) -> bool:
+        """Whether a fault cuts, silences or slows the network between this worker and this part."""
+        lines = (f"{part}/{worker}", f"{part}/all")
+        return any(fault.kind.startswith("net-") and fault.target in lines for fault in self.faults)
+
     def digest(self) -> str:
         """The whole plan as text, its events too."""
         told = asdict(self)

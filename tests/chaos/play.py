@@ -21,7 +21,6 @@ from tests.chaos.plan import Plan
 from tests.chaos.stage import LEDGER_AWAY, Publisher, Read, Stage, read_all, until
 from tests.chaos.strikes import Striker
 
-BROKERS = {"cluster": 3}
 CONVERGED_WITHIN = 120.0
 BEAT = 0.05
 LATEST_ACT = 1.5
@@ -29,7 +28,7 @@ LATEST_ACT = 1.5
 
 
 async def play(ground: Ground, plan: Plan, folder: Path) -> Observation:
-    kafka, links = await ground.cluster(BROKERS.get(plan.shape, 1))
+    kafka, links = await ground.cluster(plan.brokers)
     database = await asyncio.to_thread(ground.database)
     stage = Stage(ground, plan, folder, kafka, links, database, uuid4().hex[:8])
     try:

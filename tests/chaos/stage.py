@@ -173,7 +173,7 @@ class Stage:
         names = self.plan.destinations
         return {
             "kafka": {
-                "bootstrap_servers": ",".join(f"127.0.0.1:{link.port}" for link in self.links),
+                "bootstrap_servers": self.kafka.bootstrap,
                 "group_id": f"calends.{self.suffix}",
                 "dead_letter_topic": self.topic("dead-letters"),
             },
@@ -185,10 +185,19 @@ class Stage:
             "grace_period": f"{GRACE:g}s",
         }
 
+    def _lines(self, worker: int) -> dict[str, str]:
+        """Where this worker finds Kafka and the ledger: a line that no fault of this round hurts has nobody in it."""
+        lines = {}
+        if self.plan.hurts_the_line(worker, "kafka"):
+            lines["CALENDS_KAFKA__BOOTSTRAP_SERVERS"] = ",".join(f"127.0.0.1:{link.port}" for link in self.links)
+        if self.plan.hurts_the_line(worker, "ledger"):
+            lines["CALENDS_LEDGER__URL"] = self.ground.url(self.database, by_link=True)
+        return lines
+
     def _ledger(self) -> str:
         if self.plan.shape == "sqlite":
             return f"sqlite:///{self.folder}/ledger.db"
-        return self.ground.url(self.database, by_link=True)
+        return self.ground.url(self.database)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Read]:
@@ -218,7 +227,7 @@ class Stage:
         argv = ["pipeline.cli", "run", "-c", str(self.folder / "calends.yaml")]
         log = self.folder / f"worker-{number}.log"
         clock = self.plan.clock if number == self.plan.workers - 1 else 0.0
-        env = SECRETS | {"CALENDS_ADMIN__PORT": str(port)}
+        env = SECRETS | {"CALENDS_ADMIN__PORT": str(port)} | self._lines(number)
         child = await self.ground.nursery.spawn(argv, env, log, clock)
         worker = self.workers[number] = Worker(number, child, port)
         self.born.append(worker)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from tests.chaos.expected import dead, expected
-from tests.chaos.plan import CATALOGUE, drawn, plan
+from tests.chaos.plan import CATALOGUE, WORKERS, Fault, drawn, plan
 from tests.chaos.story import ROLES
 from tests.chaos.strikes import HOW
 
@@ -46,3 +47,12 @@ def test_the_oracle_knows_whose_calendar_and_leaves_out_who_is_not_linked() -> N
     assert unlinked & expected(events, "ecal").keys() == set()
     assert unlinked <= expected(events, "apptoto").keys()
     assert sum(dead(events, 3, 0.0).values()) == 24 + 4 * 3
+
+
+def test_whose_line_is_hurt_goes_through_the_network_that_hurts_it() -> None:
+    mended = plan(1)
+    one, all_of_them = Fault("net-cut", 1.0, 2.0, "ledger/2"), Fault("net-slow", 1.0, 2.0, "kafka/all", 0.15)
+    hurt = replace(mended, faults=(one, all_of_them))
+    assert [number for number in range(WORKERS) if hurt.hurts_the_line(number, "ledger")] == [2]
+    assert [number for number in range(WORKERS) if hurt.hurts_the_line(number, "kafka")] == [0, 1, 2]
+    assert not any(replace(mended, faults=()).hurts_the_line(number, "kafka") for number in range(WORKERS))

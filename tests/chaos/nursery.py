@@ -22,11 +22,25 @@ from typing import Any
 import pipeline
 
 PR_SET_PDEATHSIG = 1
+LATER = (
+    "psycopg",
+    "pipeline.sandbox.__main__",
+    "pydantic_settings.main",
+    "pydantic.root_model",
+    "dotenv.main",
+    "anyio._backends._asyncio",
+    "encodings.idna",
+    "uvicorn.lifespan.off",
+    "uvicorn.protocols.http.auto",
+    "uvicorn.protocols.websockets.auto",
+    "ruamel.yaml.mergevalue",
+)
+"""What is imported only once it is needed, by our modules or by those that they use."""
 LEFT_OUT = ("__main__", "migrations", "demo", "embedded")
 
 
 def main() -> None:
-    for name in ("psycopg", "pipeline.sandbox.__main__", *everything()):
+    for name in (*LATER, *everything()):
         importlib.import_module(name)
     woken, wake = os.pipe()
     os.set_blocking(wake, False)

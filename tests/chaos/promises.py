@@ -115,8 +115,8 @@ def quota_is_kept(seen: Observation) -> Judged:
             while window[0] <= at - WINDOW:
                 window.popleft()
             yield 1
-            if len(window) > QUOTA:
-                yield f"{name}: {len(window)} calls of {QUOTA} in a window that ends {at - seen.base:.2f} s in"
+            if len(window) > QUOTA[name]:
+                yield f"{name}: {len(window)} calls of {QUOTA[name]} in a window that ends {at - seen.base:.2f} s in"
 
 
 def pauses_are_obeyed(seen: Observation) -> Judged:

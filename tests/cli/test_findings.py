@@ -112,7 +112,9 @@ def test_nothing_is_called_unused_beside_a_rule_that_is_wrong(settings: Path, ol
 
 def test_no_type_is_called_untested_beside_a_test_that_is_wrong(settings: Path) -> None:
     rules = settings.parent / "rules.yaml"
-    rules.write_text(rules.read_text().rstrip() + "\n  - {given: [{type: order.gone}], expect: [{to: one, key: K, whose: x}]}\n")
+    rules.write_text(
+        rules.read_text().rstrip() + "\n  - {given: [{type: order.gone}], expect: [{to: one, key: K, whose: x}]}\n"
+    )
 
     told = json.loads(CliRunner().invoke(app, ["check", str(settings), "--format", "json"]).stdout)
 

@@ -237,7 +237,7 @@ def _way_problems(kind: str, given: Mapping[str, Any]) -> Iterator[str]:
     if given.get("subscriptionMethod", METHODS[0]) not in METHODS:
         yield f"calreply.subscriptionMethod is one of {', '.join(METHODS)}"
     if kind == "subscribe" and not (given.get("subscriptionMethod") or given.get("userAgent")):
-        yield "calreply.userAgent is required where there is no calreply.subscriptionMethod; webcal and google need none"
+        yield "calreply.userAgent is required without a calreply.subscriptionMethod; webcal and google need none"
 
 
 def _list_problems(given: Mapping[str, Any]) -> Iterator[str]:

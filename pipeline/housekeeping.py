@@ -225,6 +225,8 @@ class Housekeeping:
         raise StreamError("no_key", lasting=True)
 
     async def _gauges(self) -> None:
+        limits = {name: account.caller.concurrency.limit for name, account in self.accounts.items()}
+        self.telemetry.concurrency_gauges(limits)
         self.telemetry.quota_gauges(await self._look(self.ledger.quota_used))
         if self.ledger.budgets:
             self.telemetry.budget_gauges(await self._look(self.ledger.budget_used))

@@ -36,7 +36,7 @@ BOARD = board(
             "CalendsNotDrained",
             "Of each account's scarcest window, the share that is taken now. Full is good while there is a backlog.",
             query(f"max by (account) (calends_quota_used_ratio{{{ACCOUNT}}})", "{{account}}"),
-            width=8,
+            width=6,
         ),
         lines(
             "Credits used",
@@ -44,7 +44,7 @@ BOARD = board(
             "CalendsBudgetNearlySpent",
             "Of the period's budget, for accounts that have one. At 100 % nothing is sent until the next period.",
             query(f"max by (account) (calends_budget_used_ratio{{{ACCOUNT}}})", "{{account}}"),
-            width=8,
+            width=6,
         ),
         lines(
             "Pauses that the vendor asked for",
@@ -52,7 +52,15 @@ BOARD = board(
             "CalendsQuotaTooHigh",
             "429 and Retry-After, in half an hour. Within a right quota there are none.",
             query(f"max by (account) (increase(calends_pauses_total{{{ACCOUNT}}}[30m]))", "{{account}}"),
-            width=8,
+            width=6,
+        ),
+        lines(
+            "Calls at once",
+            "short",
+            "CalendsQuotaTooHigh",
+            "What the workers have found to go well, together. A vendor that throttles or fails is given fewer.",
+            query(f"sum by (account) (calends_concurrency_limit{{{ACCOUNT}}})", "{{account}}"),
+            width=6,
         ),
     ),
     section(

@@ -301,6 +301,11 @@ class Telemetry:
         for account, share in used_share.items():
             self._metrics.quota.labels(account).set(share)
 
+    def concurrency_gauges(self, limits: Mapping[str, float]) -> None:
+        """Calls at once by account."""
+        for account, limit in limits.items():
+            self._metrics.at_once.labels(account).set(int(limit))
+
     def budget_gauges(self, used_share: Mapping[str, float]) -> None:
         """Credits by account, 0 to 1."""
         for account, share in used_share.items():

@@ -82,6 +82,7 @@ class Metrics:
             "calends_token_renewal_seconds", "A request for a token", CALL_SECONDS, "account"
         )
         self.token_start = self._gauge("calends_token_start_seconds", "Unix time of the newest token", "account")
+        self.at_once = self._gauge("calends_concurrency_limit", "Calls at once that were found to go well", "account")
         self.token_failures = self._counter(
             "calends_token_failures_total", "Requests for a token in vain", "account", "reason"
         )

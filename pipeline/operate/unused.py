@@ -81,7 +81,7 @@ def _unread(settings: Settings, rules: Rules) -> Iterator[Problem]:
     if kafka.pattern is None and not kafka.topics:
         return
     for sourced in rules.rules:
-        if not any(_is_read(settings, topic) for topic in sourced.rule.from_):
+        if not sourced.taken and not any(_is_read(settings, topic) for topic in sourced.rule.from_):
             found, read_ = ", ".join(sourced.rule.from_), kafka.pattern or ", ".join(kafka.topics)
             advice = suggest(sourced.rule.from_[0], kafka.topics)
             yield sourced.problem(("from",), "this rule reads a topic that nobody reads", found, read_, advice)
@@ -121,17 +121,18 @@ def untaken(rules: Rules) -> Iterator[Problem]:
     """Given events that no rule takes, and keys of them that nobody reads."""
     globs = {glob for sourced in rules.rules for on in sourced.rule.events() for glob in on.type}
     for test in rules.tests:
-        for given in test.test.given:
+        for index, given in enumerate(test.test.given):
             kind = given.get("type")
             if globs and isinstance(kind, str) and not any(fnmatchcase(kind, glob) for glob in globs):
                 advice = suggest(kind, globs)
-                yield Problem(test.file, test.line, "no rule takes a given event of this type", kind, "", advice)
-            yield from (_unread_key(name, test) for name in given if _is_unread(name, given))
+                place = ("given", index, "type")
+                yield test.problem(place, "no rule takes a given event of this type", kind, "", advice)
+            yield from (_unread_key(name, index, test) for name in given if _is_unread(name, given))
 
 
-def _unread_key(name: str, test: SourcedTest) -> Problem:
-    expected = "one of " + ", ".join(GIVEN)
-    return Problem(test.file, test.line, "an unknown key in a given event", name, expected, suggest(name, GIVEN))
+def _unread_key(name: str, index: int, test: SourcedTest) -> Problem:
+    place, expected = ("given", index, name), "one of " + ", ".join(GIVEN)
+    return test.problem(place, "an unknown key in a given event", name, expected, suggest(name, GIVEN))
 
 
 def _is_unread(name: str, given: Mapping[str, Any]) -> bool:

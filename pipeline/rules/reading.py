@@ -127,7 +127,7 @@ def _read(parsed: Any, file: str, spots: Mapping[Where, Spot], vendor_names: Col
         reading = Shaping(file, ("tests", index), inner("tests", index), vendor_names)
         test = reading.shaped(Test, raw)
         right = test is not None and not reading.problems
-        sourced_test = SourcedTest(test, file, spot_of(spots, reading.at).line) if test and right else None
+        sourced_test = SourcedTest(test, file, reading.at, reading.spots) if test and right else None
         loaded += Rules(tests=(sourced_test,) if sourced_test else (), of_tests=tuple(reading.problems))
     return loaded
 

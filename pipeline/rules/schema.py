@@ -262,9 +262,20 @@ class Sourced:
 
 @dataclass(frozen=True, slots=True)
 class SourcedTest:
+    """A test with where it stands."""
+
     test: Test
     file: str
-    line: int
+    at: Where
+    spots: Mapping[Where, Spot] = field(repr=False)
+
+    @property
+    def line(self) -> int:
+        return spot_of(self.spots, self.at).line
+
+    def problem(self, inner: Where, message: str, found: str = "", expected: str = "", suggestion: str = "") -> Problem:
+        """At a place inside the test, or at what encloses it."""
+        return Problem.at(self.file, spot_of(self.spots, (*self.at, *inner)), message, found, expected, suggestion)
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,6 +142,13 @@ def test_a_misspelt_given_event_is_a_warning(folder: Path, given: str, words: st
     assert ("in a given event" in checked or "a given event of" in checked) == bool(words)
 
 
+def test_it_is_told_where_the_event_stands(folder: Path) -> None:
+    given = "  - given:\n      - {type: made, data: {n: 0}}\n      - {type: mdae, data: {n: 0}}\n    expect: []\n"
+    (folder / "calends.yaml").write_text((SETTINGS % "Tea").partition("  - name: one is made")[0] + given)
+
+    assert f"warning: {folder}/calends.yaml:16:10: no rule takes a given event" in calends(str(folder))[1]
+
+
 def test_a_folder_of_configurations_is_tested_whole_and_others_are_told(folder: Path, tmp_path: Path) -> None:
     (folder / "calends.yaml").rename(folder / "one.yaml")
     (folder / "two.yaml").write_text("destinations: {x: {vendor: nobody}}\nrules: []\n")

@@ -16,7 +16,7 @@ from pipeline.model.entry import canonical
 from pipeline.model.event import DomainEvent, event_order
 from pipeline.rules import slots
 from pipeline.rules.adapt import DestinationView
-from pipeline.rules.changes import FAILURES, Failed, Naming, Sender, at_slot, failed_at, link_of, not_too_many
+from pipeline.rules.changes import Failed, Naming, Sender, at_slot, link_of, not_too_many
 from pipeline.rules.compiled import Candidate, CompiledRule, compile_rule
 from pipeline.rules.language import Fault, suggest
 from pipeline.rules.problem import Problem, Spot, Where
@@ -168,11 +168,8 @@ class RuleSet:
     def _apply(self, candidate: Candidate, event: DomainEvent, scope: Scope, found: _Found) -> None:
         rule = candidate.rule
         if candidate.data_schema is not None:
-            at_slot("on", candidate.fits, event)
-        try:
-            why = candidate.why(scope)
-        except FAILURES as error:
-            raise failed_at("when", error) from None
+            at_slot(("on",), candidate.fits, event)
+        why = at_slot(("when",), candidate.why, scope)
         if why is None:
             return
         found.matched.append(Match(rule.name, why))
@@ -188,7 +185,7 @@ class RuleSet:
         found.namings.extend(namings)
 
     def _version(self, rule: CompiledRule, event: DomainEvent, scope: Scope) -> Version:
-        order = at_slot("sequence", slots.order, at_slot("sequence", slots.rendered, rule.sequence, scope))
+        order = at_slot(("sequence",), slots.order, at_slot(("sequence",), slots.rendered, rule.sequence, scope))
         return Version.of(order, event.record.at, self.revision)
 
 

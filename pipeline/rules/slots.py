@@ -196,14 +196,14 @@ def timed(content: Mapping[str, Any], defaults: Mapping[str, Any], over: bool = 
     return done
 
 
-def _place(done: dict[str, Any], name: str, zone_field: str, defaults: Mapping[str, Any], over: bool) -> None:
+def _place(done: dict[str, Any], field_name: str, zone_field: str, defaults: Mapping[str, Any], over: bool) -> None:
     own = done.get(zone_field) or done.get("time_zone")
     zone_name = own or defaults.get("time_zone")
     all_day = done["all_day"] if "all_day" in done else defaults.get("all_day")
     try:
-        done[name], instant = _placed(done[name], all_day, zone_name)
+        done[field_name], instant = _placed(done[field_name], all_day, zone_name)
     except BadTime as error:
-        raise RenderError("format", f"{name}: {error}") from None
+        raise RenderError("format", f"{field_name}: {error}") from None
     if instant and own is None and (over or zone_name is None):
         done[zone_field] = zone_name or "UTC"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
@@ -104,7 +105,8 @@ class _Client(asyncio.Protocol):
         self.near: asyncio.WriteTransport | None = None
         self.waiting: list[tuple[bytes, bool]] = []
         """What could not be passed on yet, and whether it goes to the far side."""
-        self._last_due = {True: 0.0, False: 0.0}
+        self._slow: dict[bool, deque[tuple[float, bytes]]] = {True: deque(), False: deque()}
+        """What is on its slow way, and when it arrives: to the far side, and to this one."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.WriteTransport)
@@ -143,18 +145,23 @@ class _Client(asyncio.Protocol):
 
     def carry(self, data: bytes, outward: bool) -> None:
         trouble = self.trouble
-        if trouble is not None and trouble.weather == "slow":
-            loop = asyncio.get_running_loop()
-            # Never two at the same instant: what is first stays first.
-            due = max(loop.time() + trouble.seconds, self._last_due[outward] + 1e-6)
-            self._last_due[outward] = due
-            loop.call_at(due, self._write, data, outward)
-        elif (trouble is not None and trouble.weather == "silent") or self.far is None:
+        delay = trouble.seconds if trouble is not None and trouble.weather == "slow" else 0.0
+        if (trouble is not None and trouble.weather == "silent") or (self.far is None and not delay):
             self.waiting.append((data, outward))
-        elif self._last_due[outward] > asyncio.get_running_loop().time():  # behind what is still on its slow way
-            asyncio.get_running_loop().call_at(self._last_due[outward] + 1e-6, self._write, data, outward)
+        elif delay or self._slow[outward]:  # what is first stays first, also once the line is quick again
+            self._delay(data, outward, delay)
         else:
             self._write(data, outward)
+
+    def _delay(self, data: bytes, outward: bool, seconds: float) -> None:
+        loop, slow = asyncio.get_running_loop(), self._slow[outward]
+        due = max(loop.time() + seconds, slow[-1][0] if slow else 0.0)
+        slow.append((due, data))
+        loop.call_at(due, self._arrive, outward)
+
+    def _arrive(self, outward: bool) -> None:
+        _, data = self._slow[outward].popleft()
+        self._write(data, outward)
 
     def _write(self, data: bytes, outward: bool) -> None:
         side = self.far if outward else self.near

@@ -74,6 +74,19 @@ async def test_a_slow_line_takes_its_time_in_both_directions(link: Link) -> None
     assert time.monotonic() - began >= 0.2
 
 
+async def test_what_is_said_after_a_slow_word_stays_behind_it(link: Link) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", link.port)
+    writer.write(b"word")
+    assert await asyncio.wait_for(reader.readexactly(4), 10) == b"word"
+    with link.suffering(Trouble("slow", 0.1)):
+        writer.write(b"one ")
+        await asyncio.sleep(0.05)
+    writer.write(b"two ")
+    asyncio.get_running_loop().call_soon(time.sleep, 0.2)  # whoever carries them is busy: both are due
+    assert await asyncio.wait_for(reader.readexactly(8), 10) == b"one two "
+    await ended(writer)
+
+
 async def test_trouble_of_one_process_is_not_that_of_another(link: Link) -> None:
     with link.suffering(Trouble("cut", pids=frozenset({os.getppid()}))):
         assert await said(link, 10) == b"word"

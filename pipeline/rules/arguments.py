@@ -46,6 +46,8 @@ def misused(source: str) -> Iterator[Misused]:
     for piece in pieces(source)[0]:
         words = tokens(piece.text)[0] if piece.kind != "text" else []
         for at, (before, word) in enumerate(pairwise(words), 1):
+            if before == ("mark", "|") and word[1] == "default" and not _inside(words, at + 1):
+                yield Misused("default", "the value where the field is missing", "default('x'), or default(omit)")
             if before == ("mark", "|") and word[1] in OURS:
                 inside = _inside(words, at + 1)
                 arguments = list(_arguments(inside))

@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from pipeline.rules.idioms import foreign_idioms
+
 ROOTS = ("event", "data", "omit", "item")
 FILTERS = (
     "default", "money", "number", "date", "plus", "minus", "times", "in_zone", "upper", "lower", "trim", "replace",
@@ -36,6 +38,16 @@ CALLS = {
     "bool": "bool", "round": "round", "upper": "upper", "lower": "lower", "date": "date", "money": "money",
 }  # fmt: skip
 """Functions of other languages → our filters."""
+UNKNOWN_TESTS = {
+    "null": "is none", "None": "is none", "nil": "is none", "empty": "| length == 0", "blank": "| length == 0",
+    "startswith": "is startingwith('…')", "endswith": "is endingwith('…')", "equalto": "==",
+}  # fmt: skip
+"""Tests of other languages → ours."""
+INSTEAD = {
+    "for": "one entry of each item: each: in the send item; a list in a text: join", "elsif": "write elif",
+    "elseif": "write elif", "unless": "write if not", "set": "write the value where it is used",
+}  # fmt: skip
+"""Statements of other languages, and what is written here."""
 STATEMENTS = ("if", "elif", "else", "endif")
 MAX_SOURCE = 16 * 1024
 MAX_TOKENS = 300
@@ -149,7 +161,7 @@ def faults(source: str) -> list[Fault]:
 
 
 def _instead(word: str) -> str:
-    return "one entry of each item: each: in the send item; a list in a text: join" if word == "for" else ""
+    return INSTEAD.get(word, "")
 
 
 def _expression(text: str, line: int) -> list[Fault]:
@@ -161,6 +173,8 @@ def _expression(text: str, line: int) -> list[Fault]:
         return [Fault(line, "an expression is too long", f"{len(words)} words", f"at most {MAX_TOKENS}")]
     if not words:
         return [Fault(line, "an empty expression", "{{ }}", "an expression such as data.number")]
+    if idioms := [Fault(line, *idiom) for idiom in foreign_idioms(words)]:
+        return idioms
     names = [previous[1] != "." and word[1] for previous, word in zip([("", ""), *words], words, strict=False)]
     if names.count("if") != names.count("else"):
         return [Fault(line, "an if without its else", "if", "… if … else …", "say omit for nothing")]
@@ -223,6 +237,8 @@ def _unknown(line: int, message: str, word: str, known: tuple[str, ...]) -> Faul
 def _advice(message: str, word: str) -> str:
     """What other languages call what we have, or do without."""
     if message == "an unknown filter" and (ours := SYNONYMS.get(word)):
+        return f"write {ours}"
+    if message == "an unknown test" and (ours := UNKNOWN_TESTS.get(word)):
         return f"write {ours}"
     if message == "an unknown root":
         if word in ("null", "nil", "undefined", "None"):

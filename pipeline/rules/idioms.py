@@ -1,0 +1,66 @@
+"""Turns of phrase of other languages in an expression, and what is written here instead. Pure, over the words alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+Word = tuple[str, str]
+"""(text | number | name | mark, as it stands there)"""
+Idiom = tuple[str, str, str, str]
+"""What is wrong, what was found, what was expected, what to write."""
+END = ("", "")
+COMPARISONS = frozenset(("==", "!=", "<", "<=", ">", ">="))
+NEEDY = ("startingwith", "endingwith")
+"""Tests that compare with a text."""
+_JOINS = frozenset(("and", "or", "not", "if", "else"))
+
+
+def foreign_idioms(words: Sequence[Word]) -> Iterator[Idiom]:
+    """All of them, in their order, and comparisons of a comparison."""
+    padded = [END, *words, END, END]
+    for before, word, after, next_one in zip(padded, padded[1:], padded[2:], padded[3:], strict=False):
+        found = _idiom(before, word, after, next_one)
+        if found is not None:
+            yield found
+    if _chained(words):
+        advice = "write a < b and b < c"
+        yield "a comparison of a comparison", "a < b < c", "two comparisons with and between them", advice
+
+
+def _idiom(before: Word, word: Word, after: Word, next_one: Word) -> Idiom | None:
+    message = "an expression cannot be read"
+    match word, after:
+        case ("mark", "<"), ("mark", ">"):
+            return message, "<>", "!=", "write !="
+        case ("mark", "-"), ("mark", ">"):
+            return message, "->", "a dot", f"write {before[1]}.{next_one[1]}"
+        case ("name", ("AND" | "OR" | "NOT") as loud), _ if before[1] != ".":
+            return message, loud, loud.lower(), f"write {loud.lower()}"
+        case ("mark", "|"), ("name", name) if next_one[0] in ("text", "number") or next_one == ("mark", ":"):
+            value = next_one[1] if next_one[0] != "mark" else "…"
+            return "an argument without brackets", f"{name} {next_one[1]}", "a filter", f"write {name}({value})"
+        case ("name", "is" | "not"), ("name", name) if name in NEEDY and not _begins_value(next_one):
+            return "a test without its text", name, "a text to compare with", f"write is {name}('…')"
+        case _:
+            return None
+
+
+def _begins_value(word: Word) -> bool:
+    return word[0] in ("text", "number") or word == ("mark", "(") or (word[0] == "name" and word[1] not in _JOINS)
+
+
+def _chained(words: Sequence[Word]) -> bool:
+    """Whether what a comparison yields, true or false, is compared again: 0 < a < 5 is no range."""
+    compared = [False]
+    for kind, word in words:
+        if kind == "mark" and word in ("(", "["):
+            compared.append(False)
+        elif kind == "mark" and word in (")", "]"):
+            compared = compared[:-1] or [False]
+        elif word in _JOINS or (kind == "mark" and word == ","):
+            compared[-1] = False
+        elif kind == "mark" and word in COMPARISONS:
+            if compared[-1]:
+                return True
+            compared[-1] = True
+    return False

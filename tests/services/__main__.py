@@ -34,8 +34,8 @@ def prepare() -> None:
 def serve() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with kafka() as broker, postgres() as database:
-        print(f"CALENDS_TEST_KAFKA={broker.bootstrap}")
-        print(f"CALENDS_TEST_POSTGRES={database.url}")
+        print(f"CALENDS_TEST_KAFKA={broker.bootstrap}", flush=True)
+        print(f"CALENDS_TEST_POSTGRES={database.url}", flush=True)
         print("ctrl-C ends both", file=sys.stderr, flush=True)
         signal.pause()
 

@@ -386,7 +386,7 @@ def read_all(bootstrap: str, topic: str) -> list[Message]:
         found: list[Message] = []
         left, deadline = sum(ends.values()), time.monotonic() + 20
         while len(found) < left and time.monotonic() < deadline:
-            found += [each for each in consumer.consume(500, 0.5) if each.error() is None]
+            found += [each for each in consumer.consume(min(500, left - len(found)), 0.5) if each.error() is None]
         return found
     finally:
         consumer.close()

@@ -163,7 +163,7 @@ def _broker(
         return Container(IMAGE, ["sh", "-c", both, "sh", *form], log, folder=folder)
     jars = kafka_jars()
     done = subprocess.run(
-        jars.command("kafka.tools.StorageTool", *form, options=(config,)), capture_output=True, text=True
+        jars.command("kafka.tools.StorageTool", *form, options=(*JVM, config)), capture_output=True, text=True
     )
     if done.returncode != 0:
         raise ServiceUnavailable(f"Kafka for tests: its storage cannot be formatted: {done.stdout}{done.stderr}")

@@ -28,6 +28,9 @@ from pipeline.rules.selftest import run_tests
 from pipeline.rules.unsayable import TIMES, Certain
 from pipeline.rules.zone_names import zone_asked
 
+FLAGS = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
+"""What other formats write, as YAML 1.2 does."""
+
 
 def check_rules(
     rules: Rules,
@@ -188,11 +191,24 @@ def _literal(
     except (RenderError, ValueError, OverflowError) as error:
         expected = str(error).removeprefix("expected ")
         found = (kind_of(node) if filled else shown(node)) if told else ""
-        yield _at(sourced, at, f"{at[-1]} is not right", found, expected, _meant(node, error))
+        yield _at(sourced, at, f"{at[-1]} is not right", found, expected, _meant(at[-1], node, error))
 
 
-def _meant(node: slots.Node, error: Exception) -> str:
-    return zone_asked(node) if isinstance(error, BadZone) else _year_first(node)
+def _meant(name: str | int, node: slots.Node, error: Exception) -> str:
+    return zone_asked(node) if isinstance(error, BadZone) else _year_first(node) or _as_written(name, node)
+
+
+def _as_written(name: str | int, node: slots.Node) -> str:
+    """Values as other formats have them: yes and no, minutes as numbers, one of a list alone."""
+    match name, node:
+        case (("all_day" | "busy"), str()) if (flag := node.lower()) in FLAGS:
+            return f"write {FLAGS[flag]}"
+        case "alerts", list() if node and all(type(one) is int for one in node):
+            return f"write [{', '.join(f'{one}m' for one in node)}]"
+        case ("alerts", str()) | (("links" | "participants" | "dates"), dict()):
+            return "put [ ] around it"
+        case _:
+            return ""
 
 
 def _year_first(node: slots.Node) -> str:

@@ -13,7 +13,7 @@ from pipeline.model.change import Kind
 from pipeline.model.event import DomainEvent
 from pipeline.rules.data_schema import DataSchema, SchemaInvalid
 from pipeline.rules.language import Fault
-from pipeline.rules.patterns import TOPIC, UNREADABLE, is_topic, topic_named, unreadable
+from pipeline.rules.patterns import TOPIC, UNREADABLE, is_topic, topic_meant, topic_named, unreadable
 from pipeline.rules.problem import Where
 from pipeline.rules.render import RenderError, Scope, Template, TemplateFault, compile_template
 from pipeline.rules.schema import On, Rule, Send, Sourced
@@ -228,10 +228,21 @@ def _each(value: str | None, at: Where, report: Report) -> Node:
     """The expression of a list, also without its braces: no other text makes sense here."""
     if value is None:
         return None
+    if (advice := _list_meant(value)) is not None:
+        report(
+            at, Fault(0, "each names a list, and nothing else", value, "one expression such as data.segments", advice)
+        )
+        return None
     node = _node(value if "{{" in value else f"{{{{ {value} }}}}", at, report)
     if isinstance(node, Template) and not node.whole:
         report(at, Fault(0, "each must yield a list", value, "one expression such as data.segments"))
     return node
+
+
+def _list_meant(value: str) -> str | None:
+    """The list of a loop, `item in data.items`, or of `data.items[*]`; None: it is neither."""
+    loop = re.fullmatch(r"(?:\w+ in )?(data(?:\.\w+)+)(?:\[\*?\])?", value.strip())
+    return f"write {loop[1]}" if loop and loop[1] != value.strip() else None
 
 
 def _node(value: Any, at: Where, report: Report) -> Node:
@@ -256,7 +267,7 @@ def _topics(names: list[str], report: Report) -> Iterator[str | re.Pattern[str]]
             report(("from", index), Fault(0, "a topic pattern cannot be read", name[:60], *unreadable(error)))
             continue
         if isinstance(topic, str) and not TOPIC.fullmatch(topic):
-            advice = f"from: [{', '.join(re.split('[, ]+', topic.strip()))}]" if re.search("[, ]", topic) else ""
+            advice = topic_meant(topic)
             expected = "a topic's name, of A-Z a-z 0-9 . _ -, or /a pattern/"
             report(("from", index), Fault(0, "no topic has such a name", topic[:60], expected, advice))
         yield topic

@@ -19,6 +19,8 @@ from pipeline.rules.schema import Sourced
 
 _TRIMS = re.compile(r"\{[{%][-+]|[-+][%}]\}")
 _OF_KEYS = re.compile(r"[A-Za-z0-9._:-]*")
+_OF_TIMES = re.compile(r"[0-9TtZz:+.\s-]*")
+TIMES = ("start", "end", "deliver_at", "expires_at")
 _WEB = re.compile(r"(https?://[^\s/]|mailto:[^\s]|tel:[^\s])", re.IGNORECASE)
 _BEGUN = re.compile(r"(https?://|mailto:|tel:)", re.IGNORECASE)
 OURS = (TOMBSTONE, LINKED, UNLINKED, "calends.subscriber.seen")
@@ -35,12 +37,22 @@ def futile(sourced: Sourced, rule: CompiledRule) -> Iterator[Problem]:
         yield from _key(sourced, ("send", index, "key"), send.key)
         yield from _links(sourced, ("send", index, "entry", "links"), send)
         yield from _expired(sourced, ("send", index, "expires_at"), send)
+        for name, node in send.entry.items():
+            if node == "omit":
+                yield _no_omit(sourced, ("send", index, "entry", name), f"leave {name} out, or write {{{{ omit }}}}")
 
 
 def _template(sourced: Sourced, at: Where, template: Template) -> Iterator[Problem]:
+    yield from _beside_a_time(sourced, at, template)
+    for path in paths(template.source):
+        if path.parts[:2] == ("event", "data"):
+            meant = ".".join(map(str, path.parts[1:]))
+            yield sourced.problem(at, "an event's data is no attribute of it", str(path)[:60], "data", f"write {meant}")
     for one in misused(template.source):
         message = "a filter that cannot take its arguments"
         yield sourced.problem(at, message, one.found, one.why, f"write {one.form}")
+    if re.search(r"\|\s*default\(\s*(['\"])omit\1\s*\)", template.source):
+        yield _no_omit(sourced, at, "write default(omit)")
     if template.whole and at[-1] != "key":
         return
     for piece in pieces(template.source)[0]:
@@ -54,12 +66,31 @@ def _template(sourced: Sourced, at: Where, template: Template) -> Iterator[Probl
             yield sourced.problem(at, message, f"default({words[-2]})", expected, "write default('x'), or take it out")
 
 
+def _no_omit(sourced: Sourced, at: Where, advice: str) -> Problem:
+    return sourced.problem(at, "the calendar would show the text omit", "omit as a text", "omit without quotes", advice)
+
+
+def _beside_a_time(sourced: Sourced, at: Where, template: Template) -> Iterator[Problem]:
+    """A text beside a time that is in no time, such as `{{ data.start }} - 1d`."""
+    if template.whole or at[-1] not in TIMES or (len(at) > 3 and at[2] != "entry"):
+        return
+    for piece in pieces(template.source)[0]:
+        if piece.kind == "text" and not _OF_TIMES.fullmatch(piece.text):
+            expected, advice = "a date or a time alone", "write {{ … | plus('1d') }} or {{ … | minus('1d') }}"
+            yield sourced.problem(at, f"{at[-1]} is not right", repr(piece.text)[:60], expected, advice)
+            return
+
+
 def _key(sourced: Sourced, at: Where, key: slots.Node) -> Iterator[Problem]:
     """A key of whose own characters one is never valid. Where marks trim the text, nothing is certain."""
     if not isinstance(key, Template) or key.whole or _TRIMS.search(key.source):
         return
     texts = [piece.text for piece in pieces(key.source)[0] if piece.kind == "text"]
     wrong = next((text for text in texts if not _OF_KEYS.fullmatch(text)), None)
+    if all(piece.kind != "statement" for piece in pieces(key.source)[0]) and sum(map(len, texts)) > 200:
+        yield sourced.problem(
+            at, "key is not right", f"{sum(map(len, texts))} characters", "1 to 200 of A-Z a-z 0-9 . _ : -"
+        )
     if wrong is not None:
         yield sourced.problem(at, "key is not right", repr(wrong)[:60], "1 to 200 of A-Z a-z 0-9 . _ : -")
 

@@ -18,7 +18,8 @@ ATTRIBUTES = ("id", "source", "type", "subject", "time", "specversion", "datacon
 """What CloudEvents 1.0 names."""
 _FOREIGN = re.compile(
     r"(?<!\{)(?:\$\{|\{)\s*(?P<braced>(?:data|event|item)(?:\.\w+|\[[^\]{}]*\])+)[^{}]*\}(?!\})"
-    r"|\$(?P<bare>(?:data|event|item)(?:\.\w+)+)"
+    r"|\$\.?(?P<bare>(?:data|event|item)(?:\.\w+)+)"
+    r"|<%=?\s*(?P<tag>(?:data|event|item)(?:\.\w+)+)[^%]*%>"
 )
 
 
@@ -57,7 +58,7 @@ def misspelt(rules: Rules) -> Iterator[Problem]:
         for at, text in _scalars(sourced.rule.model_dump(by_alias=True, exclude_unset=True), ()):
             for path in paths(text) if isinstance(text, str) else ():
                 name = str(path.parts[1]) if path.parts[0] == "event" and len(path.parts) > 1 else ""
-                near = [] if name in ATTRIBUTES else get_close_matches(name, ATTRIBUTES, 1, 0.85)
+                near = [] if name in ATTRIBUTES or len(name) < 4 else get_close_matches(name, ATTRIBUTES, 1, 0.75)
                 if near:
                     message, expected = "no usual attribute of an event", "one of " + ", ".join(ATTRIBUTES)
                     yield sourced.problem(at, message, str(path)[:60], expected, f"did you mean event.{near[0]}?")
@@ -76,4 +77,6 @@ def _texts(sourced: Sourced) -> Iterator[tuple[Where, str]]:
 
 def _told(sourced: Sourced, at: Where, match: re.Match[str]) -> Problem:
     message, found = "this is no template: it is sent as it stands", shown(match[0])
-    return sourced.problem(at, message, found, "", f"write {{{{ {match['braced'] or match['bare']} }}}}")
+    return sourced.problem(
+        at, message, found, "", f"write {{{{ {match['braced'] or match['bare'] or match['tag']} }}}}"
+    )

@@ -23,6 +23,13 @@ _OF_ENTRY: dict[str, frozenset[str]] = {
     **dict.fromkeys(("title", "description", "location", "start", "end", "time_zone", "end_time_zone"), _TEXT),
     **dict.fromkeys(("status", "collection", "recurrence"), _TEXT),
 }
+_NUMBER = frozenset(("integer", "number"))
+TAKES: dict[str, frozenset[str]] = {
+    **dict.fromkeys(("date", "plus", "minus", "in_zone", "upper", "lower", "trim", "replace"), _TEXT),
+    **dict.fromkeys(("money", "number", "round", "int", "float"), _NUMBER | _TEXT),
+    "times": _NUMBER, "join": _LIST, "length": _TEXT | _LIST | {"object"}, "bool": _FLAG | _TEXT, "string": _NAME,
+}  # fmt: skip
+"""JSON's types that each filter can take; a text may hold a number."""
 _OF_RULE: dict[str, frozenset[str]] = {
     "when": _FLAG, "each": _LIST, "deliver_at": _TEXT, "expires_at": _TEXT,
     **dict.fromkeys(("key", "group", "subscriber", "identity", "sequence"), _NAME),
@@ -35,6 +42,8 @@ class Path:
 
     parts: tuple[str | int, ...]
     bare: bool
+    filter: str = ""
+    """The filter that takes it."""
 
     def __str__(self) -> str:
         return ".".join(map(str, self.parts))
@@ -66,17 +75,25 @@ def _path(words: list[tuple[str, str]], at: int) -> Path:
             end += 3
         else:
             break
-    return Path(tuple(parts), at == 0 and end == len(words))
+    piped = words[end : end + 1] == [("mark", "|")] and end + 1 < len(words)
+    return Path(tuple(parts), at == 0 and end == len(words), words[end + 1][1] if piped else "")
 
 
 def problems_of_paths(sourced: Sourced, rule: CompiledRule) -> Iterator[Problem]:
     """Each path that a rule's schema does not know; and `item` where there is none."""
     for at, template, each in templates(rule):
         for path in paths(template.source):
-            if path.parts[0] == "item" and each is None and not sourced.took(*at[:2], "each"):
+            if path.parts[0] == "item" and each is None and not _says_each(sourced, at):
                 expected = "data, or event"
                 yield sourced.problem(at, "item is known only where the send item says each", "item", expected)
             yield from _unknown(sourced, rule, at, template, _from_data(path, each))
+
+
+def _says_each(sourced: Sourced, at: Where) -> bool:
+    """Whether each stands there, be it wrong."""
+    if at[0] != "send":
+        return False
+    return sourced.took(*at[:2], "each") or sourced.rule.send[int(at[1])].each is not None
 
 
 def _from_data(path: Path, each: Template | None) -> Path:
@@ -84,7 +101,9 @@ def _from_data(path: Path, each: Template | None) -> Path:
         return path
     through = next(paths(each.source), None)
     whole = through is not None and through.bare
-    return Path((*through.parts, 0, *path.parts[1:]), path.bare) if through and whole else Path(("",), False)
+    return (
+        Path((*through.parts, 0, *path.parts[1:]), path.bare, path.filter) if through and whole else Path(("",), False)
+    )
 
 
 def _unknown(sourced: Sourced, rule: CompiledRule, at: Where, template: Template, path: Path) -> Iterator[Problem]:
@@ -106,6 +125,9 @@ def _unknown(sourced: Sourced, rule: CompiledRule, at: Where, template: Template
             expected = " or ".join(sorted(wanted(at)))
             advice = f"write {{{{ {path} | bool }}}}" if "boolean" in wanted(at) and "string" in found.types else ""
             yield sourced.problem(at, f"{path} is not of the type of {at[-1]}", told, expected, advice)
+        elif path.filter in TAKES and found.types - {"null"} and found.types.isdisjoint(TAKES[path.filter]):
+            told, expected = " or ".join(sorted(found.types)), " or ".join(sorted(TAKES[path.filter]))
+            yield sourced.problem(at, f"{path.filter} cannot take {path}", told, expected)
         elif not template.whole and path.bare and found.types and not found.types & PRINTS:
             told = " or ".join(sorted(found.types))
             advice = "use money, number or date, or make the value a whole {{ … }}"

@@ -34,6 +34,14 @@ def topic_named(name: str) -> str | re.Pattern[str]:
     return re.compile(name[1:-1]) if is_pattern else name
 
 
+def topic_meant(name: str) -> str:
+    """What was meant by a name that no topic has: several of them, or a pattern; empty where nothing is near."""
+    if re.search("[, ]", name.strip()):
+        return f"from: [{', '.join(re.split('[, ]+', name.strip()))}]"
+    pattern = re.sub(r"(?<!\.)\*", ".*", name) if re.fullmatch(r"[\w.*-]+", name) else ""
+    return f"write /{pattern}/" if "*" in pattern else ""
+
+
 def is_topic(pattern: str | re.Pattern[str], topic: str) -> bool:
     return pattern == topic if isinstance(pattern, str) else bool(pattern.fullmatch(topic))
 

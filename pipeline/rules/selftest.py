@@ -17,7 +17,7 @@ from typing import Any
 from msgspec import structs
 
 from pipeline.model.change import BASE, Change, Roster
-from pipeline.model.entry import Content
+from pipeline.model.entry import FIELDS, Content
 from pipeline.model.event import DomainEvent, Undecodable, decode
 from pipeline.model.facts import Facts, Policy
 from pipeline.model.groups import hold, newest
@@ -26,6 +26,7 @@ from pipeline.model.wire import Coordinates, Record, object_of
 from pipeline.rules.adapt import DestinationView, desired, problems_of
 from pipeline.rules.evaluate import RuleFailure, RuleSet
 from pipeline.rules.expected import misnamed
+from pipeline.rules.language import suggest
 from pipeline.rules.problem import Problem
 from pipeline.rules.requests import first_request
 from pipeline.rules.schema import AT_DESTINATION, Expect, ExpectedRequest, SourcedTest
@@ -207,7 +208,12 @@ def _entry(expect: Expect, name: Name, rows: Mapping[Name, Facts], rules: RuleSe
     if state != expect.state:
         yield Difference(f"the state of {told}", state, expect.state)
     for field_name, wanted in expect.entry.items():
-        if content.get(field_name) != wanted:
+        if field_name not in (*FIELDS, "kind", view.vendor.name, *content):
+            advice = suggest(field_name, FIELDS)
+            yield Difference(
+                "no entry has such a field", field_name, " ".join(("one of", ", ".join(FIELDS), advice)).strip()
+            )
+        elif content.get(field_name) != wanted:
             yield Difference(f"{field_name} of {told}", _json(content.get(field_name)), _json(wanted))
     yield from _whose(expect, rows[name], told)
     problems = problems_of(content, view) if state == "present" else []

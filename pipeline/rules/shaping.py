@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pipeline.model.entry import FIELDS
-from pipeline.rules.language import nearest, suggest
+from pipeline.rules.language import nearest
 from pipeline.rules.masking import shown
 from pipeline.rules.problem import Problem, Spot, Where, spot_of
 from pipeline.rules.schema import SHAPES, S, listed
@@ -28,6 +28,25 @@ _ANY = "unnamed"
 _SENT: Mapping[str, Any] = {"to": [_ANY]}
 _LINKED: Mapping[str, Any] = {"destination": _ANY}
 _REFUSED: Mapping[str, Any] = {"refused": "missing"}
+OTHER_NAMES: Mapping[tuple[str, ...], Mapping[str, str]] = {
+    ("rules",): {
+        "topic": "from", "topics": "from", "event": "on", "events": "on", "type": "on", "types": "on", "if": "when",
+        "condition": "when", "filter": "when", "then": "send",
+    },
+    ("rules", "send"): {
+        "destination": "to", "destinations": "to", "id": "key", "for_each": "each", "foreach": "each",
+        "user": "subscriber", "customer": "subscriber", "event": "entry", "fields": "entry",
+    },
+    ("rules", "send", "entry"): {
+        "summary": "title", "subject": "title", "name": "title", "text": "description", "body": "description",
+        "place": "location", "address": "location", "begin": "start", "dtstart": "start", "finish": "end",
+        "dtend": "end", "reminders": "alerts", "alarms": "alerts", "attendees": "participants",
+        "guests": "participants", "rrule": "recurrence", "repeat": "recurrence", "calendar": "collection",
+    },
+    ("tests",): {"events": "given", "input": "given", "then": "expect", "should": "expect", "expected": "expect"},
+    ("tests", "expect"): {"destination": "to", "fields": "entry", "error": "refused"},
+}  # fmt: skip
+"""What other tools call our keys, by what holds them."""
 STAND_INS: Mapping[tuple[str, ...], Any] = {
     ("rules", "name"): _ANY, ("rules", "from"): [_ANY], ("rules", "on", "type"): [_ANY],
     ("rules", "send", "to"): [_ANY], ("rules", "send", "if_unlinked", "wait"): "30d",
@@ -120,7 +139,7 @@ class Shaping:
         """Gives a strange key the name that it may have meant, or takes it out."""
         holder = _holder(raw, place)
         value = holder.pop(place[-1])
-        meant = nearest(str(place[-1]), self._known(place))
+        meant = self._meant(place)
         if meant is None or meant == place[-1] or meant in holder:
             return
         holder[meant] = listed(value) if meant in ("send", "link") else value
@@ -135,7 +154,9 @@ class Shaping:
             case "extra_forbidden":
                 known, word = self._known(place), str(place[-1])
                 expected = "one of " + ", ".join(known)
-                advice = _belongs(word, told[0]["input"], (*self.at, *place)) or suggest(word, known)
+                meant = self._meant(place)
+                question = f"did you mean {meant}?" if meant else ""
+                advice = _belongs(word, told[0]["input"], (*self.at, *place)) or question
                 return Problem.at(self.file, spot, "an unknown key", word, expected, advice)
             case "missing":
                 return Problem.at(self.file, spot, f"{name} is missing", "", f"{place[-1]}:")
@@ -150,6 +171,13 @@ class Shaping:
         stands = [(*self.at, *place[: depth + 1]) in self.spots for depth in range(len(place))]
         parts = (str(part) for part, there in zip(place, stands, strict=True) if there or part != 0)
         return ".".join(parts) or "the item"
+
+    def _meant(self, place: Where) -> str | None:
+        """The key that a strange one may stand for; None: no guess would be a good one."""
+        word, holder = str(place[-1]), tuple(part for part in (*self.at, *place[:-1]) if isinstance(part, str))
+        if word == "duration":  # near to description, and no word for an end
+            return None
+        return OTHER_NAMES.get(holder, {}).get(word.lower()) or nearest(word, self._known(place))
 
     def _known(self, place: Where) -> tuple[str, ...]:
         return _known((*self.at, *place), self.vendor_names)
@@ -209,6 +237,8 @@ def _belongs(word: str, value: Any, at: Where) -> str:
             return f"{word} belongs into an item of send:"
         case ["rules"] | ["rules", "send"] if word in FIELDS:
             return f"{word} belongs under entry:"
+        case ["rules", "send", "entry"] if word == "duration":
+            return "write an end: end: \"{{ … | plus('1h') }}\""
         case ["rules", "send"] if word in SHAPES["rule"]:
             return f"{word} belongs to the rule, beside send:"
         case ["rules", "send", "entry"] if word in SHAPES["send"]:

@@ -97,7 +97,7 @@ def alerts(value: Any) -> list[int]:
 def links(value: Any) -> list[dict[str, str]]:
     found = [_texts(member, ("name", "url")) for member in _list(value)]
     if any(set(link) != {"name", "url"} for link in found):
-        raise RenderError("type", "a link has a name and a url")
+        raise RenderError("type", "expected a map with a name and a url")
     return found
 
 
@@ -115,7 +115,7 @@ def moment_text(value: Any) -> str:
 def recurrence(value: Any) -> str:
     """An RFC 5545 recurrence rule, with or without its name; the vendor judges what it means."""
     found = text(value).removeprefix("RRULE:")
-    if not re.fullmatch(r"FREQ=[A-Z]+(;[A-Z]+=[A-Za-z0-9,+:-]+)*", found, re.ASCII):
+    if not re.fullmatch(r"FREQ=(SECOND|MINUTE|HOUR|DAI|WEEK|MONTH|YEAR)LY(;[A-Z]+=[A-Za-z0-9,+:-]+)*", found, re.ASCII):
         raise RenderError("format", "expected a recurrence rule such as FREQ=WEEKLY;COUNT=10")
     return found
 
@@ -133,7 +133,7 @@ def dates(value: Any) -> list[dict[str, Any]]:
 
 def _date(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict) or not set(value) <= set(DATE_SLOTS) or not value.get("start"):
-        raise RenderError("type", f"a date is a map with a start, of {', '.join(DATE_SLOTS)}")
+        raise RenderError("type", f"expected a map with a start, of {', '.join(DATE_SLOTS)}")
     return timed({name: DATE_SLOTS[name](member) for name, member in value.items() if member is not None}, {})
 
 

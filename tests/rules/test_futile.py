@@ -43,6 +43,12 @@ FINE = {"TYPE": "a.b", "WHEN": "true", "KEY": "k", "MORE": "layer: base", "ALL_D
         ("ALL_DAY", '"{{ data.paid }}"'),
         ("MORE", 'deliver_at: "2026-02-01T09:00"\n      expires_at: "2026-02-01T10:00"'),
         ("MORE", 'deliver_at: "2026-02-01"\n      expires_at: "{{ data.s }}"'),
+        ("MORE", 'deliver_at: "{{ data.s }}T09:00:00+01:00"'),
+        ("MORE", 'deliver_at: "{{ data.s }} {{ data.s }}"'),
+        ("WHEN", '"{{ 0 < data.n and data.n < 5 }}"'),
+        ("WHEN", '"{{ (data.n > 1) == data.paid }}"'),
+        ("WHEN", "\"{{ data.n | money('EUR') == data.s }}\""),
+        ("WHEN", "\"{{ data.s is startingwith 'x' or data.s is not endingwith('y') }}\""),
         ("URL", '"{{ data.s }}"'),
         ("URL", '"http{{ data.s }}"'),
         ("URL", '"{% if data.paid %}https://a{% else %}https://b{% endif %}"'),
@@ -58,3 +64,12 @@ def test_what_an_event_may_make_right_is_not_told(
         text = text.replace(name, value, 1)
 
     assert check_rules(load_text(text, "r.yaml", ()), destinations) == []
+
+
+def test_a_key_whose_own_text_is_too_long_is_told(destinations: dict[str, DestinationView]) -> None:
+    text = RULE
+    for place, said in {**FINE, "KEY": "'" + "B" * 201 + "{{ data.s }}'"}.items():
+        text = text.replace(place, said)
+    (problem,) = check_rules(load_text(text, "r.yaml", ("ecal",)), destinations)
+
+    assert (problem.line, problem.message, problem.found) == (8, "key is not right", "201 characters")

@@ -65,6 +65,9 @@ def _rule(sourced: Sourced, rule: CompiledRule, destinations: Mapping[str, Desti
         yield from _literal(sourced, ("link", index, "identity"), link.identity, slots.name, told=False)
         yield from _literal(sourced, ("link", index, "ended"), link.ended, slots.name, told=False)
         written = sourced.rule.link[index]
+        if written.identity is not None and written.ended is not None:
+            expected = "identity: of a link that is made, or ended: of one that ends"
+            yield _at(sourced, ("link", index, "ended"), "both identity and ended", "both", expected)
         if written.subscriber is None and written.ended is None and not _lacks(sourced, ("link", index)):
             yield _at(sourced, ("link", index), "a link needs a subscriber", "", "subscriber: or ended:")
     seen: dict[tuple[str, str | int | None, str], int] = {}
@@ -126,7 +129,9 @@ def _types(sourced: Sourced, rule: CompiledRule) -> Iterator[Problem]:
             if glob.count("[") > glob.count("]"):
                 yield _at(sourced, place, "this glob fits nothing", glob[:60], "a ] for its [", "globs know * ? [abc]")
             elif re.search(r"\\|\.\+|[\^$|(){}\s]", glob):
-                meant = re.sub(r"\.[*+]", ".*", re.sub(r"[\\^$]", "", glob))
+                several = re.split(r"[\s,|]+", re.sub(r"[\\^$()]", "", glob).strip())
+                meant = ", ".join(re.sub(r"\.[*+]", ".*", one) for one in several)
+                meant = f"[{meant}]" if len(several) > 1 else meant
                 expected = "a type, in which * is anything, ? one character, [abc] one of these"
                 yield _at(sourced, place, "a glob is no regular expression", glob[:60], expected, f"on: {meant[:60]}")
             at += 1
@@ -168,6 +173,7 @@ def _literals(sourced: Sourced, compiled: CompiledSend, at: Where) -> Iterator[P
     for name, node in compiled.entry.items():
         yield from _literal(sourced, (*at, "entry", name), node, slots.FIELD_SLOTS[name])
     yield from _literal(sourced, (*at, "key"), compiled.key, slots.key)
+    yield from _literal(sourced, (*at, "group"), compiled.group, slots.key)
     for name, node in (("subscriber", compiled.subscriber), ("identity", compiled.identity)):
         yield from _literal(sourced, (*at, name), node, slots.name, told=False)
     for name, node in (("deliver_at", compiled.deliver_at), ("expires_at", compiled.expires_at)):

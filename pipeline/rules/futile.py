@@ -35,6 +35,7 @@ def futile(sourced: Sourced, rule: CompiledRule) -> Iterator[Problem]:
     yield from _never(sourced, rule.when)
     for index, send in enumerate(rule.sends):
         yield from _key(sourced, ("send", index, "key"), send.key)
+        yield from _key(sourced, ("send", index, "group"), send.group)
         yield from _links(sourced, ("send", index, "entry", "links"), send)
         yield from _expired(sourced, ("send", index, "expires_at"), send)
         for name, node in send.entry.items():
@@ -89,10 +90,10 @@ def _key(sourced: Sourced, at: Where, key: slots.Node) -> Iterator[Problem]:
     wrong = next((text for text in texts if not _OF_KEYS.fullmatch(text)), None)
     if all(piece.kind != "statement" for piece in pieces(key.source)[0]) and sum(map(len, texts)) > 200:
         yield sourced.problem(
-            at, "key is not right", f"{sum(map(len, texts))} characters", "1 to 200 of A-Z a-z 0-9 . _ : -"
+            at, f"{at[-1]} is not right", f"{sum(map(len, texts))} characters", "1 to 200 of A-Z a-z 0-9 . _ : -"
         )
     if wrong is not None:
-        yield sourced.problem(at, "key is not right", repr(wrong)[:60], "1 to 200 of A-Z a-z 0-9 . _ : -")
+        yield sourced.problem(at, f"{at[-1]} is not right", repr(wrong)[:60], "1 to 200 of A-Z a-z 0-9 . _ : -")
 
 
 def _links(sourced: Sourced, at: Where, send: CompiledSend) -> Iterator[Problem]:

@@ -12,6 +12,8 @@ END = ("", "")
 COMPARISONS = frozenset(("==", "!=", "<", "<=", ">", ">="))
 NEEDY = ("startingwith", "endingwith")
 """Tests that compare with a text."""
+NAMES = frozenset(("event", "data", "item", "omit", "not", "true", "false", "none", "True", "False", "None"))
+"""What may stand after a minus."""
 _JOINS = frozenset(("and", "or", "not", "if", "else"))
 
 
@@ -34,6 +36,9 @@ def _idiom(before: Word, word: Word, after: Word, next_one: Word) -> Idiom | Non
             return message, "<>", "!=", "write !="
         case ("mark", "-"), ("mark", ">"):
             return message, "->", "a dot", f"write {before[1]}.{next_one[1]}"
+        case ("mark", "-"), ("name", name) if before[0] == "name" and name not in NAMES:
+            advice = f"write ['{before[1]}-{name}'] for a name with a -"
+            return message, f"{before[1]}-{name}", "names of letters, digits and _", advice
         case ("name", ("AND" | "OR" | "NOT") as loud), _ if before[1] != ".":
             return message, loud, loud.lower(), f"write {loud.lower()}"
         case ("mark", "|"), ("name", name) if next_one[0] in ("text", "number") or next_one == ("mark", ":"):

@@ -58,10 +58,16 @@ def misspelt(rules: Rules) -> Iterator[Problem]:
         for at, text in _scalars(sourced.rule.model_dump(by_alias=True, exclude_unset=True), ()):
             for path in paths(text) if isinstance(text, str) else ():
                 name = str(path.parts[1]) if path.parts[0] == "event" and len(path.parts) > 1 else ""
-                near = [] if name in ATTRIBUTES or len(name) < 4 else get_close_matches(name, ATTRIBUTES, 1, 0.75)
+                near = _near(name)
                 if near:
                     message, expected = "no usual attribute of an event", "one of " + ", ".join(ATTRIBUTES)
                     yield sourced.problem(at, message, str(path)[:60], expected, f"did you mean event.{near[0]}?")
+
+
+def _near(name: str) -> list[str]:
+    if name in ("timestamp", "datetime"):
+        return ["time"]
+    return [] if name in ATTRIBUTES or len(name) < 4 else get_close_matches(name, ATTRIBUTES, 1, 0.75)
 
 
 def _texts(sourced: Sourced) -> Iterator[tuple[Where, str]]:

@@ -36,7 +36,7 @@ def topic_named(name: str) -> str | re.Pattern[str]:
 
 def topic_meant(name: str) -> str:
     """What was meant by a name that no topic has: several of them, or a pattern; empty where nothing is near."""
-    if re.search("[, ]", name.strip()):
+    if re.search("[, ]", name.strip()) and "{" not in name:
         return f"from: [{', '.join(re.split('[, ]+', name.strip()))}]"
     pattern = re.sub(r"(?<!\.)\*", ".*", name) if re.fullmatch(r"[\w.*-]+", name) else ""
     return f"write /{pattern}/" if "*" in pattern else ""

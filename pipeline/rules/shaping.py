@@ -37,6 +37,7 @@ OTHER_NAMES: Mapping[tuple[str, ...], Mapping[str, str]] = {
         "destination": "to", "destinations": "to", "id": "key", "for_each": "each", "foreach": "each",
         "user": "subscriber", "customer": "subscriber", "event": "entry", "fields": "entry",
     },
+    ("rules", "link"): {"to": "destination", "id": "identity", "user": "subscriber", "customer": "subscriber"},
     ("rules", "send", "entry"): {
         "summary": "title", "subject": "title", "name": "title", "text": "description", "body": "description",
         "place": "location", "address": "location", "begin": "start", "dtstart": "start", "finish": "end",

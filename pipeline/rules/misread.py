@@ -67,7 +67,8 @@ def misspelt(rules: Rules) -> Iterator[Problem]:
 def _near(name: str) -> list[str]:
     if name in ("timestamp", "datetime"):
         return ["time"]
-    return [] if name in ATTRIBUTES or len(name) < 4 else get_close_matches(name, ATTRIBUTES, 1, 0.75)
+    alike = 0.85 if len(name) < 4 else 0.75  # uid is no id
+    return [] if name in ATTRIBUTES else get_close_matches(name, ATTRIBUTES, 1, alike)
 
 
 def _texts(sourced: Sourced) -> Iterator[tuple[Where, str]]:

@@ -78,12 +78,15 @@ class Consumer:
         self._monotonic = monotonic
         self._client: Any = None
         self._placed = 0
+        self._joined = asyncio.Event()
         self._polled_at = self._moved_at = monotonic()
         self.generation = 0
 
     async def start(self) -> None:
-        """Joins the group; waits for as long as Kafka is not there."""
+        """Joins the group; waits for as long as Kafka is not there, or gives it no partitions."""
         await until_started(self._begin, self._telemetry)
+        while not self._joined.is_set():
+            await self._join()
         self._polled_at = self._moved_at = self._monotonic()
 
     def subscribe(self, config: KafkaConfig) -> None:
@@ -175,8 +178,9 @@ class Consumer:
             fetch_max_wait_ms=100,
             partition_assignment_strategy=(RangePartitionAssignor,),
         )
-        self._subscribe(client)
         await started(client)
+        # Only now: a client that starts with topics waits until the last of them is there.
+        self._subscribe(client)
         self._client = client
 
     def _subscribe(self, client: Any) -> None:
@@ -186,8 +190,17 @@ class Consumer:
             listener=_Listener(self._turn_over),
         )
 
-    def _turn_over(self) -> None:
+    async def _join(self) -> None:
+        try:
+            async with asyncio.timeout(START_WAITS[-1]):
+                await self._joined.wait()
+        except TimeoutError:
+            self._telemetry.waiting_for("kafka", "group")
+
+    def _turn_over(self, joined: bool = True) -> None:
         self.generation += 1
+        if joined:
+            self._joined.set()
 
     async def _place(self) -> bool:
         """Seeks to where the ledger is; False when the assignment changed meanwhile."""
@@ -203,6 +216,9 @@ class Consumer:
         self._placed = generation
         self._moved_at = self._monotonic()
         self._telemetry.partitions_assigned(partitions)
+        absent = [topic for topic in self._config.topics if not self._client.partitions_for_topic(topic)]
+        if absent and self._config.pattern is None:
+            self._telemetry.topics_absent(absent)
         return True
 
     async def _watch(self) -> None:
@@ -275,14 +291,14 @@ class Producer:
 class _Listener:
     """Marks the turn; the work is done in `batch`, as aiokafka only logs what is raised here."""
 
-    def __init__(self, turn_over: Callable[[], None]) -> None:
+    def __init__(self, turn_over: Callable[[bool], None]) -> None:
         self._turn_over = turn_over
 
     async def on_partitions_revoked(self, revoked: object) -> None:
-        self._turn_over()
+        self._turn_over(False)
 
     async def on_partitions_assigned(self, assigned: object) -> None:
-        self._turn_over()
+        self._turn_over(True)
 
 
 def record_of(message: Any) -> Record:

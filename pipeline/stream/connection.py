@@ -34,6 +34,8 @@ class StreamEvents(Protocol):
 
     def partitions_assigned(self, partitions: Sequence[Partition]) -> None: ...
 
+    def topics_absent(self, topics: Sequence[str]) -> None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class KafkaConfig:

@@ -120,6 +120,10 @@ class Telemetry:
         self._metrics.partitions.set(len(partitions))
         self._log.info("partitions assigned", partitions=[f"{topic}/{number}" for topic, number in partitions])
 
+    def topics_absent(self, topics: Sequence[str]) -> None:
+        """The rules read them, and Kafka has none of that name, or shows it to nobody with this login."""
+        self._log.warning("topics absent", topics=list(topics))
+
     def consumer_lag(self, records: Mapping[str, int]) -> None:
         """Topic → records of the partitions that this process reads which are not in the ledger yet."""
         for topic in self._lagging - records.keys():

@@ -34,6 +34,8 @@ QUIET = ("aiokafka", "sqlalchemy", "alembic")
 _AWAY = ("KafkaConnectionError", "NodeNotReadyError", "RequestTimedOutError", "KafkaTimeoutError",
          "GroupCoordinatorNotAvailableError")  # fmt: skip
 _AWAY_WORDS = ("Unable to update metadata from", "Marking the coordinator dead", "Heartbeat session expired")
+# Several times a second; our own `topics absent` says it once.
+_ABSENT_WORDS = ("Topic %s not found in cluster metadata", "No partition metadata for topic")
 
 Event = MutableMapping[str, Any]
 
@@ -115,11 +117,11 @@ def _calm(number: int) -> None:
 
 
 def _not_chatter(record: logging.LogRecord) -> bool:
-    """False for what aiokafka says of a broker that does not answer."""
+    """False for what aiokafka says of a broker that does not answer, and of a topic that is not there."""
     if record.name.split(".")[0] != "aiokafka" or record.exc_info:
         return True
     causes = [part for part in record.args if isinstance(part, BaseException)] if isinstance(record.args, tuple) else []
-    return not (str(record.msg).startswith(_AWAY_WORDS) or any(map(_is_away, causes)))
+    return not (str(record.msg).startswith(_AWAY_WORDS + _ABSENT_WORDS) or any(map(_is_away, causes)))
 
 
 def _is_away(error: BaseException) -> bool:

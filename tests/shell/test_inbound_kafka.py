@@ -112,6 +112,8 @@ class _Events:
 
     def partitions_assigned(self, partitions: Sequence[Partition]) -> None: ...
 
+    def topics_absent(self, topics: Sequence[str]) -> None: ...
+
 
 async def _from_the_start(partitions: list[Partition]) -> Offsets:
     return dict.fromkeys(partitions, 0)

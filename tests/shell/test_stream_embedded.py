@@ -21,6 +21,7 @@ class Events:
         self.waits: list[str] = []
         self.waited_twice = asyncio.Event()
         self.assigned: list[Partition] = []
+        self.absent: list[str] = []
 
     def waiting_for(self, part: str, reason: str) -> None:
         self.waits.append(reason)
@@ -29,6 +30,9 @@ class Events:
 
     def partitions_assigned(self, partitions: Sequence[Partition]) -> None:
         self.assigned = list(partitions)
+
+    def topics_absent(self, topics: Sequence[str]) -> None:
+        self.absent = list(topics)
 
 
 class Ledger:

@@ -63,7 +63,7 @@ def claim(
     leased_rows = chain.from_iterable(call for call, _ in paid.calls)
     entries.write(connection, [*ended, *put_off, *paid.unpaid, *leased_rows], entries.CLAIM)
     grants = tuple(
-        Grant(tuple(call), held, wait, cost, paid.period)
+        Grant(tuple(call), held, wait, cost, paid.period, now + wait)
         for (call, cost), (held, wait) in zip(paid.calls, tokens, strict=False)
     )
     quota.take_tokens(connection, policy.account, grants)

@@ -102,9 +102,9 @@ def take_tokens(connection: Connection, account: str, grants: Sequence[Grant]) -
 
 
 def give_back(connection: Connection, account: str, held: Iterable[tuple[Grant, float]], now: float) -> None:
-    """Gives tokens back: each free a window after its call was answered (0.0: never sent, free now)."""
+    """Gives tokens back: each free a window after its call was answered (0.0: never sent, free as it was)."""
     rows = sorted(
-        (account, name, slot, until, answered + _seconds(name) if answered else now)
+        (account, name, slot, until, answered + _seconds(name) if answered else max(now, grant.free))
         for grant, answered in held
         for name, slot, until in grant.tokens
     )

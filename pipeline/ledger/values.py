@@ -101,6 +101,8 @@ class Grant:
     cost: float = 0.0
     """Credits taken for it, in the budget's period that began at `period`."""
     period: float | None = None
+    free: float = 0.0
+    """When its tokens are free, by the database's clock: given back unused, they are not free before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,18 @@ def test_a_call_that_was_never_sent_frees_its_token_at_once(opened: Open) -> Non
     assert len(claim(ledger).grants) == 1
 
 
+def test_a_call_that_was_never_sent_frees_no_token_before_the_window_of_the_one_before(opened: Open) -> None:
+    ledger = opened(windows=((1, 0.4),))
+    take(ledger, change("k1"), change("k2"))
+    (sent,) = claim(ledger).grants
+    ledger.settle([result(sent, Accepted())])
+    while not (early := claim(ledger).grants):  # granted shortly before its token is free
+        time.sleep(0.01)
+    ledger.settle([Result(early[0], (), "a", sent=False)])
+    (again,) = claim(ledger).grants
+    assert again.free >= early[0].free
+
+
 def test_two_claims_at_once_never_share_an_entry(opened: Open) -> None:
     ledgers = [opened(windows=((200, 60.0),)) for _ in range(2)]
     take(ledgers[0], *(change(f"k{number:03}") for number in range(100)))

@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from pipeline.account import Account
 from pipeline.calls import Caller
 from pipeline.certificates import ends_at
 from pipeline.concurrency import MOST, Concurrency
-from pipeline.housekeeping import Housekeeping
+from pipeline.housekeeping import NO_ANSWER, SILENT, Housekeeping
 from pipeline.intake import Intake, before
 from pipeline.lane import Lane
 from pipeline.ledger import Ledger, LedgerUnavailable
@@ -40,6 +41,8 @@ from pipeline.threads import Threads
 from pipeline.tokens import TokenEvents, Tokens
 
 T = TypeVar("T")
+GOOD_BYE = 3.5
+"""Seconds beyond the grace period after which a process that was told to stop is ended, whatever hangs in it."""
 TO_MIGRATE = "tables_are_old.run_calends_migrate"
 """What a worker says that is newer than the ledger's tables, until somebody has done so."""
 
@@ -104,18 +107,19 @@ class Worker:
                 await self._compose()
                 await self._loops(stopping, serving)
         finally:
-            self.telemetry.stopped(time.monotonic() - started)
             await self._close(serving)
+            self.telemetry.stopped(time.monotonic() - started)
 
     async def _prepare_ledger(self, stopping: asyncio.Event, serving: asyncio.Task[None]) -> None:
         """Waits for the ledger, and for its tables, for as long as they are not there, and says so."""
         while not stopping.is_set():
             if serving.done():
                 serving.result()  # the port cannot be opened
-            try:
-                lacks = await self._lacks()
-            except LedgerUnavailable as error:
-                lacks = str(error)
+            looking = asyncio.create_task(self._lacks())
+            if not await before(stopping, self._answer_of(looking)):
+                looking.cancel()
+                return
+            lacks = looking.result()
             if lacks is None:
                 return
             self.telemetry.waiting_for("ledger", lacks)
@@ -123,7 +127,19 @@ class Worker:
                 async with asyncio.timeout(1.0):
                     await stopping.wait()
 
+    async def _answer_of(self, looking: asyncio.Task[str | None]) -> None:
+        """Once it is there. A database that takes connections and is silent is told; SQLite's is at work itself."""
+        while not (await asyncio.wait({looking}, timeout=SILENT))[0]:
+            if not self.ledger.automatic:
+                self.telemetry.waiting_for("ledger", NO_ANSWER)
+
     async def _lacks(self) -> str | None:
+        try:
+            return await self._lacking()
+        except LedgerUnavailable as error:
+            return str(error)
+
+    async def _lacking(self) -> str | None:
         """What keeps the ledger from being used; None: nothing any more. A newer version's tables are fine."""
         if self.ledger.automatic:
             await self.threads(self.ledger.migrate)
@@ -225,7 +241,9 @@ class Worker:
         await asyncio.wait({housekeeping}, timeout=0.5)
         for task in loops - {serving}:
             task.cancel()
-        await asyncio.gather(*(loops - {serving}), return_exceptions=True)
+        with contextlib.suppress(TimeoutError):  # one that says good-bye to a ledger that hangs is cancelled again
+            async with asyncio.timeout(1.0):
+                await asyncio.gather(*(loops - {serving}), return_exceptions=True)
         if failed is not None:
             raise failed.exception() or RuntimeError(failed.get_name())
 
@@ -248,9 +266,11 @@ class Worker:
     def _not_live(self) -> str | None:
         if not self.composed:
             return None
-        late = time.monotonic() - self.housekeeping.looped_at
+        late = self.housekeeping.late()
         if late > 60.0:
             return f"housekeeping has not come round for {late:.0f} s"
+        if self.housekeeping.silence() > 10.0:  # nothing can be read then; a restart would help nobody
+            return None
         consumer = self.intake.consumer
         if self.intake.ready and consumer is not None and not self.intake.waiting and not consumer.healthy():
             return "nothing is read from Kafka although there is something to read"
@@ -261,9 +281,7 @@ class Worker:
             return "the ledger is not there yet, or waits for calends migrate"
         if not self.intake.ready:
             return "the consumer group has not been joined yet"
-        if time.monotonic() - self.housekeeping.looped_at > 10.0:
-            return "the ledger does not answer"
-        return None
+        return "the ledger does not answer" if self.housekeeping.silence() > 10.0 else None
 
     def _not_started(self) -> str | None:
         return None if self.composed and self.intake.ready else self._not_ready()
@@ -329,10 +347,21 @@ class Process(Protocol):
     async def run(self, stopping: asyncio.Event) -> None: ...
 
 
-async def run_until_signal(process: Process) -> None:
-    """Runs the worker, or the receiver, until SIGTERM or SIGINT."""
+async def run_until_signal(process: Process, grace: float) -> None:
+    """Runs the worker, or the receiver, until SIGTERM or SIGINT.
+
+    It ends by itself within `grace` seconds and a little. Where something hangs that nobody thought of, the process is
+    ended with 1: all that it leaves behind is what a kill leaves.
+    """
     stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        if not stopping.is_set():
+            last = threading.Timer(grace + GOOD_BYE, os._exit, (1,))
+            last.daemon = True
+            last.start()
+        stopping.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+        asyncio.get_running_loop().add_signal_handler(number, stop)
     await process.run(stopping)

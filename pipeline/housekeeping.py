@@ -23,6 +23,9 @@ T = TypeVar("T")
 SWEEP_EVERY = 0.2
 WATCH_EVERY = 0.1
 """Seconds: a pause that another worker stored is obeyed within a quarter of a second."""
+SILENT = 2.0
+"""Seconds for which the ledger may owe an answer before it is said."""
+NO_ANSWER = "no_answer"
 GAUGES_EVERY = 1.0
 LAG_EVERY = 5.0
 """Seconds: two requests to Kafka each time."""
@@ -50,17 +53,21 @@ class Housekeeping:
     """Tells the lanes which destinations a person has paused, all of them each time."""
     behind: Callable[[], Awaitable[Mapping[str, int]]] | None = None
     """Tells topic → records that are read too late; none: nobody reads here. It raises StreamError."""
-    looped_at: float = field(default_factory=time.monotonic)
+    asked_at: float = field(default_factory=time.monotonic)
+    """When what must not be called was last asked for, in monotonic time."""
+    answered_at: float = field(default_factory=time.monotonic)
+    """When the ledger last told it."""
     _holds: Mapping[tuple[str, str, str, str], Hold] = field(default_factory=dict)
     _count_at: float = 0.0
     _watching: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _asked_at: float = 0.0
-    """When what must not be called was last asked for, in monotonic time."""
+    _owing: bool = False
+    """Whether it has been asked and has not answered yet."""
 
     async def run(self, stopping: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._every(SWEEP_EVERY, self._sweep, stopping))
             tasks.create_task(self._every(WATCH_EVERY, self.watch, stopping))
+            tasks.create_task(self._every(GAUGES_EVERY, self._listen, stopping))
             tasks.create_task(self._every(SWEEP_EVERY, self._probe, stopping))
             tasks.create_task(self._every(SWEEP_EVERY, self.post, stopping))
             tasks.create_task(self._every(GAUGES_EVERY, self._gauges, stopping))
@@ -107,15 +114,36 @@ class Housekeeping:
         """Reads anew what must not be called: once for all who ask meanwhile."""
         asked = time.monotonic()
         async with self._watching:
-            if self._asked_at < asked:
-                self._asked_at = time.monotonic()
+            if self.asked_at < asked:
+                self.asked_at = time.monotonic()
                 await self._watch()
                 for account in self.accounts.values():
-                    account.seen = self._asked_at
+                    account.seen = self.asked_at
+
+    def late(self) -> float:
+        """Seconds for which it has not come round to ask the ledger; 0.0 while it waits for the answer."""
+        return 0.0 if self._owing else time.monotonic() - self.asked_at
+
+    def silence(self) -> float:
+        """Seconds since the ledger last answered."""
+        return time.monotonic() - self.answered_at
+
+    async def _listen(self) -> None:
+        """To ask waits for no writer: an answer that does not come is a ledger that hangs."""
+        if self._owing and time.monotonic() - self.asked_at > SILENT:
+            self.telemetry.waiting_for("ledger", NO_ANSWER)
+
+    async def _holds_now(self) -> list[Hold]:
+        self._owing = True
+        try:
+            holds = await self._look(self.ledger.holds)
+        finally:
+            self._owing = False
+        self.answered_at = time.monotonic()
+        return [hold for hold in holds if self._concerns(hold)]
 
     async def _watch(self) -> None:
-        holds = [hold for hold in await self._look(self.ledger.holds) if self._concerns(hold)]
-        self.looped_at = time.monotonic()
+        holds = await self._holds_now()
         self.pause({hold.destination for hold in holds if hold.reason == "paused" and hold.destination is not None})
         for name, account in self.accounts.items():
             stopped = [hold.reason for hold in holds if hold.account == name and hold.reason != "budget"]

@@ -49,7 +49,7 @@ def run(config: Config = HERE, from_committed: FromCommitted = False, rebuild: R
         give_up(str(error))
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(run_until_signal(worker))
+            runner.run(run_until_signal(worker, settings.grace_period))
     except LedgerLost as error:
         give_up(str(error))
     except StreamError as error:

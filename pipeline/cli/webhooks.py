@@ -30,7 +30,7 @@ def webhooks(config: Config = HERE, host: Host = None, port: Port = None) -> Non
     receiver = Receiver(settings, Telemetry(secrets.token_bytes(32)))
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(run_until_signal(receiver))
+            runner.run(run_until_signal(receiver, settings.grace_period))
     except OSError as error:
         give_up(error.strerror or str(error))
 

@@ -1,4 +1,4 @@
-"""A stop while Kafka is gone: dead, or frozen with its connections open."""
+"""A stop while Kafka or the ledger is gone: dead, or frozen with its connections open."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from pipeline.embedded import EmbeddedBroker
 from tests.flow.assembly import Assembly, appointment, until
+from tests.services import PostgresService, fresh_database, postgres
 
 BROKER = """
 import signal
@@ -53,6 +56,54 @@ def test_a_stop_without_kafka_ends_within_the_grace_period_and_a_little(
         assembly.publish([("k", b"no event")])
     broker.send_signal(end)
     time.sleep(1.0)
+    started = time.monotonic()
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(60) == 0
+    assert time.monotonic() - started < GRACE + SMALL
+
+
+@pytest.fixture
+def own_postgres(monkeypatch: pytest.MonkeyPatch) -> Iterator[PostgresService]:
+    """A PostgreSQL of this test alone: it is frozen."""
+    monkeypatch.delenv("CALENDS_TEST_POSTGRES", raising=False)
+    with postgres() as service:
+        yield service
+
+
+@pytest.fixture
+def on_postgres(own_postgres: PostgresService, tmp_path: Path) -> Iterator[Assembly]:
+    with closing(EmbeddedBroker()) as broker:
+        made = Assembly(tmp_path, broker.bootstrap, fresh_database(own_postgres), True, "")
+        made.start(extra={"grace_period": f"{GRACE:g}s"}, ecal={"faults": {"latency_ms": 1000}})
+        assert made.calends("migrate").returncode == 0
+        yield made
+        own_postgres.thaw()
+        made.close()
+
+
+def test_a_stop_with_a_frozen_ledger_ends_as_soon_and_says_what_it_waits_for(
+    on_postgres: Assembly, own_postgres: PostgresService
+) -> None:
+    """Calls are under way, to be settled in a ledger that is silent with its connections open."""
+    worker = on_postgres.worker()
+    on_postgres.publish((f"k{n}", appointment(f"k{n}", "t")) for n in range(50))
+    until(lambda: on_postgres.sandbox.counters("ecal")["calls"] > 0, 30, "it sends")
+    own_postgres.freeze()
+    waits = '"part": "ledger", "reason": "no_answer"'
+    until(lambda: waits in on_postgres.log(), 10, "it says that the ledger does not answer")
+    assert (on_postgres.status(on_postgres.ports[0], "livez"), worker.poll()) == (200, None)
+    started = time.monotonic()
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(60) == 0
+    assert time.monotonic() - started < GRACE + SMALL
+
+
+def test_a_start_with_a_frozen_ledger_says_so_and_stops_when_told(
+    on_postgres: Assembly, own_postgres: PostgresService
+) -> None:
+    own_postgres.freeze()
+    worker = on_postgres.worker()
+    until(lambda: '"part": "ledger", "reason": "no_answer"' in on_postgres.log(), 30, "it says what it waits for")
     started = time.monotonic()
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(60) == 0

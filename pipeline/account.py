@@ -8,10 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.calls import Caller
-from pipeline.model.wire import Credential, Request, Response
+from pipeline.model.outcome import Throttled
+from pipeline.model.pause import FIRST
+from pipeline.model.wire import Credential, Request
 from pipeline.pacing import Pace
 from pipeline.tokens import Tokens, TokenUnavailable
 from pipeline.vendors.contract import Vendor
+
+FRESH = 0.25
+"""Seconds for which it is good enough to have read that nothing is paused."""
 
 
 @dataclass(slots=True)
@@ -27,6 +32,8 @@ class Account:
     tokens: Tokens | None = None
     obstacle: str | None = None
     """Why nobody may call it now, as last read from the ledger."""
+    throttled: bool = False
+    """The vendor asked to be left alone, as last read; it may be held besides."""
     seen: float = 0.0
     """When the ledger was last asked for obstacles, in monotonic time."""
     paused_until: float = 0.0
@@ -37,26 +44,25 @@ class Account:
     def open(self) -> bool:
         return self.obstacle is None and time.monotonic() >= self.paused_until
 
+    def held(self) -> bool:
+        """Until a probe succeeds."""
+        return self.obstacle not in (None, "throttled")
+
+    def unpaused(self) -> bool:
+        """Whether the vendor may be asked how it is, though nobody else may call it."""
+        return not self.throttled and time.monotonic() >= self.paused_until
+
+    def throttle(self, throttled: Throttled) -> None:
+        """The vendor asked for it just now; the others read it in the ledger."""
+        self.stop(time.monotonic() + (throttled.after or FIRST))
+
     def stop(self, until: float) -> None:
         """For this process, in monotonic time."""
         self.paused_until = max(self.paused_until, until)
 
-    async def access(self) -> str | TokenUnavailable | None:
-        return None if self.tokens is None else await self.tokens.token()
+    async def access(self, due: bool = False) -> str | TokenUnavailable | None:
+        """An access token where the vendor takes one. `due`: for a probe whose turn it is."""
+        return None if self.tokens is None else await self.tokens.token(due)
 
     def signed(self, request: Request, access: str | None) -> Request:
         return self.vendor.sign(request, self.credential(), access)
-
-
-async def probe(account: Account) -> bool:
-    """Whether the vendor answers and takes the credential. The caller has the token of the quota for it."""
-    access = await account.access()
-    if isinstance(access, TokenUnavailable):
-        return False
-    request = account.signed(account.vendor.probe(account.options), access)
-    answered = await account.caller.send(request)
-    if not isinstance(answered, Response):
-        return False
-    if answered.status == 401 and account.tokens is not None and access is not None:
-        account.tokens.invalidate(access)
-    return answered.status not in (401, 403, 429) and answered.status < 500

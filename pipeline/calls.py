@@ -50,7 +50,7 @@ class Caller:
 
     def __init__(self, base_url: str, concurrency: Concurrency, timeout: float) -> None:
         self._base = base_url.rstrip("/")
-        self._timeout = timeout
+        self.timeout = timeout
         connect = min(CONNECT_TIMEOUT, timeout / 2)
         self._extensions = {"timeout": {"connect": connect, "pool": connect, "read": None, "write": None}}
         self.concurrency = concurrency
@@ -72,7 +72,7 @@ class Caller:
     async def _attempt(self, prepared: httpx.Request, departure: _Departure) -> Response | CallFailed:
         token = _departure.set(departure)
         try:
-            async with _within(self._timeout):
+            async with _within(self.timeout):
                 return await self._exchange(prepared)
         except _TooLate:
             return TOO_LATE
@@ -89,7 +89,7 @@ class Caller:
             await transport.aclose()
 
     def __repr__(self) -> str:
-        return f"Caller(concurrency={self.concurrency.limit:g}, timeout={self._timeout})"
+        return f"Caller(concurrency={self.concurrency.limit:g}, timeout={self.timeout})"
 
     def _prepare(self, request: Request) -> httpx.Request:
         query = "?" + urlencode(request.query, quote_via=quote, safe="") if request.query else ""

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from pipeline.account import Account, probe
+from pipeline.account import Account
 from pipeline.ledger import Hold, Ledger, LedgerUnavailable, Message, Posted
 from pipeline.ledger.draining import HORIZONS, drained_in, late_when_drained
+from pipeline.probing import Probing
 from pipeline.sealing import Seal, SealBroken
 from pipeline.stream import Producer, StreamError
 from pipeline.telemetry import GaugeRow, Telemetry
@@ -62,8 +63,18 @@ class Housekeeping:
     _watching: asyncio.Lock = field(default_factory=asyncio.Lock)
     _owing: bool = False
     """Whether it has been asked and has not answered yet."""
+    _probing: Probing = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._probing = Probing(self.ledger, self.in_threads, self.telemetry, self.watch)
 
     async def run(self, stopping: asyncio.Event) -> None:
+        try:
+            await self._loops(stopping)
+        finally:
+            await self._probing.close()
+
+    async def _loops(self, stopping: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._every(SWEEP_EVERY, self._sweep, stopping))
             tasks.create_task(self._every(WATCH_EVERY, self.watch, stopping))
@@ -148,6 +159,7 @@ class Housekeeping:
         for name, account in self.accounts.items():
             stopped = [hold.reason for hold in holds if hold.account == name and hold.reason != "budget"]
             account.obstacle = stopped[0] if stopped else None
+            account.throttled = "throttled" in stopped
         now = {_place(hold): hold for hold in holds}
         for place in now.keys() - self._holds.keys():
             self._tell(now[place])
@@ -188,19 +200,7 @@ class Housekeeping:
         self.wake(self._whom(hold))
 
     async def _probe(self) -> None:
-        for name, account in self.accounts.items():
-            if account.obstacle in (None, "throttled") or not await self.in_threads(self.ledger.probe_due, name):
-                continue
-            if await self._is_well(account):
-                await self.in_threads(self.ledger.lift, name)
-
-    async def _is_well(self, account: Account) -> bool:
-        """A probe that cannot even be worded (a secret is missing) is one that failed."""
-        try:
-            return await probe(account)
-        except Exception as error:
-            self.telemetry.loop_failed("probe", error)
-            return False
+        self._probing.begin(self.accounts.values())
 
     async def post(self) -> None:
         """Hands what the outbox holds to Kafka, in order, until it is empty or Kafka is away."""

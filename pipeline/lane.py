@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Any
 
-from pipeline.account import Account
+from pipeline.account import FRESH, Account
 from pipeline.calls import CallFailed
 from pipeline.ledger import HOLD_AFTER, MARGIN, SLACK, DataRefused, Grant, Ledger, LedgerUnavailable, Result, Settled
 from pipeline.model.blame import Answer, verdict
@@ -48,8 +48,6 @@ CLAIM_EVERY = 0.05
 """Seconds between two claims: what becomes ready in the meantime shares one transaction."""
 SETTLE_EVERY = 0.05
 """Seconds for which results wait for others to be settled with: no token is free before a window has passed."""
-FRESH = 0.25
-"""Seconds for which it is good enough to have read that nothing is paused."""
 UNTIL_HELD = 0.5
 """Seconds in which the ledger learns of failures that hold an account."""
 IN_HAND = 0.1

@@ -82,9 +82,13 @@ class Tokens:
         self._not_before = 0.0
         self._renewing: asyncio.Task[None] | None = None
 
-    async def token(self) -> str | TokenUnavailable:
-        """A token with some life left; waits for the one renewal under way where there is none."""
-        if not self._good() and self._monotonic() >= self._not_before:
+    async def token(self, due: bool = False) -> str | TokenUnavailable:
+        """A token with some life left; waits for the one renewal under way where there is none.
+
+        After a failure nobody asks for one for a while, but for a probe whose turn it is (`due`): else a vendor that
+        is back would be found only once that while has passed.
+        """
+        if not self._good() and (due or self._monotonic() >= self._not_before):
             if self._renewing is None:
                 self._renewing = asyncio.create_task(self._renew())
             await asyncio.shield(self._renewing)

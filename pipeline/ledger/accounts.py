@@ -9,9 +9,10 @@ from sqlalchemy import Connection, case, func, select, update
 
 from pipeline.ledger import tables as t
 from pipeline.ledger.quota import free_tokens, is_declared, take_tokens
-from pipeline.ledger.values import SLACK, Grant, Hold, Quota, Result, Stopped
+from pipeline.ledger.values import Grant, Hold, Quota, Result, Stopped
 from pipeline.model.blame import verdict
 from pipeline.model.outcome import Accepted, Rejected, Retry, Split, Throttled, Unauthorized, Unconfirmed, Unknown
+from pipeline.model.pause import FIRST
 
 HOLD_AFTER = 5
 """Failures in a row, with nothing accepted between, that hold an account."""
@@ -85,20 +86,21 @@ def hold(connection: Connection, account: str, reason: str, now: float) -> None:
     )
 
 
-def probe_due(connection: Connection, quota: Quota, now: float) -> bool:
-    """Whether this worker is the one to probe a held account now; the next turn comes later each time."""
+def probe_due(connection: Connection, quota: Quota, lease: float, now: float) -> Grant | None:
+    """The tokens, where this worker is the one to probe a held account now; the next turn comes later each time."""
     account = quota.account
     query = select(t.accounts).where(t.accounts.c.name == account).with_for_update(skip_locked=True)
     row = connection.execute(query).mappings().one_or_none()
-    if row is None or row["held"] is None or (row["probe_at"] or 0.0) > now:
-        return False
-    tokens, _ = free_tokens(connection, quota, 1, now, SLACK + 10.0)
+    if row is None or row["held"] is None or max(row["probe_at"] or 0.0, row["paused_until"] or 0.0) > now:
+        return None
+    tokens, _ = free_tokens(connection, quota, 1, now, lease)
     if not tokens:
-        return False
-    take_tokens(connection, account, [Grant((), tokens[0][0])])
+        return None
+    granted = Grant((), tokens[0][0])
+    take_tokens(connection, account, [granted])
     values = {"probe_at": now + _until_probe(row["probes"], quota), "probes": row["probes"] + 1}
     connection.execute(update(t.accounts).where(t.accounts.c.name == account).values(**values))
-    return True
+    return granted
 
 
 def lift(connection: Connection, account: str, now: float) -> None:
@@ -126,9 +128,10 @@ def grant(connection: Connection, quota: Quota, lease: float, now: float, force:
     return granted
 
 
-def pause(connection: Connection, account: str, until: float, now: float) -> None:
-    """The vendor said so: nobody calls before `until`."""
+def throttled(connection: Connection, account: str, asked_for: Throttled, now: float) -> None:
+    """The vendor asked to be left alone just now."""
     c = t.accounts.c
+    until = now + (asked_for.after or FIRST)
     later = (c.name == account, func.coalesce(c.paused_until, 0.0) < until)
     since = case((func.coalesce(c.paused_until, 0.0) > now, c.paused_since), else_=now)
     connection.execute(update(t.accounts).where(*later).values(paused_until=until, paused_since=since))
@@ -151,7 +154,7 @@ def _judged(held: dict[str, Any], quota: Quota, result: Result, counts: bool, no
         case Throttled(after=after):
             if (held["paused_until"] or 0.0) <= now:
                 held["paused_since"] = now
-            held["paused_until"] = max(held["paused_until"] or 0.0, at + (after or 1.0))
+            held["paused_until"] = max(held["paused_until"] or 0.0, at + (after or FIRST))
         # What was answered before a probe found it well, and is only settled now, says nothing of it.
         case Unauthorized() if not result.renewable and at > (held["good_since"] or 0.0):
             _hold(held, quota, "unauthorized", now)

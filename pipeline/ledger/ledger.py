@@ -60,6 +60,7 @@ from pipeline.ledger.writing import Words
 from pipeline.model.blame import Answer
 from pipeline.model.change import Change, Link, Roster
 from pipeline.model.facts import Facts, Policy
+from pipeline.model.outcome import Throttled
 
 T = TypeVar("T")
 
@@ -262,10 +263,11 @@ class Ledger:
         """Nobody calls this account until a probe succeeds."""
         self._transaction(lambda connection: accounts.hold(connection, account, reason, clock(connection)))
 
-    def probe_due(self, account: str) -> bool:
-        """Whether this worker is the one to probe a held account now; the next turn comes later each time."""
+    def probe_due(self, account: str, lease: float) -> Grant | None:
+        """The tokens for `lease` seconds, where this worker is the one to probe a held account now; never in a pause.
+        The next turn comes later each time."""
         mine = self.quotas[account]
-        return self._transaction(lambda connection: accounts.probe_due(connection, mine, clock(connection)))
+        return self._transaction(lambda connection: accounts.probe_due(connection, mine, lease, clock(connection)))
 
     def lift(self, account: str) -> None:
         """A probe succeeded: the account is known good from now on."""
@@ -290,15 +292,15 @@ class Ledger:
         mine = self.quotas[account]
         return self._transaction(lambda connection: accounts.grant(connection, mine, lease, clock(connection), force))
 
-    def hand_back(self, account: str, granted: Grant, sent: bool, pause: float | None = None) -> None:
+    def hand_back(self, account: str, granted: Grant, sent: bool, throttled: Throttled | None = None) -> None:
         """The call has ended: its tokens are free a window after its answer, or at once where nothing was `sent`.
-        `pause`: the seconds for which the vendor asked to be left alone."""
+        `throttled`: the vendor asked to be left alone."""
 
         def work(connection: Connection) -> None:
             now = clock(connection)
             quota.give_back(connection, account, [(granted, now if sent else 0.0)], now)
-            if pause is not None:
-                accounts.pause(connection, account, now + pause, now)
+            if throttled is not None:
+                accounts.throttled(connection, account, throttled, now)
 
         self._transaction(work)
 

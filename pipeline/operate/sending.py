@@ -10,13 +10,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pipeline.account import Account
+from pipeline.account import FRESH, Account
 from pipeline.calls import CallFailed
 from pipeline.ledger import MARGIN, SLACK, Grant, Ledger, LedgerUnavailable, Stopped
+from pipeline.model.outcome import Throttled
+from pipeline.model.pause import asked_for
 from pipeline.model.wire import Request, Response
-
-FRESH = 0.25
-"""Seconds for which a look at the account's holds and pauses is good. Who needs longer to connect looks again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +64,6 @@ class InQuota:
         return None if isinstance(came, CallFailed) and came.kind == "too_late" else came
 
 
-def _pause(came: Response | CallFailed) -> float | None:
-    """A 429 is a fact of the account, whoever called."""
-    if not isinstance(came, Response) or came.status != 429:
-        return None
-    return came.retry_after(datetime.now(UTC)) or 1.0
+def _pause(came: Response | CallFailed) -> Throttled | None:
+    """A fact of the account, whoever called."""
+    return asked_for(came, datetime.now(UTC)) if isinstance(came, Response) else None

@@ -22,13 +22,14 @@ from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
 import pipeline.vendors
+from pipeline.account import FRESH
 from pipeline.account import Account as LaneAccount
 from pipeline.calls import CallFailed
 from pipeline.cli import app
 from pipeline.ledger import Act, Ledger, Quota
 from pipeline.model.wire import Credential, Request, Response
 from pipeline.operate.call import Answered, ByHand, Refused
-from pipeline.operate.sending import FRESH, InQuota
+from pipeline.operate.sending import InQuota
 from pipeline.pacing import Pace
 from pipeline.sandbox import Account
 from pipeline.sandbox.server import running

@@ -48,12 +48,23 @@ def test_failures_in_a_row_hold_the_account_until_a_probe_lifts_it(opened: Open)
     ledger.settle([result(grant, Unknown("timeout")) for grant in claim(ledger).grants])
     assert ledger.obstacles()["a"][0] == "failing"
     assert all(row.attempts == 0 for number in range(6) for row in ledger.entry(f"k{number}"))
-    assert not ledger.probe_due("a")
+    assert ledger.probe_due("a", 20.0) is None
     time.sleep(1.05)
-    assert ledger.probe_due("a")
-    assert not ledger.probe_due("a")
+    assert ledger.probe_due("a", 20.0) is not None
+    assert ledger.probe_due("a", 20.0) is None
     ledger.lift("a")
     assert ledger.obstacles() == {}
+
+
+def test_a_held_account_is_not_probed_before_its_pause_has_ended(opened: Open) -> None:
+    ledger = opened(windows=((50, 1.0),))
+    take(ledger, change("k"))
+    ledger.settle([result(claim(ledger).grants[0], Throttled(2.0))])
+    ledger.hold("a", "failing")
+    time.sleep(1.05)
+    assert ledger.probe_due("a", 20.0) is None
+    time.sleep(1.0)
+    assert ledger.probe_due("a", 20.0) is not None
 
 
 def test_a_refused_entry_dies_only_once_the_destination_was_seen_good(opened: Open) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from pipeline.ledger import Act, Grant, Ledger, Quota, Stopped
+from pipeline.model.outcome import Throttled
 from tests.ledger.acts import change, claim, take
 from tests.ledger.conftest import Open
 
@@ -75,7 +76,7 @@ def test_nobody_calls_a_held_account_but_by_force(opened: Open) -> None:
 def test_what_the_vendor_asks_for_pauses_everybody(opened: Open) -> None:
     ledger = opened()
     take(ledger, change("k1"))
-    ledger.hand_back("a", granted(ledger), sent=True, pause=60.0)
+    ledger.hand_back("a", granted(ledger), sent=True, throttled=Throttled(60.0))
     stopped = ledger.grant("a", 5.0)
     assert isinstance(stopped, Stopped)
     assert (stopped.reason, 55 < stopped.seconds <= 60) == ("throttled", True)
@@ -85,8 +86,8 @@ def test_what_the_vendor_asks_for_pauses_everybody(opened: Open) -> None:
 def test_a_shorter_pause_does_not_shorten_a_longer_one(opened: Open) -> None:
     ledger = opened()
     first, second = granted(ledger), granted(ledger)
-    ledger.hand_back("a", first, sent=True, pause=60.0)
-    ledger.hand_back("a", second, sent=True, pause=1.0)
+    ledger.hand_back("a", first, sent=True, throttled=Throttled(60.0))
+    ledger.hand_back("a", second, sent=True, throttled=Throttled(1.0))
     assert ledger.obstacles()["a"][1] > 50
 
 

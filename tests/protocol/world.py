@@ -322,7 +322,7 @@ class World:
     def probe(self) -> bool:
         lifted = False
         for name in sorted(self.holds):
-            if self.ledger.probe_due(name):
+            if self.ledger.probe_due(name, LEASE):
                 self.memories[name].arrive(self.now)
                 if self.weather[name] == "well":
                     self.ledger.lift(name)

@@ -211,7 +211,8 @@ def _problem(source: Source, place: Place, told: list[Any]) -> Problem:
     secret = any(str(part) in ("credential", "url", "sasl_password", "webhook") for part in place)
     found = "" if secret or isinstance(detail["input"], Mapping | BaseModel) else repr(detail["input"])[:60]
     expected = IN_WORDS.get(name) or " or ".join(dict.fromkeys(map(in_words, told)))
-    return source.problem(place, f"{name} is not right", found, expected)
+    lone = expected == "a list" and isinstance(detail["input"], Mapping)
+    return source.problem(place, f"{name} is not right", found, expected, "put [ ] around it" if lone else "")
 
 
 def _unknown(source: Source, place: Place) -> Problem:

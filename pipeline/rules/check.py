@@ -60,16 +60,7 @@ def _rule(sourced: Sourced, rule: CompiledRule, destinations: Mapping[str, Desti
     yield from problems_of_paths(sourced, rule)
     yield from futile(sourced, rule)
     yield from _literal(sourced, ("sequence",), rule.sequence, slots.order)
-    for index, link in enumerate(rule.links):
-        yield from _literal(sourced, ("link", index, "subscriber"), link.subscriber, slots.name, told=False)
-        yield from _literal(sourced, ("link", index, "identity"), link.identity, slots.name, told=False)
-        yield from _literal(sourced, ("link", index, "ended"), link.ended, slots.name, told=False)
-        written = sourced.rule.link[index]
-        if written.identity is not None and written.ended is not None:
-            expected = "identity: of a link that is made, or ended: of one that ends"
-            yield _at(sourced, ("link", index, "ended"), "both identity and ended", "both", expected)
-        if written.subscriber is None and written.ended is None and not _lacks(sourced, ("link", index)):
-            yield _at(sourced, ("link", index), "a link needs a subscriber", "", "subscriber: or ended:")
+    yield from _links(sourced, rule)
     seen: dict[tuple[str, str | int | None, str], int] = {}
     for index, compiled in enumerate(rule.sends):
         at: Where = ("send", index)
@@ -118,6 +109,23 @@ def _empty(sourced: Sourced) -> Iterator[Problem]:
         for name in holder.model_fields_set:
             if getattr(holder, name) is None:
                 yield _at(sourced, (*at, name), f"{name} is empty", "null", f"a value, or no {name}: at all")
+
+
+def _links(sourced: Sourced, rule: CompiledRule) -> Iterator[Problem]:
+    for index, (link, written) in enumerate(zip(rule.links, sourced.rule.link, strict=True)):
+        at: Where = ("link", index)
+        for name, value in (("subscriber", link.subscriber), ("identity", link.identity), ("ended", link.ended)):
+            yield from _literal(sourced, (*at, name), value, slots.name, told=False)
+        if written.identity is not None and written.ended is not None:
+            expected = "identity: of a link that is made, or ended: of one that ends"
+            yield _at(sourced, (*at, "ended"), "both identity and ended", "both", expected)
+        if written.ended is not None or _lacks(sourced, at):
+            continue
+        if written.subscriber is None:
+            yield _at(sourced, at, "a link needs a subscriber", "", "subscriber: or ended:")
+        elif "identity" not in written.model_fields_set:
+            expected = "identity: the vendor's id; identity: null to end the subscriber's link; or ended:"
+            yield _at(sourced, at, "a link needs an identity", "", expected)
 
 
 def _types(sourced: Sourced, rule: CompiledRule) -> Iterator[Problem]:

@@ -142,8 +142,8 @@ def _types(sourced: Sourced, rule: CompiledRule) -> Iterator[Problem]:
     """Misspelt types of our own, and data asked of what has none."""
     for index, on in enumerate(sourced.rule.events()):
         for glob in on.type:
-            meant = nearest(glob, OURS) if glob.startswith("calends.") and not re.search(r"[*?\[]", glob) else None
-            if meant is not None and glob not in OURS and glob.rpartition(".")[0] == meant.rpartition(".")[0]:
+            meant = _ours(glob)
+            if meant is not None:
                 expected = "one of " + ", ".join(OURS)
                 yield sourced.problem(("on", index), "no event has this type", glob, expected, f"did you mean {meant}?")
     if set(rule.types) == {TOMBSTONE}:
@@ -152,6 +152,16 @@ def _types(sourced: Sourced, rule: CompiledRule) -> Iterator[Problem]:
                 if path.bare and path.parts[0] == "data" and len(path.parts) > 1:
                     advice = "write event.subject: the record's key"
                     yield sourced.problem(at, "a tombstone has no data", str(path), "event.subject", advice)
+
+
+def _ours(glob: str) -> str | None:
+    """The type of ours that was meant by one that is none."""
+    if glob == TOMBSTONE.rpartition(".")[2]:
+        return TOMBSTONE
+    if glob in OURS or not glob.startswith("calends.") or re.search(r"[*?\[]", glob):
+        return None
+    meant = nearest(glob, OURS)
+    return meant if meant is not None and glob.rpartition(".")[0] == meant.rpartition(".")[0] else None
 
 
 def _never(sourced: Sourced, when: slots.Node) -> Iterator[Problem]:

@@ -16,6 +16,9 @@ from pipeline.rules.schema import Rules, Sourced
 _COMMENT = r"\s+#[^\s\"']*\{\{"
 ATTRIBUTES = ("id", "source", "type", "subject", "time", "specversion", "datacontenttype", "dataschema")
 """What CloudEvents 1.0 names."""
+_OF_THE_RECORD = "that is of Kafka's record; write a field of data, or event.subject"
+OF_EVENTS = dict.fromkeys(("key", "topic", "partition", "offset", "headers"), _OF_THE_RECORD)
+"""What a record of Kafka has and its event does not → what to do."""
 _FOREIGN = re.compile(
     r"(?<!\{)(?:\$\{|\{)\s*(?P<braced>(?:data|event|item)(?:\.\w+|\[[^\]{}]*\])+)[^{}]*\}(?!\})"
     r"|\$\.?(?P<bare>(?:data|event|item)(?:\.\w+)+)"
@@ -59,9 +62,10 @@ def misspelt(rules: Rules) -> Iterator[Problem]:
             for path in paths(text) if isinstance(text, str) else ():
                 name = str(path.parts[1]) if path.parts[0] == "event" and len(path.parts) > 1 else ""
                 near = _near(name)
-                if near:
+                advice = f"did you mean event.{near[0]}?" if near else OF_EVENTS.get(name)
+                if advice:
                     message, expected = "no usual attribute of an event", "one of " + ", ".join(ATTRIBUTES)
-                    yield sourced.problem(at, message, str(path)[:60], expected, f"did you mean event.{near[0]}?")
+                    yield sourced.problem(at, message, str(path)[:60], expected, advice)
 
 
 def _near(name: str) -> list[str]:

@@ -37,6 +37,7 @@ accounts:
   replies:
     vendor: calreply
     credential: {client_id: {env: CHECK_KEY}, client_secret: {env: CHECK_KEY}}
+    quota: {calls: 100, per: 1m}     # QUOTA
 destinations:
   ecal: {account: good}
   deaf: {account: good, webhook: {secret: {env: CHECK_UNSET}}}  # HOOK
@@ -97,6 +98,7 @@ MISTAKES = {
     "DURATION": ("calends.yaml", "grace_period is not right", ""),
     "SECRET": ("calends.yaml", "api_secret: the environment variable is not set, or empty", ""),
     "VENDOR": ("calends.yaml", "an unknown vendor", "did you mean ecal?"),
+    "QUOTA": ("calends.yaml", "accounts.replies.quota is not right", "put [ ] around it"),
     "HOOK": ("calends.yaml", "webhook.secret: the environment variable is not set, or empty", ""),
     "SHORT": ("calends.yaml", "webhook.secret is too short, or cannot stand in an address", ""),
     "TOLD": ("calends.yaml", "destinations.told.webhook.secret is not right", CHANGED),

@@ -147,6 +147,7 @@ def test_a_credential_that_stands_in_a_test_is_told_and_not_shown(settings: Path
     [
         ("layers: [never]", "ledger: {url: postgresql://u:hunter2hunter2@h/d}", 2, "a password in the settings"),
         ("THE_TITLE", '"{{ event.tme }}"', 9, "no usual attribute of an event"),
+        ("THE_TITLE", '"{{ event.key }}"', 9, "no usual attribute of an event"),
         ("THE_TITLE", '"{{ event.tenant }} {{ event.subject }}"', 0, ""),
         ("THE_TITLE", '"${data.n}"', 9, "this is no template: it is sent as it stands"),
     ],

@@ -1,5 +1,6 @@
-"""`python -m tests.services`: both services until ctrl-C. `--prepare`: only fetch what they need, and say so."""
+"""`python -m tests.services`: both services until ctrl-C."""
 
+import argparse
 import os
 import signal
 import sys
@@ -10,8 +11,13 @@ from tests.services.processes import docker, docker_answers
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.services", description="A real Kafka and PostgreSQL, until ctrl-C."
+    )
+    parser.add_argument("--prepare", action="store_true", help="only fetch what they need")
+    options = parser.parse_args()
     try:
-        if "--prepare" in sys.argv[1:]:
+        if options.prepare:
             prepare()
         else:
             serve()

@@ -6,6 +6,7 @@ What is beside it holds no secret and no personal datum.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,13 @@ from pipeline.model.wire import Coordinates, Record
 HEADERS = "calends-headers"
 """How many headers the original had: always the last, so that what is ours can be taken off again."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LONGEST = 1_000
+"""Bytes of a text that a letter says of itself."""
+WORDS = re.compile(r".+")
+TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
+NUMBER = re.compile(rb"-?[0-9]{1,19}")
+TIMES = tuple(microseconds(one.replace(tzinfo=UTC)) for one in (datetime.min, datetime.max))
+"""The first and the last that there is, in microseconds."""
 
 
 def keep(record: Record) -> dict[str, Any]:
@@ -127,48 +135,66 @@ class Letter:
 
 
 class NoLetter(ValueError):
-    """A record of the topic that Calends did not write; the message says what is missing."""
+    """A record of the topic that Calends did not write; the message says what is missing, and quotes nothing."""
 
 
 def read(record: Record) -> Letter:
-    """Raises NoLetter."""
+    """Raises NoLetter. Whoever may write to the topic chooses what is in it: every header has its bound."""
     own = len(record.headers) - _originals(record)
     said = dict(record.headers[len(record.headers) - own :])
-
-    def text(name: str) -> str | None:
-        return _decoded(said[name]) if name in said else None
-
-    try:
-        at = Coordinates(_decoded(said["calends-topic"]), int(said["calends-partition"]), int(said["calends-offset"]))
-        timestamp = EPOCH + timedelta(microseconds=int(said["calends-timestamp"]))
-        original = Record(at, record.key, record.value, record.headers[:-own], timestamp)
-        return Letter(
-            at=record.at,
-            posted=record.timestamp,
-            record=original,
-            stage=_decoded(said["calends-stage"]),
-            reason=_decoded(said["calends-reason"]),
-            status=text("calends-status"),
-            rule=text("calends-rule"),
-            layer=text("calends-layer"),
-            destination=text("calends-destination"),
-            attempts=int(said["calends-attempts"]) if "calends-attempts" in said else None,
-            first_failure=text("calends-first-failure"),
-            last_failure=text("calends-last-failure"),
-        )
-    except KeyError as missing:
-        raise NoLetter(f"the header {missing} is missing") from None
-    except (ValueError, OverflowError):
-        raise NoLetter("a header's number is none") from None
+    at = Coordinates(
+        _text(said, "calends-topic", TOPIC),
+        _number(said, "calends-partition", 0, 2**31 - 1),
+        _number(said, "calends-offset", 0, 2**63 - 1),
+    )
+    timestamp = EPOCH + timedelta(microseconds=_number(said, "calends-timestamp", *TIMES))
+    return Letter(
+        at=record.at,
+        posted=record.timestamp,
+        record=Record(at, record.key, record.value, record.headers[:-own], timestamp),
+        stage=_text(said, "calends-stage"),
+        reason=_text(said, "calends-reason"),
+        status=_text_or_none(said, "calends-status"),
+        rule=_text_or_none(said, "calends-rule"),
+        layer=_text_or_none(said, "calends-layer"),
+        destination=_text_or_none(said, "calends-destination"),
+        attempts=_number(said, "calends-attempts", 0, 2**31 - 1) if "calends-attempts" in said else None,
+        first_failure=_text_or_none(said, "calends-first-failure"),
+        last_failure=_text_or_none(said, "calends-last-failure"),
+    )
 
 
-def _decoded(value: bytes) -> str:
-    return value.decode("utf-8", "replace")
+def _said(said: Mapping[str, bytes], name: str) -> bytes:
+    if name not in said:
+        raise NoLetter(f"the header {name} is missing")
+    return said[name]
+
+
+def _text(said: Mapping[str, bytes], name: str, pattern: re.Pattern[str] = WORDS) -> str:
+    """One line that a terminal may be given."""
+    value = _said(said, name)
+    text = value.decode("utf-8", "replace") if len(value) <= LONGEST else ""
+    if not pattern.fullmatch(text) or not text.isprintable():
+        raise NoLetter(f"the header {name} is no text of 1 to {LONGEST} bytes as Calends writes it")
+    return text
+
+
+def _text_or_none(said: Mapping[str, bytes], name: str) -> str | None:
+    return _text(said, name) if name in said else None
+
+
+def _number(said: Mapping[str, bytes], name: str, low: int, high: int) -> int:
+    """Its digits are counted first: to read very many takes long."""
+    value = _said(said, name)
+    number = int(value) if NUMBER.fullmatch(value) else None
+    if number is None or not low <= number <= high:
+        raise NoLetter(f"the header {name} is no number from {low} to {high}")
+    return number
 
 
 def _originals(record: Record) -> int:
     """How many of its headers the original had."""
-    name, value = record.headers[-1] if record.headers else ("", b"")
-    if name != HEADERS or not value.isdigit() or int(value) >= len(record.headers):
+    name, _ = record.headers[-1] if record.headers else ("", b"")
+    if name != HEADERS:
         raise NoLetter(f"the last header is not {HEADERS}")
-    return int(value)
+    return _number(dict(record.headers[-1:]), HEADERS, 0, len(record.headers) - 1)

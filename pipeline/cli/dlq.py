@@ -11,7 +11,7 @@ from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -28,7 +28,7 @@ from pipeline.dead_letters import Letter
 from pipeline.ledger import Act, Ledger
 from pipeline.operate.call import actor
 from pipeline.operate.check import Report
-from pipeline.operate.dlq import Box, Wanted
+from pipeline.operate.dlq import Box, Stranger, Wanted
 from pipeline.operate.dlq import replay as replayed
 from pipeline.rules.evaluate import RuleSet
 from pipeline.stream import StreamError
@@ -49,6 +49,8 @@ Kind = tuple[str, str, str, str]
 T = TypeVar("T")
 KEPT = 5_000
 """Letters in memory before only the newest are kept."""
+NAMED = 20
+"""Records that are no letters, of which more are only counted."""
 HEAD = ("letter", "age", "stage", "reason", "status", "rule", "destination", "attempts", "record")
 
 dlq = typer.Typer(help="List, show, replay or discard dead letters.", no_args_is_help=True, add_completion=False)
@@ -69,7 +71,8 @@ def list_(
     wanted = _wanted((), reason, stage, rule, destination, since)
     report = at_night(config)
     with _box(report) as box:
-        kinds, shown = _counted(box, wanted, limit)
+        kinds, shown, strangers = _counted(box, wanted, limit)
+    strangers.tell()
     if as_json:
         typer.echo(json.dumps([_plain(one, False) for one in shown], indent=2))
         return
@@ -83,12 +86,12 @@ def show(names: Names, config: Config = HERE, as_json: AsJson = False, data: Sho
     """One or several letters in full; the original record with --show-data only."""
     wanted = _wanted(names or (), None, None, None, None, None)
     with _box(at_night(config)) as box:
-        letters = _all(box, wanted)
+        letters, strangers = _all(box, wanted)
     if as_json:
         typer.echo(json.dumps([_plain(one, data) for one in letters], ensure_ascii=False, indent=2))
     else:
         typer.echo("\n\n".join("\n".join(_lines(one, data)) for one in letters))
-    _missing(wanted, letters)
+    _missing(wanted, letters, strangers)
 
 
 @dataclass(frozen=True)
@@ -178,9 +181,31 @@ def _meant(wanted: Wanted, everything: bool, what: str) -> None:
         give_up(f"name letters or a filter, or say --all to {what} every letter", USAGE)
 
 
-def _missing(wanted: Wanted, letters: Sequence[Letter]) -> None:
+@dataclass(slots=True)
+class Strangers:
+    """Records of the topic that are no letters: how many, and the first of them."""
+
+    n: int = 0
+    first: list[Stranger] = field(default_factory=list)
+
+    def met(self, strangers: Sequence[Stranger]) -> None:
+        self.n += len(strangers)
+        self.first += strangers[: NAMED - len(self.first)]
+
+    def tell(self) -> None:
+        """On standard error: what the command is for is not mixed with it."""
+        if not self.n:
+            return
+        more = [f"  and {self.n - len(self.first)} more"] if self.n > len(self.first) else []
+        named = [f"  {one.at}: {one.why}" for one in self.first]
+        topic = f"{self.n} records of the topic are no dead letters of Calends; nothing is done with them:"
+        typer.echo("\n".join([topic, *named, *more]), err=True)
+
+
+def _missing(wanted: Wanted, letters: Sequence[Letter], strangers: Strangers) -> None:
     lost = sorted(wanted.names - {one.name for one in letters})
     if lost:
+        strangers.tell()
         give_up(f"{', '.join(lost)}: no such open letter; it may be replayed, discarded or expired", PROBLEMS)
 
 
@@ -191,15 +216,16 @@ def _box(report: Report) -> Iterator[Box]:
         yield Box(kafka_config(report.usable, None), report.usable.kafka.dead_letter_topic, ledger)
 
 
-def _all(box: Box, wanted: Wanted) -> list[Letter]:
-    """In the order of their writing."""
-    return sorted(_asked(box, _gathered(box, wanted)), key=_written)
+def _all(box: Box, wanted: Wanted) -> tuple[list[Letter], Strangers]:
+    """In the order of their writing; and, of those that are named, what is no letter."""
+    letters, strangers = _asked(box, _gathered(box, wanted))
+    return sorted(letters, key=_written), strangers
 
 
 def _named(box: Box, wanted: Wanted) -> list[Letter]:
     """All that are wanted; ends the command where one that was named is not there."""
-    letters = _all(box, wanted)
-    _missing(wanted, letters)
+    letters, strangers = _all(box, wanted)
+    _missing(wanted, letters, strangers)
     return letters
 
 
@@ -214,23 +240,29 @@ def _asked(box: Box, work: Coroutine[Any, Any, T]) -> T:
         gc.enable()
 
 
-def _counted(box: Box, wanted: Wanted, limit: int) -> tuple[Counter[Kind], list[Letter]]:
-    """How many of each kind, and the newest in the order of their writing. Only those are kept."""
-    kinds, newest = Counter[Kind](), list[Letter]()
+def _counted(box: Box, wanted: Wanted, limit: int) -> tuple[Counter[Kind], list[Letter], Strangers]:
+    """How many of each kind, and the newest in the order of their writing. Only those are kept, without their data."""
+    kinds, newest, strangers = Counter[Kind](), list[Letter](), Strangers()
 
     async def count() -> None:
         nonlocal newest
         with progress_bar(True) as progress:
             async for found in box.open(wanted):
                 kinds.update((one.stage, one.reason, one.rule or "-", one.destination or "-") for one in found.letters)
-                newest += found.letters
+                newest += [_slim(one) for one in sorted(found.letters, key=_written)[-limit:]]
                 if limit and len(newest) > KEPT + limit:
                     newest = sorted(newest, key=_written)[-limit:]
+                strangers.met(found.strangers)
                 progress(found.seen, found.total)
 
     _asked(box, count())
     newest.sort(key=_written)
-    return kinds, newest[-limit:] if limit else newest
+    return kinds, newest[-limit:], strangers
+
+
+def _slim(one: Letter) -> Letter:
+    """Without the original, which may be of a mebibyte."""
+    return replace(one, record=replace(one.record, key=None, value=None, headers=()))
 
 
 def _written(one: Letter) -> tuple[datetime, int, int]:
@@ -244,13 +276,14 @@ def _opened(box: Box, letters: Sequence[Letter]) -> list[Letter]:
         give_up(f"the schemas of framed records cannot be read ({error}): nothing was replayed")
 
 
-async def _gathered(box: Box, wanted: Wanted) -> list[Letter]:
-    letters: list[Letter] = []
+async def _gathered(box: Box, wanted: Wanted) -> tuple[list[Letter], Strangers]:
+    letters, strangers = list[Letter](), Strangers()
     with progress_bar(True) as progress:
         async for found in box.open(wanted):
             letters += found.letters
+            strangers.met([one for one in found.strangers if one.name in wanted.names])
             progress(found.seen, found.total)
-    return letters
+    return letters, strangers
 
 
 # what becomes of them ---------------------------------------------------------------------------------------------

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pipeline.dead_letters import Letter, NoLetter, keep, read
-from pipeline.ledger import Ledger, Replayed
+from pipeline.ledger import Ledger, LedgerUnavailable, LedgerWentBack, Replayed
 from pipeline.model.change import Change, Link, Roster
 from pipeline.model.event import Undecodable, decode
-from pipeline.model.wire import Record
+from pipeline.model.wire import Coordinates, Record
 from pipeline.rules.evaluate import Evaluation, RuleSet
 from pipeline.stream import KafkaConfig
 from pipeline.stream.ranges import Opening
@@ -48,14 +48,26 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class Stranger:
+    """A record of the topic that is no letter of ours."""
+
+    at: Coordinates
+    why: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.at.partition}:{self.at.offset}"
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """Some of the letters, after `seen` of `total` records of the topic."""
 
     letters: tuple[Letter, ...]
     seen: int
     total: int
-    strangers: int
-    """Records of the topic that are no letters of ours."""
+    strangers: tuple[Stranger, ...] = ()
+    """Of these records of the topic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +97,14 @@ class Box:
         return [replace(one, record=record) for one, record in zip(letters, records, strict=True)]
 
 
-def _letters(records: Iterable[Record]) -> tuple[list[Letter], int]:
-    letters, strangers = [], 0
+def _letters(records: Iterable[Record]) -> tuple[list[Letter], tuple[Stranger, ...]]:
+    letters, strangers = [], list[Stranger]()
     for record in records:
         try:
             letters.append(read(record))
-        except NoLetter:
-            strangers += 1
-    return letters, strangers
+        except NoLetter as error:
+            strangers.append(Stranger(record.at, str(error)))
+    return letters, tuple(strangers)
 
 
 # what becomes of one -----------------------------------------------------------------------------------------------
@@ -105,6 +117,8 @@ def replay(letter: Letter, rules: RuleSet, ledger: Ledger, dry: bool = False) ->
         evaluation = rules.evaluate(decode(letter.record))
     except Undecodable as error:
         return f"fails: {error.reason_code}"
+    except Exception:  # as the intake has it: nothing that is in a record may stop the others
+        return "fails: unexpected"
     failure = next((one.code for one in evaluation.failures if letter.rule in (None, one.rule)), None)
     if failure is not None:
         return f"fails: {failure}"
@@ -113,7 +127,14 @@ def replay(letter: Letter, rules: RuleSet, ledger: Ledger, dry: bool = False) ->
         return "unmatched"
     raw = keep(letter.record)
     place = (letter.at.topic, letter.at.partition, letter.at.offset)
-    came = ledger.letters.replay(place, [(one, raw) for one in changes], links, [(one, raw) for one in rosters], dry)
+    try:
+        came = ledger.letters.replay(
+            place, [(one, raw) for one in changes], links, [(one, raw) for one in rosters], dry
+        )
+    except (LedgerUnavailable, LedgerWentBack):
+        raise
+    except Exception:  # what the database refuses, or a vendor's own judgement trips over
+        return "fails: refused_by_ledger"
     return _became(came, bool(links or rosters))
 
 

@@ -124,7 +124,7 @@ class Desk:
         placed: list[Record] = []
         records = [self._witness()]
         for one in strange:
-            placed.append(replace(one, at=self._next()))
+            placed.append(replace(one, at=self.next()))
             records += [placed[-1], self._witness()]
         self._run(records)
         assert self.ledger.every_offset() == {(TOPIC, 0): records[-1].at.offset + 1}
@@ -152,11 +152,11 @@ class Desk:
             pass
         return found
 
-    def _next(self) -> Coordinates:
+    def next(self) -> Coordinates:
         return Coordinates(TOPIC, 0, next(self.offsets))
 
     def _witness(self) -> Record:
-        at = self._next()
+        at = self.next()
         event = {**GOOD, "type": "witness", "id": f"w-{at.offset}", "data": {"key": f"w-{at.offset}"}}
         return replace(record(written(event)), at=at)
 

@@ -139,7 +139,8 @@ class Lane:
         lease = SLACK + self.timeout + MARGIN
         claim = await self.in_threads(self.ledger.claim, self.destination, self.owner, room, lease)
         claimed = time.monotonic()
-        self._resume = claimed + self._rest(claim.wait)
+        if claim.grants or claim.wait is not None:  # else what comes next need not wait
+            self._resume = claimed + self._rest(claim.wait)
         if claim.grants:
             self.telemetry.claim(len(claim.grants), claimed - started)
         for grant in claim.grants:

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from itertools import zip_longest
 from typing import Any, cast
 
+import pytest
+
 from pipeline.account import Account
 from pipeline.calls import TOO_LATE, CallFailed
 from pipeline.concurrency import Concurrency
@@ -227,6 +229,33 @@ async def test_results_are_kept_while_the_ledger_is_away() -> None:
         stopping.set()
         await running
     assert [result.sent for result in ledger.settled] == [True]
+
+
+@dataclass
+class LaterWork(OneEntry):
+    """Has nothing at the first claim."""
+
+    claims: int = 0
+    looked: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def claim(self, *_: object) -> Claim:
+        self.claims += 1
+        self.looked.set()
+        return Claim(()) if self.claims == 1 else super().claim()
+
+
+async def test_what_comes_after_a_look_in_vain_need_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.lane.CLAIM_EVERY", 30.0)
+    ledger, vendor, stopping = LaterWork(), LateVendor(), asyncio.Event()
+    vendor.may_answer.set()
+    lane = lane_of(account_of(vendor), ledger)
+    running = asyncio.create_task(lane.run(stopping))
+    async with asyncio.timeout(10):
+        await ledger.looked.wait()
+        lane.work.set()
+        await vendor.called.wait()
+        stopping.set()
+        await running
 
 
 async def test_a_lane_with_a_quota_claims_nothing_in_a_burst() -> None:

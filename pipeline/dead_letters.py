@@ -106,7 +106,7 @@ def _message(topic: str, record: Record, facts: Mapping[str, str | None]) -> Mes
     ]
     added = tuple((name, value.encode()) for name, value in own)
     count = (HEADERS, str(len(record.headers)).encode())
-    return Message(topic, record.key, record.value, (*record.headers, *added, count))
+    return Message(topic, record.key, record.value, (*record.headers, *added, count), about=record.at)
 
 
 @dataclass(frozen=True, slots=True)

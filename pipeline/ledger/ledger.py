@@ -175,19 +175,20 @@ class Ledger:
         rosters: Sequence[tuple[Roster, Raw]] = (),
         seen: Mapping[Partition, int] | None = None,
     ) -> Applied:
-        """One batch of intake: all changes, rosters, links and dead letters with the next offsets, or nothing.
+        """One batch of intake: all changes, rosters, links and dead letters with the next offsets, or nothing. A record
+        below the next offset has its dead letter already; of changes the versions tell.
 
         `seen`: what this worker knows to have been written of these partitions. Raises DataRefused where the database
         will never take it, and LedgerWentBack where it has less than that.
         """
 
         def work(connection: Connection) -> Applied:
-            unsure = bool(next_offsets) and offsets.check(connection, next_offsets, seen or {})
+            read = offsets.check(connection, next_offsets, seen or {}) if next_offsets else offsets.Read()
             offsets.write(connection, next_offsets)
             asked = self.forgetting.without(connection, Asked(changes, links, rosters))
             now = clock(connection)
-            batch, changed = taking.take(connection, self.policies, self._words, asked, now, unsure=unsure)
-            outbox.post(connection, dead)
+            batch, changed = taking.take(connection, self.policies, self._words, asked, now, unsure=read.again)
+            outbox.post(connection, [letter for letter in dead if not read.has(letter.about)])
             ready = frozenset(row.destination for row in changed if row.state == "ready")
             return Applied(batch.applied, batch.stale, batch.saved, ready)
 

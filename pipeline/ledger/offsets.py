@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, func, select, tuple_, update
 
 from pipeline.ledger import tables as t
 from pipeline.ledger.database import insert_into
 from pipeline.ledger.values import FOR_GOOD, LedgerWentBack, Partition
+from pipeline.model.wire import Coordinates
 
 
 def every(connection: Connection) -> dict[Partition, int]:
@@ -17,8 +19,21 @@ def every(connection: Connection) -> dict[Partition, int]:
     return {(topic, partition): n for topic, partition, n in rows}
 
 
-def check(connection: Connection, partitions: Iterable[Partition], seen: Mapping[Partition, int]) -> bool:
-    """Locks these partitions; whether any of them is still read for the second time, and entries are unsure.
+@dataclass(frozen=True, slots=True)
+class Read:
+    """How far partitions have been read."""
+
+    next: Mapping[Partition, int] = field(default_factory=dict)
+    again: bool = False
+    """Any of them is still read for the second time, and entries are unsure."""
+
+    def has(self, at: Coordinates | None) -> bool:
+        """Whether the record was taken before: by this batch's first try, or by who has the partition now."""
+        return at is not None and at.offset < self.next.get((at.topic, at.partition), 0)
+
+
+def check(connection: Connection, partitions: Iterable[Partition], seen: Mapping[Partition, int]) -> Read:
+    """Locks these partitions.
 
     Raises LedgerWentBack where the ledger has less than this worker has `seen` of it.
     """
@@ -27,7 +42,8 @@ def check(connection: Connection, partitions: Iterable[Partition], seen: Mapping
     rows = {(row.topic, row.partition): row for row in connection.execute(query)}
     if any(part not in rows or rows[part].next_offset < offset for part, offset in seen.items()):
         raise LedgerWentBack
-    return any((row.unsure_until or 0) > row.next_offset for row in rows.values())
+    again = any((row.unsure_until or 0) > row.next_offset for row in rows.values())
+    return Read({part: row.next_offset for part, row in rows.items()}, again)
 
 
 def unsure(connection: Connection, untils: Mapping[Partition, int]) -> None:

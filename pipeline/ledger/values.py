@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.model.blame import Answer
 from pipeline.model.facts import Facts
+from pipeline.model.wire import Coordinates
 
 Raw = Mapping[str, Any]
 """A record as JSON, kept until what it asked for is at the vendor."""
@@ -50,6 +51,8 @@ class Message:
     id: int = 0
     sealed: bool = False
     """Its value is encrypted, until it leaves."""
+    about: Coordinates | None = field(default=None, compare=False)
+    """The record that a dead letter is of; not kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.intake import Intake
-from pipeline.ledger import Ledger, Message, Posted
+from pipeline.ledger import DataRefused, Ledger, LedgerUnavailable, Message, Posted
 from pipeline.meaning import ledger_of
 from pipeline.model.entry import Content
 from pipeline.model.event import Undecodable, decode
@@ -254,6 +254,29 @@ def test_what_a_vendor_trips_over_is_that_records_dead_letter(on_sqlite: Desk) -
     on_sqlite.ledger.policies = {**on_sqlite.ledger.policies, "ecal": before}
     assert [dict(letter.headers)["calends-reason"] for letter in letters] == [b"refused_by_ledger"]
     on_sqlite.watch.log.truncate(0)  # it says that the loop failed, as it should
+
+
+def test_halves_that_are_begun_again_write_each_letter_once(on_sqlite: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch is refused whole and halved; then the ledger is away for a moment, and all of it is written again."""
+    before, away = Ledger.take, [True]
+
+    def take(ledger: Ledger, changes: Sequence[Any], links: Any, dead: Any, next_offsets: Any, *more: Any) -> Any:
+        if len(next_offsets) and any(change.key == "refused" for change, _ in changes):
+            raise DataRefused("22P05")
+        if any(change.key == "last" for change, _ in changes) and away.pop():
+            away.append(False)
+            raise LedgerUnavailable("57P01")
+        return before(ledger, changes, links, dead, next_offsets, *more)
+
+    def event(key: str) -> Record:
+        return record(written({**GOOD, "id": key, "data": {"key": key, "identity": "5924fd21608e3beb118b4567"}}))
+
+    monkeypatch.setattr(Ledger, "take", take)
+    strange = [record(b"{"), event("refused"), record(b"["), event("last")]
+    _, letters = on_sqlite.take(strange)
+    assert [dict(one.headers)["calends-reason"] for one in letters].count(b"refused_by_ledger") == 1
+    offsets = [dict(one.headers)["calends-offset"] for one in letters if dict(one.headers)["calends-stage"] != b"send"]
+    assert len(offsets) == len(set(offsets)) == 3
 
 
 def test_a_batch_that_comes_to_many_changes_is_taken_in_several_transactions(

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.calls import Caller
 from pipeline.model.outcome import Throttled
-from pipeline.model.pause import FIRST
+from pipeline.model.pause import Pause
 from pipeline.model.wire import Credential, Request
 from pipeline.pacing import Pace
 from pipeline.tokens import Tokens, TokenUnavailable
@@ -38,6 +38,8 @@ class Account:
     """When the ledger was last asked for obstacles, in monotonic time."""
     paused_until: float = 0.0
     """As this process was told, in monotonic time: it need not wait for the ledger to learn of it."""
+    refusals: int = 0
+    """In a row that did not say for how long, seen by this process, since something was accepted."""
     failures: int = 0
     """Answers in a row, seen by this process, that were none, since something was accepted or a hold lifted."""
 
@@ -52,9 +54,10 @@ class Account:
         """Whether the vendor may be asked how it is, though nobody else may call it."""
         return not self.throttled and time.monotonic() >= self.paused_until
 
-    def throttle(self, throttled: Throttled) -> None:
-        """The vendor asked for it just now; the others read it in the ledger."""
-        self.stop(time.monotonic() + (throttled.after or FIRST))
+    def throttle(self, throttled: Throttled, asked: float, at: float, jitter: float) -> None:
+        """The vendor asked for a pause (see `Pause.after`), in monotonic time; the others read it in the ledger."""
+        pause = Pause(self.paused_until, self.refusals).after(throttled, asked, at, jitter)
+        self.paused_until, self.refusals = pause.until, pause.refusals
 
     def stop(self, until: float) -> None:
         """For this process, in monotonic time."""

@@ -22,12 +22,12 @@ from pipeline.model.outcome import (
     Outcome,
     Rejected,
     Retry,
-    Throttled,
     Unauthorized,
     Unconfirmed,
     Unknown,
     label,
 )
+from pipeline.model.pause import asked_for
 from pipeline.model.trace import kept
 from pipeline.model.wire import Response
 from pipeline.pacing import until
@@ -234,7 +234,8 @@ class Lane:
             case CallFailed(code=code):
                 return self._judged(self._result(grant, call, [Unknown(code)] * len(call.situations), begun), access)
             case Response():
-                return self._judged(self._result(grant, call, self._read(call, answered), begun), access)
+                read = self._result(grant, call, self._read(call, answered), begun)
+                return self._judged(replace(read, pause=asked_for(answered, self.wall())), access)
 
     def _read(self, call: Worded, response: Response) -> Sequence[Outcome]:
         situations = list(call.situations.values())
@@ -252,6 +253,8 @@ class Lane:
         account, answer = self.account, verdict(result.answers)
         if answer is None:
             return result
+        if result.throttled is not None:
+            account.throttle(result.throttled, answer.asked, answer.at, answer.jitter)
         match answer.outcome:
             case Unauthorized() if account.tokens is not None:
                 if access is not None:
@@ -259,8 +262,6 @@ class Lane:
                 return replace(result, renewable=True)
             case Unauthorized():
                 account.stop(answer.at + UNTIL_HELD)
-            case Throttled(after=after):
-                account.stop(answer.at + (after or 1.0))
             case Unknown() | Retry():
                 account.failures += 1
                 if account.failures >= HOLD_AFTER:
@@ -268,7 +269,7 @@ class Lane:
                 in_a_row = account.failures > 1
                 return replace(result, answers=tuple(a and replace(a, in_a_row=in_a_row) for a in result.answers))
             case Accepted() | Unconfirmed():
-                account.failures = 0
+                account.failures = account.refusals = 0
             case _:
                 pass
         return result

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import random
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ class Probing:
     telemetry: Telemetry
     watch: Callable[[], Awaitable[None]]
     """Reads anew what must not be called."""
+    random: Callable[[], float] = random.random
     _running: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     def begin(self, accounts: Iterable[Account]) -> None:
@@ -69,11 +71,12 @@ class Probing:
         if granted is None:
             return
         came = await self._ask(account, since)
+        jitter = self.random()
         sent = isinstance(came, Response) or came.kind == "unknown"
         throttled = asked_for(came, datetime.now(UTC)) if isinstance(came, Response) else None
         if throttled is not None:
-            account.throttle(throttled)
-        await self.in_threads(self.ledger.hand_back, account.name, granted, sent, throttled)
+            account.throttle(throttled, since, time.monotonic(), jitter)
+        await self.in_threads(self.ledger.hand_back, account.name, granted, sent, throttled, jitter)
         if _is_well(came):
             await self.in_threads(self.ledger.lift, account.name)
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, case, func, select, update
+from sqlalchemy import Connection, select, update
 
 from pipeline.ledger import tables as t
 from pipeline.ledger.quota import free_tokens, is_declared, take_tokens
 from pipeline.ledger.values import Grant, Hold, Quota, Result, Stopped
 from pipeline.model.blame import verdict
 from pipeline.model.outcome import Accepted, Rejected, Retry, Split, Throttled, Unauthorized, Unconfirmed, Unknown
-from pipeline.model.pause import FIRST
+from pipeline.model.pause import Pause
 
 HOLD_AFTER = 5
 """Failures in a row, with nothing accepted between, that hold an account."""
@@ -128,13 +128,12 @@ def grant(connection: Connection, quota: Quota, lease: float, now: float, force:
     return granted
 
 
-def throttled(connection: Connection, account: str, asked_for: Throttled, now: float) -> None:
+def throttled(connection: Connection, account: str, asked_for: Throttled, jitter: float, now: float) -> None:
     """The vendor asked to be left alone just now."""
-    c = t.accounts.c
-    until = now + (asked_for.after or FIRST)
-    later = (c.name == account, func.coalesce(c.paused_until, 0.0) < until)
-    since = case((func.coalesce(c.paused_until, 0.0) > now, c.paused_since), else_=now)
-    connection.execute(update(t.accounts).where(*later).values(paused_until=until, paused_since=since))
+    mine = t.accounts.c.name == account
+    held = dict(connection.execute(select(t.accounts).where(mine).with_for_update()).mappings().one())
+    paused = _paused(held, asked_for, (now, now, jitter), now)
+    connection.execute(update(t.accounts).where(mine).values(**paused))
 
 
 def answered(result: Result) -> float:
@@ -147,14 +146,12 @@ def _judged(held: dict[str, Any], quota: Quota, result: Result, counts: bool, no
     answer = verdict(result.answers)
     assert answer is not None
     at = answer.at
+    if result.throttled is not None:
+        held.update(_paused(held, result.throttled, (answer.asked, at, answer.jitter), now))
     match answer.outcome:
         case Accepted() | Unconfirmed():
             # When its call left: a vendor that goes down meanwhile may still answer what it had taken.
-            held.update(failures=0, good_since=max(answer.asked, held["good_since"] or 0.0), probes=0)
-        case Throttled(after=after):
-            if (held["paused_until"] or 0.0) <= now:
-                held["paused_since"] = now
-            held["paused_until"] = max(held["paused_until"] or 0.0, at + (after or FIRST))
+            held.update(failures=0, good_since=max(answer.asked, held["good_since"] or 0.0), probes=0, refusals=0)
         # What was answered before a probe found it well, and is only settled now, says nothing of it.
         case Unauthorized() if not result.renewable and at > (held["good_since"] or 0.0):
             _hold(held, quota, "unauthorized", now)
@@ -164,6 +161,16 @@ def _judged(held: dict[str, Any], quota: Quota, result: Result, counts: bool, no
                 _hold(held, quota, "failing", now)
         case _:
             pass
+
+
+def _paused(
+    held: Mapping[str, Any], asked_for: Throttled, call: tuple[float, float, float], now: float
+) -> dict[str, Any]:
+    """What a pause makes of the row; `call`: when it left, when its answer came, and its jitter."""
+    before = held["paused_until"] or 0.0
+    pause = Pause(before, held["refusals"]).after(asked_for, *call)
+    since = held["paused_since"] if before > now else now
+    return {"paused_since": since, "paused_until": pause.until, "refusals": pause.refusals}
 
 
 def _hold(held: dict[str, Any], quota: Quota, reason: str, now: float) -> None:

@@ -293,15 +293,17 @@ class Ledger:
         mine = self.quotas[account]
         return self._transaction(lambda connection: accounts.grant(connection, mine, lease, clock(connection), force))
 
-    def hand_back(self, account: str, granted: Grant, sent: bool, throttled: Throttled | None = None) -> None:
+    def hand_back(
+        self, account: str, granted: Grant, sent: bool, throttled: Throttled | None = None, jitter: float = 0.0
+    ) -> None:
         """The call has ended: its tokens are free a window after its answer, or at once where nothing was `sent`.
-        `throttled`: the vendor asked to be left alone."""
+        `throttled`: the vendor asked to be left alone; `jitter` as in `Pause.after`."""
 
         def work(connection: Connection) -> None:
             now = clock(connection)
             quota.give_back(connection, account, [(granted, now if sent else 0.0)], now)
             if throttled is not None:
-                accounts.throttled(connection, account, throttled, now)
+                accounts.throttled(connection, account, throttled, jitter, now)
 
         self._transaction(work)
 

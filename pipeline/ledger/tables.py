@@ -143,6 +143,7 @@ accounts = Table(
     Column("probe_at", Double),
     Column("probes", Integer, nullable=False),
     Column("failures", Integer, nullable=False),
+    Column("refusals", Integer, nullable=False, server_default="0"),
     Column("good_since", Double),
     Column("spent", Double),
     Column("period_start", Double),

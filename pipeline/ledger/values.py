@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.model.blame import Answer
+from pipeline.model.blame import Answer, verdict
 from pipeline.model.facts import Facts
+from pipeline.model.outcome import Throttled
+from pipeline.model.pause import longest
 from pipeline.model.wire import Coordinates
 
 Raw = Mapping[str, Any]
@@ -170,6 +172,15 @@ class Result:
     sent: bool = True
     renewable: bool = False
     """Unauthorized, but a fresh token may do; where it does not, there is no token and the lane holds the account."""
+    pause: Throttled | None = None
+    """What the answer's headers ask for, whatever it says of the entries."""
+
+    @property
+    def throttled(self) -> Throttled | None:
+        """Whether the vendor asks to be left alone, by its headers or by what it says."""
+        answer = verdict(self.answers)
+        said = answer.outcome if answer is not None and isinstance(answer.outcome, Throttled) else None
+        return longest(said, self.pause)
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,14 +70,26 @@ class Response:
     body: bytes = field(default=b"", repr=False)
 
     def retry_after(self, now: datetime) -> float | None:
-        """Seconds that `Retry-After` asks for (RFC 9110: seconds or an HTTP date), None without a readable one."""
+        """Seconds that `Retry-After` asks for (RFC 9110: seconds or an HTTP date), None without a readable one.
+
+        A date is the server's, and so is that of the answer, from which it counts: our clock may be wrong. `now` is for
+        an answer without one.
+        """
         text = self.headers.get("retry-after", "").strip()
         if text.isascii() and text.isdigit():
             return min(float(text), MAX_WAIT)
         try:
-            return min(max((parsedate_to_datetime(text) - now).total_seconds(), 0.0), MAX_WAIT)
+            return min(max((parsedate_to_datetime(text) - self._answered(now)).total_seconds(), 0.0), MAX_WAIT)
         except (ValueError, TypeError, OverflowError):
             return None
+
+    def _answered(self, now: datetime) -> datetime:
+        """When, by the server's own clock; `now` where it does not say."""
+        try:
+            date = parsedate_to_datetime(self.headers.get("date", ""))
+        except (ValueError, TypeError, OverflowError):
+            return now
+        return now if date.tzinfo is None else date
 
 
 class TooDeep(ValueError):

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
-from pipeline.model.outcome import Accepted, Rejected, Throttled, Unauthorized, Unknown
+import pytest
+
+from pipeline.ledger import Ledger, Result
+from pipeline.model.outcome import Accepted, Outcome, Rejected, Throttled, Unauthorized, Unknown
 from tests.ledger.acts import change, claim, posted, result, take
 from tests.ledger.conftest import Open
 
@@ -54,6 +58,39 @@ def test_failures_in_a_row_hold_the_account_until_a_probe_lifts_it(opened: Open)
     assert ledger.probe_due("a", 20.0) is None
     ledger.lift("a")
     assert ledger.obstacles() == {}
+
+
+def test_refusals_in_a_row_that_do_not_say_for_how_long_pause_longer_each_time(opened: Open) -> None:
+    """Seen by any worker, and back to the first pause once something was accepted."""
+    ledger, other = opened(windows=((50, 1.0),)), opened(windows=((50, 1.0),))
+    take(ledger, *(change(f"k{number}") for number in range(5)))
+    grants = iter(claim(ledger).grants)
+
+    def paused_after(worker: Ledger, left: float, outcome: Outcome) -> float:
+        """Seconds from now on, of a call that left so many seconds from now and was answered at once."""
+        worker.settle([at(result(next(grants), outcome), time.monotonic() + left)])
+        return other.obstacles()["a"][1] if "a" in other.obstacles() else 0.0
+
+    assert paused_after(ledger, 0.0, Throttled()) == pytest.approx(1.0, abs=0.2)
+    assert paused_after(other, 2.0, Throttled()) == pytest.approx(2.0 + 2.0, abs=0.2)
+    assert paused_after(ledger, 5.0, Throttled()) == pytest.approx(5.0 + 4.0, abs=0.2)
+    paused_after(ledger, 10.0, Accepted())
+    assert paused_after(ledger, 20.0, Throttled()) == pytest.approx(20.0 + 1.0, abs=0.2)
+
+
+def test_what_an_answers_headers_ask_for_pauses_the_account_whatever_it_says_of_the_entry(opened: Open) -> None:
+    ledger, other = opened(), opened()
+    take(ledger, change("k1"), change("k2"))
+    first, second = claim(ledger).grants
+    ledger.settle([result(first, Unknown("http_503"), pause=Throttled(60.0))])
+    assert other.obstacles()["a"][1] == pytest.approx(60.0, abs=1.0)
+    (settled,) = ledger.settle([result(second, Accepted(), pause=Throttled(90.0))])
+    assert (settled.after.state, other.obstacles()["a"][0]) == ("idle", "throttled")
+
+
+def at(result: Result, moment: float) -> Result:
+    """The same, of a call that left and was answered then, in monotonic time."""
+    return replace(result, answers=tuple(one and replace(one, asked=moment, at=moment) for one in result.answers))
 
 
 def test_a_held_account_is_not_probed_before_its_pause_has_ended(opened: Open) -> None:

@@ -21,6 +21,7 @@ from pipeline.lane import Lane
 from pipeline.ledger import Claim, Grant, Hold, Ledger, LedgerUnavailable, Result, Settled
 from pipeline.model.change import Change, Version
 from pipeline.model.facts import Facts, Policy, claim
+from pipeline.model.outcome import Throttled
 from pipeline.model.wanted import apply
 from pipeline.model.wire import Credential, Request, Response
 from pipeline.pacing import Pace
@@ -297,10 +298,11 @@ class MoodyVendor:
     """Answers with these statuses, one after the other."""
 
     statuses: list[int]
+    headers: dict[str, str] = field(default_factory=dict)
     concurrency: Concurrency = field(default_factory=lambda: Concurrency(1, 1))
 
     async def send(self, request: Request, deadline_check: Callable[[], bool]) -> Response:
-        return Response(self.statuses.pop(0), {}, b'{"status": 200, "eventId": "e"}')
+        return Response(self.statuses.pop(0), self.headers, b'{"status": 200, "eventId": "e"}')
 
 
 async def test_of_failures_in_a_row_only_the_first_may_be_an_entrys_own() -> None:
@@ -320,3 +322,29 @@ async def test_of_failures_in_a_row_only_the_first_may_be_an_entrys_own() -> Non
     ledger.held = []
     await housekeeping.watch()
     assert await in_a_row() is False
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [(503, {"retry-after": "60"}), (200, {"ratelimit": '"default";r=0;t=60'}), (429, {"retry-after": "60"})],
+)
+async def test_what_any_answer_asks_for_pauses_the_account_at_once(status: int, headers: dict[str, str]) -> None:
+    account = account_of(MoodyVendor([status], headers))
+    lane = lane_of(account, SlowLedger())
+    account.seen = time.monotonic()
+    result = await lane._attempt(SlowLedger().claim().grants[0], time.monotonic())
+    assert (account.open(), result.throttled) == (False, Throttled(60.0))
+    assert 59.0 < account.paused_until - time.monotonic() <= 60.0
+
+
+async def test_refusals_without_a_time_pause_this_process_longer_each_time_until_something_is_accepted() -> None:
+    account = account_of(MoodyVendor([429, 429, 200, 429]))
+    lane, ledger = lane_of(account, SlowLedger()), SlowLedger()
+
+    async def pause() -> float:
+        account.seen, account.paused_until = time.monotonic(), 0.0
+        before = time.monotonic()
+        await lane._attempt(ledger.claim().grants[0], before)
+        return max(0.0, account.paused_until - before)
+
+    assert [await pause() for _ in range(4)] == pytest.approx([1.25, 2.5, 0.0, 1.25], abs=0.2)

@@ -208,6 +208,20 @@ async def test_a_pause_that_a_probe_is_told_is_obeyed_by_all_also_by_probes(worl
     assert await world.pass_time(10.0, until=lambda: world.held("a") is None) <= 5.0
 
 
+async def test_an_account_that_refuses_without_a_time_is_probed_ever_less_often(world: World) -> None:
+    vendor = Vendor(Response(429))
+    account = world.account("a", vendor)
+    world.probing.random = lambda: 0.3
+    world.ledger.hold("a", "failing")
+    while vendor.calls < 8:
+        await world.pass_time(70.0, until=lambda seen=vendor.calls: vendor.calls > seen)
+        (until,) = [hold.until for hold in world.ledger.holds() if hold.reason == "throttled"]
+        assert until == pytest.approx(account.paused_until, abs=0.001), "the ledger and the process agree"
+    assert account.paused_until - world.clock.now == pytest.approx(60.0)
+    vendor.answer = WELL
+    assert await world.pass_time(100.0, until=lambda: world.held("a") is None) <= 60.0 + 5.0
+
+
 async def test_a_probe_that_comes_too_late_sends_nothing_and_gives_its_place_back(world: World) -> None:
     """Its worker was frozen, or the token server slow, for longer than its place is good for."""
 

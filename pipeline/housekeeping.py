@@ -32,6 +32,7 @@ LAG_EVERY = 5.0
 """Seconds: two requests to Kafka each time."""
 COUNTING_SHARE = 0.02
 """Of the time may go into counting what the ledger holds: the more it holds, the less often it is counted."""
+QUOTA_EVERY = 2.0
 PRUNE_EVERY = 30.0
 PRUNINGS = 20
 """Small transactions in a row, so that pruning neither blocks a stop nor keeps the database from its work."""
@@ -85,6 +86,7 @@ class Housekeeping:
             tasks.create_task(self._every(GAUGES_EVERY, self._count, stopping))
             tasks.create_task(self._every(1.0, self._lag, stopping))
             tasks.create_task(self._every(LAG_EVERY, self._behind, stopping))
+            tasks.create_task(self._every(QUOTA_EVERY, self._quotas, stopping))
             tasks.create_task(self._every(PRUNE_EVERY, self._prune, stopping))
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[object]], stopping: asyncio.Event) -> None:
@@ -109,6 +111,10 @@ class Housekeeping:
             self.telemetry.lease_expired(destination, n)
         if looked:
             self.wake(self.destinations)
+
+    async def _quotas(self) -> None:
+        for account in await self.in_threads(self.ledger.keep_quotas):
+            self.telemetry.quota_replaced(account)
 
     async def _prune(self) -> None:
         for _ in range(PRUNINGS):

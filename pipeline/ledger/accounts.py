@@ -115,7 +115,7 @@ def grant(connection: Connection, quota: Quota, lease: float, now: float, force:
 
     `force` looks past a hold and a pause, never past the quota.
     """
-    if not is_declared(connection, quota):
+    if not is_declared(connection, quota, now):
         return Stopped("quota", 0.0)
     stopped = obstacles(connection, now).get(quota.account)
     if stopped is not None and not force:

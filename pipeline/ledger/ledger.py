@@ -21,6 +21,7 @@ from pipeline.ledger import (
     audit,
     budget,
     claims,
+    declaring,
     doubting,
     entries,
     holds,
@@ -130,17 +131,25 @@ class Ledger:
         self._transaction(versions.upgrade)
 
     def declare(self) -> None:
-        """Makes the rows of every account and its tokens; a window that has shrunk loses its surplus tokens. Who waits
-        for credits looks again: there may be more of them now."""
+        """Makes the rows of every account and its tokens, where its quota is new. Who waits for credits looks again:
+        there may be more of them now."""
 
         def work(connection: Connection) -> None:
-            for declared in self.quotas.values():
-                quota.declare(connection, declared)
+            self._keep_quotas(connection)
             if self.budgets:
                 budget.filled(connection)
                 entries.wake(connection, sorted(self.policies), claims.BUDGET)
 
         self._transaction(work)
+
+    def keep_quotas(self) -> list[str]:
+        """Says that a worker with these quotas runs; the accounts of which another one is in force, and that it must
+        not call."""
+        return self._transaction(self._keep_quotas)
+
+    def _keep_quotas(self, connection: Connection) -> list[str]:
+        now = clock(connection)
+        return [name for name, mine in sorted(self.quotas.items()) if not declaring.keep(connection, mine, now)]
 
     def close(self) -> None:
         self._database.engine.dispose()

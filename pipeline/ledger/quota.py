@@ -7,77 +7,50 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, delete, func, select, text, update
+from sqlalchemy import Connection, func, select, text, update
 
-from pipeline.ledger import bulk
+from pipeline.ledger import bulk, declaring
 from pipeline.ledger import tables as t
-from pipeline.ledger.database import insert_into
+from pipeline.ledger.declaring import seconds_of, window_name
 from pipeline.ledger.values import Grant, Quota, Taken, Tokens
 
 _TOKEN = ("account", "quota_window", "slot")
 
 
-def declare(connection: Connection, quota: Quota) -> None:
-    insert = insert_into(connection, t.accounts).on_conflict_do_nothing()
-    connection.execute(insert, [{"name": quota.account, "probes": 0, "failures": 0}])
-    kept = [_window_name(calls_seconds) for calls_seconds in quota.windows]
-    connection.execute(
-        delete(t.tokens).where(t.tokens.c.account == quota.account, t.tokens.c.quota_window.not_in(kept))
-    )
-    known: dict[str, int] = dict(
-        connection.execute(
-            select(t.tokens.c.quota_window, func.count())
-            .where(t.tokens.c.account == quota.account)
-            .group_by(t.tokens.c.quota_window)
-        ).all()
-    )
-    for (calls, _seconds), name in zip(quota.windows, kept, strict=True):
-        rows = [
-            {"account": quota.account, "quota_window": name, "slot": slot, "free_at": 0.0}
-            for slot in range(known.get(name, 0), calls)
-        ]
-        if rows:
-            connection.execute(insert_into(connection, t.tokens).on_conflict_do_nothing(), rows)
-        connection.execute(
-            delete(t.tokens).where(
-                t.tokens.c.account == quota.account, t.tokens.c.quota_window == name, t.tokens.c.slot >= calls
-            )
-        )
-
-
-def is_declared(connection: Connection, quota: Quota) -> bool:
+def is_declared(connection: Connection, quota: Quota, now: float) -> bool:
     """Whether the ledger's quota is this one. Only the first to come declares it here: other settings than the
     workers' must not take their tokens away."""
     c = t.tokens.c
     query = select(c.quota_window, func.count()).where(c.account == quota.account).group_by(c.quota_window)
     known: Sequence[tuple[str, int]] = [(name, count) for name, count in connection.execute(query)]
     if not known:
-        declare(connection, quota)
-        return True
-    return sorted(known) == sorted((_window_name(window), window[0]) for window in quota.windows)
+        return declaring.keep(connection, quota, now)
+    return sorted(known) == sorted((window_name(window), window[0]) for window in quota.windows)
 
 
 def free_tokens(
     connection: Connection, quota: Quota, wanted: int, now: float, lease: float, ahead: float = 0.0
 ) -> tuple[list[tuple[Tokens, float]], float | None]:
     """Up to `wanted` sets of one token of each window, each with the seconds until it is free, soonest first: at most
-    `ahead`. And the seconds until there is one where there is none."""
+    `ahead`. And the seconds until there is one where there is none; None: another quota is in force."""
     columns: list[list[tuple[float, int]]] = []
     wait = 0.0
     for window in quota.windows:
-        free = _free(connection, quota.account, _window_name(window), wanted, now + ahead)
+        free = _free(connection, quota.account, window_name(window), wanted, now + ahead)
         if not free:
-            wait = max(wait, _until_token(connection, quota.account, _window_name(window), now + ahead))
+            wait = max(wait, _until_token(connection, quota.account, window_name(window), now + ahead))
         columns.append(free)
     sets = [
         (_taken(quota, free, now + lease), max(0.0, *(at - now for at, _ in free)))
         for free in zip(*columns, strict=False)
     ]
+    if not declaring.in_force(connection, quota):
+        return [], None
     return sets if quota.windows else [((), 0.0)] * wanted, wait or None
 
 
 def _taken(quota: Quota, free: Sequence[tuple[float, int]], leased: float) -> Tokens:
-    return tuple((_window_name(w), slot, leased + w[1]) for w, (_, slot) in zip(quota.windows, free, strict=True))
+    return tuple((window_name(w), slot, leased + w[1]) for w, (_, slot) in zip(quota.windows, free, strict=True))
 
 
 def _free(connection: Connection, account: str, name: str, wanted: int, by: float) -> list[tuple[float, int]]:
@@ -93,7 +66,8 @@ def _free(connection: Connection, account: str, name: str, wanted: int, by: floa
 
 def _until_token(connection: Connection, account: str, name: str, by: float) -> float:
     query = select(func.min(t.tokens.c.free_at)).where(t.tokens.c.account == account, t.tokens.c.quota_window == name)
-    return max(0.002, (connection.execute(query).scalar() or by) - by)
+    free_at = connection.execute(query).scalar()
+    return 1.0 if free_at is None else max(0.002, free_at - by)
 
 
 def take_tokens(connection: Connection, account: str, grants: Sequence[Grant]) -> None:
@@ -104,7 +78,7 @@ def take_tokens(connection: Connection, account: str, grants: Sequence[Grant]) -
 def give_back(connection: Connection, account: str, held: Iterable[tuple[Grant, float]], now: float) -> None:
     """Gives tokens back: each free a window after its call was answered (0.0: never sent, free as it was)."""
     rows = sorted(
-        (account, name, slot, until, answered + _seconds(name) if answered else max(now, grant.free))
+        (account, name, slot, until, answered + seconds_of(name) if answered else max(now, grant.free))
         for grant, answered in held
         for name, slot, until in grant.tokens
     )
@@ -116,9 +90,9 @@ def forgotten(connection: Connection, now: float, longest: float) -> None:
     """Calls may have been made that this ledger does not know of: no token is free before its window has passed. Not
     of windows that are longer than that: they would keep everything back for as long."""
     for (name,) in connection.execute(select(t.tokens.c.quota_window).distinct()).all():
-        if _seconds(name) <= longest:
-            free = update(t.tokens).where(t.tokens.c.quota_window == name, t.tokens.c.free_at < now + _seconds(name))
-            connection.execute(free.values(free_at=now + _seconds(name)))
+        if seconds_of(name) <= longest:
+            free = update(t.tokens).where(t.tokens.c.quota_window == name, t.tokens.c.free_at < now + seconds_of(name))
+            connection.execute(free.values(free_at=now + seconds_of(name)))
 
 
 def taken(connection: Connection, now: float) -> dict[str, list[Taken]]:
@@ -129,13 +103,5 @@ def taken(connection: Connection, now: float) -> dict[str, list[Taken]]:
     )
     found: dict[str, list[Taken]] = {}
     for account, name, calls, total in connection.execute(query):
-        found.setdefault(account, []).append(Taken(int(calls), total, _seconds(name)))
+        found.setdefault(account, []).append(Taken(int(calls), total, seconds_of(name)))
     return found
-
-
-def _window_name(window: tuple[int, float]) -> str:
-    return f"{window[1]:g}s"
-
-
-def _seconds(name: str) -> float:
-    return float(name.removesuffix("s"))

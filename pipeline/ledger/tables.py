@@ -149,6 +149,8 @@ accounts = Table(
     Column("period_start", Double),
     Column("spent_since", Double),
     Column("spent_until", Double),
+    Column("quotas", Text),
+    Column("quota_seen", Double),
 )
 
 holds = Table(

@@ -323,6 +323,13 @@ class Telemetry:
         address = self._addresses.get(part)
         self._log.warning("waiting", part=part, reason=code(reason), **({"address": address} if address else {}))
 
+    def quota_replaced(self, account: str) -> None:
+        """Workers with other windows have been started: this one must not call the account."""
+        self._metrics.waits.labels("quota").inc()
+        advice = "restart it with their settings, or end them: its own quota is in force seconds later"
+        reason = "another_quota_is_in_force"
+        self._log.warning("waiting", part="quota", account=account, reason=reason, advice=advice)
+
     def loop_failed(self, loop: str, error: BaseException) -> None:
         """A loop tripped over its own code: the type and place of the error, never its text."""
         self._metrics.waits.labels(loop).inc()

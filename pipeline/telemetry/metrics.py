@@ -9,7 +9,7 @@ from prometheus_client.metrics import MetricWrapperBase
 CHANGES = ("upsert", "cancel", "delete")
 NOTICES = ("linked", "unlinked", "seen", "accepted", "changed", "deleted", "answered", "test")
 SETTLED = ("accepted", "unconfirmed", "absent", "rejected")
-PARTS = ("kafka", "ledger", "schema_registry")
+PARTS = ("kafka", "ledger", "quota", "schema_registry")
 CALL_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 BATCH_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 FRESH_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400)

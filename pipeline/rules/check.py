@@ -54,50 +54,61 @@ def check_rules(
 
 def _rule(sourced: Sourced, rule: CompiledRule, destinations: Mapping[str, DestinationView]) -> Iterator[Problem]:
     if sourced.whole and not rule.sends and not rule.links:
-        yield _at(sourced, (), "a rule that does nothing", rule.name, "send: or link:")
+        yield sourced.problem((), "a rule that does nothing", rule.name, "send: or link:")
     yield from _empty(sourced)
-    yield from _types(sourced, rule)
+    yield from _globs(sourced)
+    if rule.when is False:
+        yield sourced.problem(("when",), "this rule never applies", "when: false", "an expression, or no rule")
     yield from problems_of_paths(sourced, rule)
     yield from futile(sourced, rule)
     yield from _literal(sourced, ("sequence",), rule.sequence, slots.order)
     yield from _links(sourced, rule)
-    seen: dict[tuple[str, str | int | None, str], int] = {}
     for index, compiled in enumerate(rule.sends):
-        at: Where = ("send", index)
-        views = [destinations[name] for name in compiled.send.to if name in destinations]
-        yield from _shape(sourced, compiled.send, at)
-        yield from _grouped(sourced, compiled.send, at)
-        yield from _literals(sourced, compiled, at)
-        if len(views) == len(compiled.send.to):
-            yield from _sections(sourced, compiled.send, at, views)
-        for view in views:
-            yield from _destination(sourced, compiled, at, view)
-        for name in compiled.send.to:
-            if sourced.whole and (name, compiled.send.key, compiled.send.layer) in seen:
-                found = f"{name}, layer {compiled.send.layer}"
-                yield _at(sourced, (*at, "to"), "two changes to one layer of one entry", found, "another key or layer")
-            seen[name, compiled.send.key, compiled.send.layer] = index
+        yield from _send(sourced, compiled, ("send", index), destinations)
+    if sourced.whole:
+        yield from _twice(sourced)
+
+
+def _send(
+    sourced: Sourced, compiled: CompiledSend, at: Where, destinations: Mapping[str, DestinationView]
+) -> Iterator[Problem]:
+    send = compiled.send
+    views = [destinations[name] for name in send.to if name in destinations]
+    yield from _shape(sourced, send, at)
+    yield from _grouped(sourced, send, at)
+    yield from _literals(sourced, compiled, at)
+    if len(views) == len(send.to):
+        yield from _sections(sourced, send, at, views)
+    for view in views:
+        yield from _destination(sourced, compiled, at, view)
+
+
+def _twice(sourced: Sourced) -> Iterator[Problem]:
+    """Send items that write what one before them writes."""
+    seen: set[tuple[str, str | int | None, str]] = set()
+    for index, send in enumerate(sourced.rule.send):
+        for name in send.to:
+            if (name, send.key, send.layer) in seen:
+                found, expected = f"{name}, layer {send.layer}", "another key or layer"
+                place: Where = ("send", index, "to")
+                yield sourced.problem(place, "two changes to one layer of one entry", found, expected)
+            seen.add((name, send.key, send.layer))
 
 
 def _shape(sourced: Sourced, send: Send, at: Where) -> Iterator[Problem]:
     ends = send.cancel or send.delete
     if send.cancel and send.delete:
-        yield _at(sourced, (*at, "delete"), "both cancel and delete", "both", "one of them")
+        yield sourced.problem((*at, "delete"), "both cancel and delete", "both", "one of them")
     if send.subscriber is not None and send.identity is not None and "omit" not in str(send.identity):
         expected = "subscriber:, which the directory looks up, or identity:, the vendor's id"
-        yield _at(sourced, (*at, "identity"), "both subscriber and identity", "both", expected)
+        yield sourced.problem((*at, "identity"), "both subscriber and identity", "both", expected)
     if ends and (send.entry or send.own):
-        yield _at(sourced, (*at, "entry"), "an entry beside cancel or delete", "entry", "no entry")
+        yield sourced.problem((*at, "entry"), "an entry beside cancel or delete", "entry", "no entry")
     if ends and send.layer != BASE:
-        yield _at(sourced, (*at, "layer"), "cancel and delete are of the whole entry", send.layer, "no layer")
+        yield sourced.problem((*at, "layer"), "cancel and delete are of the whole entry", send.layer, "no layer")
     if sourced.whole and not ends and not send.entry and not send.own:
-        yield _at(
-            sourced,
-            at,
-            "a send item that says nothing",
-            "",
-            "entry, in a layer also entry: {}; cancel: true or delete: true",
-        )
+        expected = "entry, in a layer also entry: {}; cancel: true or delete: true"
+        yield sourced.problem(at, "a send item that says nothing", "", expected)
 
 
 def _empty(sourced: Sourced) -> Iterator[Problem]:
@@ -108,7 +119,7 @@ def _empty(sourced: Sourced) -> Iterator[Problem]:
     for at, holder in holders:
         for name in holder.model_fields_set:
             if getattr(holder, name) is None:
-                yield _at(sourced, (*at, name), f"{name} is empty", "null", f"a value, or no {name}: at all")
+                yield sourced.problem((*at, name), f"{name} is empty", "null", f"a value, or no {name}: at all")
 
 
 def _links(sourced: Sourced, rule: CompiledRule) -> Iterator[Problem]:
@@ -118,57 +129,59 @@ def _links(sourced: Sourced, rule: CompiledRule) -> Iterator[Problem]:
             yield from _literal(sourced, (*at, name), value, slots.name, told=False)
         if written.identity is not None and written.ended is not None:
             expected = "identity: of a link that is made, or ended: of one that ends"
-            yield _at(sourced, (*at, "ended"), "both identity and ended", "both", expected)
+            yield sourced.problem((*at, "ended"), "both identity and ended", "both", expected)
         if written.ended is not None or _lacks(sourced, at):
             continue
         if written.subscriber is None:
-            yield _at(sourced, at, "a link needs a subscriber", "", "subscriber: or ended:")
+            yield sourced.problem(at, "a link needs a subscriber", "", "subscriber: or ended:")
         elif "identity" not in written.model_fields_set:
             expected = "identity: the vendor's id; identity: null to end the subscriber's link; or ended:"
-            yield _at(sourced, at, "a link needs an identity", "", expected)
+            yield sourced.problem(at, "a link needs an identity", "", expected)
 
 
-def _types(sourced: Sourced, rule: CompiledRule) -> Iterator[Problem]:
+def _globs(sourced: Sourced) -> Iterator[Problem]:
     """Globs that fit no event."""
-    at = 0
     for index, on in enumerate(sourced.rule.events()):
+        place: Where = ("on", index)
         for glob in on.type:
-            place = ("on", index)
             if glob.count("[") > glob.count("]"):
-                yield _at(sourced, place, "this glob fits nothing", glob[:60], "a ] for its [", "globs know * ? [abc]")
+                expected, advice = "a ] for its [", "globs know * ? [abc]"
+                yield sourced.problem(place, "this glob fits nothing", glob[:60], expected, advice)
             elif re.search(r"\\|\.\+|[\^$|(){}\s]", glob):
-                several = re.split(r"[\s,|]+", re.sub(r"[\\^$()]", "", glob).strip())
-                meant = ", ".join(re.sub(r"\.[*+]", ".*", one) for one in several)
-                meant = f"[{meant}]" if len(several) > 1 else meant
                 expected = "a type, in which * is anything, ? one character, [abc] one of these"
-                yield _at(sourced, place, "a glob is no regular expression", glob[:60], expected, f"on: {meant[:60]}")
-            at += 1
-    if rule.when is False:
-        yield _at(sourced, ("when",), "this rule never applies", "when: false", "an expression, or no rule")
+                advice = f"on: {_glob_meant(glob)[:60]}"
+                yield sourced.problem(place, "a glob is no regular expression", glob[:60], expected, advice)
+
+
+def _glob_meant(expression: str) -> str:
+    """The glob, or the list of them, that a regular expression may have meant."""
+    several = re.split(r"[\s,|]+", re.sub(r"[\\^$()]", "", expression).strip())
+    globs = ", ".join(re.sub(r"\.[*+]", ".*", one) for one in several)
+    return f"[{globs}]" if len(several) > 1 else globs
 
 
 def _grouped(sourced: Sourced, send: Send, at: Where) -> Iterator[Problem]:
     ends = send.cancel or send.delete
     lacks = _lacks(sourced, at)
     if send.complete and send.group is None and not lacks:
-        yield _at(sourced, (*at, "complete"), "complete without a group", "no group", "group:")
+        yield sourced.problem((*at, "complete"), "complete without a group", "no group", "group:")
     if send.delete and send.group is not None:
         expected = "key: alone, or cancel: true, which with a group and no key ends all of it"
-        yield _at(sourced, (*at, "delete"), "delete does not end a group", "delete: true", expected)
+        yield sourced.problem((*at, "delete"), "delete does not end a group", "delete: true", expected)
         return
     if send.group is not None and send.layer != BASE:
         expected = "no group: here; an entry's base says which group it is in"
-        yield _at(sourced, (*at, "group"), "only a base belongs to a group", send.layer, expected)
+        yield sourced.problem((*at, "group"), "only a base belongs to a group", send.layer, expected)
     if send.complete and ends:
         expected = "no complete; cancel: true with a group and no key ends all of it"
-        yield _at(sourced, (*at, "complete"), "complete beside cancel or delete", "complete: true", expected)
+        yield sourced.problem((*at, "complete"), "complete beside cancel or delete", "complete: true", expected)
     if ends and send.key is None and not lacks and not (send.cancel and send.group is not None):
-        yield _at(sourced, at, "an end of no entry", "no key", "key:, or with cancel: true a group:")
+        yield sourced.problem(at, "an end of no entry", "no key", "key:, or with cancel: true a group:")
     if send.each is not None and not lacks and not any(path.parts[0] == "item" for path in paths(str(send.key or ""))):
         expected = "a key that names the item, e.g. with {{ item.id }}"
-        yield _at(sourced, (*at, "key"), "all items would have one key", str(send.key or "no key")[:60], expected)
+        yield sourced.problem((*at, "key"), "all items would have one key", str(send.key or "no key")[:60], expected)
     if isinstance(send.group, str) and any(path.parts[0] == "item" for path in paths(send.group)):
-        yield _at(sourced, (*at, "group"), "a group is of all items", "item", "a group of data or event alone")
+        yield sourced.problem((*at, "group"), "a group is of all items", "item", "a group of data or event alone")
 
 
 def _lacks(sourced: Sourced, at: Where) -> bool:
@@ -205,7 +218,7 @@ def _literal(
     except (RenderError, ValueError, OverflowError) as error:
         expected = str(error).removeprefix("expected ")
         found = (kind_of(node) if filled else shown(node)) if told else ""
-        yield _at(sourced, at, f"{at[-1]} is not right", found, expected, _meant(at[-1], node, error))
+        yield sourced.problem(at, f"{at[-1]} is not right", found, expected, _meant(at[-1], node, error))
 
 
 def _meant(name: str | int, node: slots.Node, error: Exception) -> str:
@@ -240,28 +253,30 @@ def _sections(sourced: Sourced, send: Send, at: Where, views: Sequence[Destinati
     for vendor in send.own:
         if vendor not in names:
             message = "a section for a vendor that none of these destinations has"
-            yield _at(sourced, (*at, vendor), message, vendor, "one of " + ", ".join(names))
+            yield sourced.problem((*at, vendor), message, vendor, "one of " + ", ".join(names))
 
 
 def _destination(sourced: Sourced, compiled: CompiledSend, at: Where, view: DestinationView) -> Iterator[Problem]:
     send, expression = compiled.send, view.expression(compiled.send.kind)
     if expression is NOTHING:
-        yield _at(sourced, (*at, "kind"), f"{view.name} has no subscriptions", str(send.kind), "a destination that has")
+        yield sourced.problem(
+            (*at, "kind"), f"{view.name} has no subscriptions", str(send.kind), "a destination that has"
+        )
         return
     if (send.cancel or send.delete) and not expression.can_delete:
-        yield _at(sourced, at, f"{view.name} cannot delete", "cancel or delete", "a destination that can")
+        yield sourced.problem(at, f"{view.name} cannot delete", "cancel or delete", "a destination that can")
         return
     sayable = view.sayable(send.kind)
     for name in compiled.entry:
         if name not in sayable:
             hint = f"let the destination say omit: [{name}]" + (" or links: in_description" if name == "links" else "")
-            found = _at(sourced, (*at, "entry", name), f"{view.name} cannot say {name}", name, _list(sayable), hint)
-            yield found
+            message, expected = f"{view.name} cannot say {name}", _list(sayable)
+            yield sourced.problem((*at, "entry", name), message, name, expected, hint)
     for name, node in compiled.own.get(view.vendor.name, {}).items():
         if name not in expression.own:
             message = f"{view.vendor.title} has no such field"
             place = (*at, view.vendor.name, name)
-            yield _at(sourced, place, message, name, _list(expression.own), suggest(name, expression.own))
+            yield sourced.problem(place, message, name, _list(expression.own), suggest(name, expression.own))
         else:
             convert = partial(slots.own_value, declared=expression.own[name])
             yield from _literal(sourced, (*at, view.vendor.name, name), node, convert)
@@ -281,9 +296,9 @@ def _missing(sourced: Sourced, compiled: CompiledSend, at: Where, view: Destinat
         given.add("description")
     for name in sorted(expression.required - given):
         hint = "say it in the rule or in the destination's defaults"
-        yield _at(sourced, (*at, "entry"), f"{view.name} needs {name}", "", f"{name}:", hint)
+        yield sourced.problem((*at, "entry"), f"{view.name} needs {name}", "", f"{name}:", hint)
     if expression.needs_identity and send.subscriber is None and send.identity is None:
-        yield _at(sourced, at, f"{view.name} needs a subscriber", "", "subscriber: or identity:")
+        yield sourced.problem(at, f"{view.name} needs a subscriber", "", "subscriber: or identity:")
 
 
 def _refused(sourced: Sourced, compiled: CompiledSend, at: Where, view: DestinationView) -> Iterator[Problem]:
@@ -296,7 +311,7 @@ def _refused(sourced: Sourced, compiled: CompiledSend, at: Where, view: Destinat
         except (RenderError, OverflowError) as error:
             words = str(error) if isinstance(error, RenderError) else "start: a time is out of range"
             name, _, words = words.partition(": ")
-            yield _at(sourced, (*at, "entry", name), f"{name} is not right", "", words.removeprefix("expected "))
+            yield sourced.problem((*at, "entry", name), f"{name} is not right", "", words.removeprefix("expected "))
             unsure |= TIMES
     part = Certain.part(said, view, compiled.send.kind)
     literal = replace(part, unsure=frozenset(unsure), whole=True) if whole else part
@@ -304,10 +319,10 @@ def _refused(sourced: Sourced, compiled: CompiledSend, at: Where, view: Destinat
         section, dot, name = refusal.name.partition(".")
         where = (*at, section, name) if dot else (*at, "entry", section)
         if not refusal.missing:
-            yield _at(sourced, where, f"{view.name} refuses {refusal.name}", "", refusal.words)
+            yield sourced.problem(where, f"{view.name} refuses {refusal.name}", "", refusal.words)
         elif refusal.name not in view.expression(compiled.send.kind).required:
             hint = "say it in the rule or in the destination's defaults"
-            yield _at(sourced, where[:-1], f"{view.name} needs {refusal.name}", "", refusal.words, hint)
+            yield sourced.problem(where[:-1], f"{view.name} needs {refusal.name}", "", refusal.words, hint)
 
 
 def _standing(compiled: CompiledSend, view: DestinationView) -> tuple[dict[str, Any], set[str]]:
@@ -349,9 +364,3 @@ def _timed(said: Mapping[str, Any], view: DestinationView, whole: bool) -> dict[
 
 def _list(names: frozenset[str] | Mapping[str, str]) -> str:
     return "one of " + ", ".join(sorted(names))
-
-
-def _at(
-    sourced: Sourced, inner: Where, message: str, found: str = "", expected: str = "", suggestion: str = ""
-) -> Problem:
-    return sourced.problem(inner, message, found, expected, suggestion)

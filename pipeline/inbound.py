@@ -25,7 +25,7 @@ from starlette.routing import Route
 
 from pipeline.model.event import Undecodable, decode
 from pipeline.model.wire import Coordinates, Record
-from pipeline.rules.linking import LINKED, UNLINKED
+from pipeline.rules.linking import LINKED, SEEN, UNLINKED
 from pipeline.stream import StreamError
 from pipeline.telemetry import Telemetry
 from pipeline.vendors.contract import Notice
@@ -49,7 +49,7 @@ REMEMBERED_FOR = 3600.0
 TYPES = {
     "linked": LINKED,
     "unlinked": UNLINKED,
-    "seen": "calends.subscriber.seen",
+    "seen": SEEN,
     "accepted": "calends.entry.accepted",
     "changed": "calends.entry.changed",
     "deleted": "calends.entry.deleted",

@@ -11,7 +11,7 @@ from pipeline.rules import slots
 from pipeline.rules.arguments import misused
 from pipeline.rules.compiled import CompiledRule, CompiledSend
 from pipeline.rules.language import nearest, pieces, tokens
-from pipeline.rules.linking import LINKED, UNLINKED
+from pipeline.rules.linking import LINKED, SEEN, UNLINKED
 from pipeline.rules.paths import paths, templates
 from pipeline.rules.problem import Problem, Where
 from pipeline.rules.render import RenderError, Scope, Template
@@ -20,18 +20,19 @@ from pipeline.rules.schema import Sourced
 _TRIMS = re.compile(r"\{[{%][-+]|[-+][%}]\}")
 _OF_KEYS = re.compile(r"[A-Za-z0-9._:-]*")
 _OF_TIMES = re.compile(r"[0-9TtZz:+.\s-]*")
-TIMES = ("start", "end", "deliver_at", "expires_at")
+MOMENTS = ("start", "end", "deliver_at", "expires_at")
 _WEB = re.compile(r"(https?://[^\s/]|mailto:[^\s]|tel:[^\s])", re.IGNORECASE)
 _BEGUN = re.compile(r"(https?://|mailto:|tel:)", re.IGNORECASE)
-OURS = (TOMBSTONE, LINKED, UNLINKED, "calends.subscriber.seen")
+OWN_TYPES = (TOMBSTONE, LINKED, UNLINKED, SEEN)
 """Types that rules take of what Calends itself writes."""
 
 
 def futile(sourced: Sourced, rule: CompiledRule) -> Iterator[Problem]:
-    """Each of them, at its place."""
+    """What is certain of one rule, at its place in the file."""
     for at, template, _ in templates(rule):
         yield from _template(sourced, at, template)
-    yield from _types(sourced, rule)
+    yield from _types(sourced)
+    yield from _of_tombstones(sourced, rule)
     yield from _never(sourced, rule.when)
     for index, send in enumerate(rule.sends):
         yield from _key(sourced, ("send", index, "key"), send.key)
@@ -54,17 +55,21 @@ def _template(sourced: Sourced, at: Where, template: Template) -> Iterator[Probl
         yield sourced.problem(at, message, one.found, one.why, f"write {one.form}")
     if re.search(r"\|\s*default\(\s*(['\"])omit\1\s*\)", template.source):
         yield _no_omit(sourced, at, "write default(omit)")
+    yield from _no_default(sourced, at, template)
+
+
+def _no_default(sourced: Sourced, at: Where, template: Template) -> Iterator[Problem]:
+    """A default of nothing where there must be a text. A key may say omit: it is then the event's own."""
     if template.whole and at[-1] != "key":
         return
+    nothing = ("none", "None") if template.whole else ("none", "None", "omit")
     for piece in pieces(template.source)[0]:
         words = [word for _, word in tokens(piece.text)[0]] if piece.kind == "expression" else []
-        nothing = (
-            ("none", "None") if template.whole else ("none", "None", "omit")
-        )  # without a key it is the event's own
         if words[-5:-2] == ["|", "default", "("] and words[-2] in nothing:
-            message, expected = f"{words[-2]} does not print inside a text", "a text or an integer"
-            message = message if not template.whole else f"a key cannot be {words[-2]}"
-            yield sourced.problem(at, message, f"default({words[-2]})", expected, "write default('x'), or take it out")
+            said = words[-2]
+            message = f"a key cannot be {said}" if template.whole else f"{said} does not print inside a text"
+            advice = "write default('x'), or take it out"
+            yield sourced.problem(at, message, f"default({said})", "a text or an integer", advice)
 
 
 def _no_omit(sourced: Sourced, at: Where, advice: str) -> Problem:
@@ -73,7 +78,7 @@ def _no_omit(sourced: Sourced, at: Where, advice: str) -> Problem:
 
 def _beside_a_time(sourced: Sourced, at: Where, template: Template) -> Iterator[Problem]:
     """A text beside a time that is in no time, such as `{{ data.start }} - 1d`."""
-    if template.whole or at[-1] not in TIMES or (len(at) > 3 and at[2] != "entry"):
+    if template.whole or at[-1] not in MOMENTS or (len(at) > 3 and at[2] != "entry"):
         return
     for piece in pieces(template.source)[0]:
         if piece.kind == "text" and not _OF_TIMES.fullmatch(piece.text):
@@ -83,17 +88,19 @@ def _beside_a_time(sourced: Sourced, at: Where, template: Template) -> Iterator[
 
 
 def _key(sourced: Sourced, at: Where, key: slots.Node) -> Iterator[Problem]:
-    """A key of whose own characters one is never valid. Where marks trim the text, nothing is certain."""
+    """A key that its own text makes too long, or that has a character in it which no key has. Where marks trim the
+    text, nothing is certain."""
     if not isinstance(key, Template) or key.whole or _TRIMS.search(key.source):
         return
-    texts = [piece.text for piece in pieces(key.source)[0] if piece.kind == "text"]
+    parts = pieces(key.source)[0]
+    texts = [piece.text for piece in parts if piece.kind == "text"]
+    length = sum(map(len, texts))
+    expected = "1 to 200 of A-Z a-z 0-9 . _ : -"
+    if length > 200 and all(piece.kind != "statement" for piece in parts):
+        yield sourced.problem(at, f"{at[-1]} is not right", f"{length} characters", expected)
     wrong = next((text for text in texts if not _OF_KEYS.fullmatch(text)), None)
-    if all(piece.kind != "statement" for piece in pieces(key.source)[0]) and sum(map(len, texts)) > 200:
-        yield sourced.problem(
-            at, f"{at[-1]} is not right", f"{sum(map(len, texts))} characters", "1 to 200 of A-Z a-z 0-9 . _ : -"
-        )
     if wrong is not None:
-        yield sourced.problem(at, f"{at[-1]} is not right", repr(wrong)[:60], "1 to 200 of A-Z a-z 0-9 . _ : -")
+        yield sourced.problem(at, f"{at[-1]} is not right", repr(wrong)[:60], expected)
 
 
 def _links(sourced: Sourced, at: Where, send: CompiledSend) -> Iterator[Problem]:
@@ -138,29 +145,34 @@ def _instant(node: slots.Node) -> datetime | None:
         return None
 
 
-def _types(sourced: Sourced, rule: CompiledRule) -> Iterator[Problem]:
-    """Misspelt types of our own, and data asked of what has none."""
+def _types(sourced: Sourced) -> Iterator[Problem]:
+    """Misspelt types of our own."""
     for index, on in enumerate(sourced.rule.events()):
         for glob in on.type:
             meant = _ours(glob)
             if meant is not None:
-                expected = "one of " + ", ".join(OURS)
+                expected = "one of " + ", ".join(OWN_TYPES)
                 yield sourced.problem(("on", index), "no event has this type", glob, expected, f"did you mean {meant}?")
-    if set(rule.types) == {TOMBSTONE}:
-        for at, template, _ in templates(rule):
-            for path in paths(template.source):
-                if path.bare and path.parts[0] == "data" and len(path.parts) > 1:
-                    advice = "write event.subject: the record's key"
-                    yield sourced.problem(at, "a tombstone has no data", str(path), "event.subject", advice)
+
+
+def _of_tombstones(sourced: Sourced, rule: CompiledRule) -> Iterator[Problem]:
+    """Data, where the rule reads nothing that has any."""
+    if set(rule.types) != {TOMBSTONE}:
+        return
+    for at, template, _ in templates(rule):
+        for path in paths(template.source):
+            if path.bare and path.parts[0] == "data" and len(path.parts) > 1:
+                advice = "write event.subject: the record's key"
+                yield sourced.problem(at, "a tombstone has no data", str(path), "event.subject", advice)
 
 
 def _ours(glob: str) -> str | None:
     """The type of ours that was meant by one that is none."""
     if glob == TOMBSTONE.rpartition(".")[2]:
         return TOMBSTONE
-    if glob in OURS or not glob.startswith("calends.") or re.search(r"[*?\[]", glob):
+    if glob in OWN_TYPES or not glob.startswith("calends.") or re.search(r"[*?\[]", glob):
         return None
-    meant = nearest(glob, OURS)
+    meant = nearest(glob, OWN_TYPES)
     return meant if meant is not None and glob.rpartition(".")[0] == meant.rpartition(".")[0] else None
 
 
@@ -171,7 +183,7 @@ def _never(sourced: Sourced, when: slots.Node) -> Iterator[Problem]:
     message, expected = "this rule never applies", "a condition that an event can meet"
     if (both := _both(when.source)) is not None:
         found = f"{both} equals two values at once"
-        yield sourced.problem(("when",), message, found, expected, f"write {both} in ['…', '…'], or or for and")
+        yield sourced.problem(("when",), message, found, expected, f"write {both} in ['…', '…'], or join them with or")
     elif next(paths(when.source), None) is None:
         try:
             if when.render(Scope({})) is False:

@@ -14,6 +14,8 @@ from pipeline.rules.schema import Rules
 
 LINKED = "calends.subscriber.linked"
 UNLINKED = "calends.subscriber.unlinked"
+SEEN = "calends.subscriber.seen"
+"""By an address or the vendor's id: it links nobody."""
 
 
 def linking(topic: str, destinations: Iterable[str]) -> Rules:

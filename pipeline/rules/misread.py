@@ -1,16 +1,17 @@
-"""Texts that were meant as templates and are none: braces that YAML takes for a comment, or of another language."""
+"""Texts that do not say what was meant: templates that are none, as YAML takes them for a comment or as they are of
+another language, and attributes that events do not have."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
 from pipeline.rules.language import pieces
 from pipeline.rules.masking import shown
 from pipeline.rules.paths import paths
-from pipeline.rules.problem import Problem, Spot, Where
+from pipeline.rules.problem import Problem, Spot, Where, leaves
 from pipeline.rules.schema import Rules, Sourced
 
 _COMMENT = r"\s+#[^\s\"']*\{\{"
@@ -29,24 +30,13 @@ _FOREIGN = re.compile(
 def cut_off(parsed: Any, spots: Mapping[Where, Spot], text: str, file: str) -> Iterator[Problem]:
     """Values of which YAML takes the rest for a comment, with a template in it: `Invoice #{{ data.n }}`."""
     lines = text.split("\n")
-    for at, value in _scalars(parsed, ()):
+    for at, value in leaves(parsed):
         spot = spots.get(at)
         line = lines[spot.line - 1] if spot is not None and spot.line <= len(lines) else ""
         before = re.escape(value) if isinstance(value, str) else ":" if value is None else None
         if spot is not None and before is not None and re.search(before + _COMMENT, line):
             expected, advice = "a text in quotes", 'put quotes around it: "… #{{ … }}"'
             yield Problem.at(file, spot, "YAML takes this template for a comment", "#{{ … }}", expected, advice)
-
-
-def _scalars(node: Any, at: Where) -> Iterator[tuple[Where, Any]]:
-    if isinstance(node, Mapping):
-        for name, value in node.items():
-            yield from _scalars(value, (*at, name))
-    elif isinstance(node, Sequence) and not isinstance(node, str):
-        for index, value in enumerate(node):
-            yield from _scalars(value, (*at, index))
-    else:
-        yield at, node
 
 
 def foreign(rules: Rules) -> Iterator[Problem]:
@@ -58,8 +48,8 @@ def foreign(rules: Rules) -> Iterator[Problem]:
 def misspelt(rules: Rules) -> Iterator[Problem]:
     """Attributes of an event that are nearly those of CloudEvents: an extension may have any name."""
     for sourced in rules.rules:
-        for at, text in _scalars(sourced.rule.model_dump(by_alias=True, exclude_unset=True), ()):
-            for path in paths(text) if isinstance(text, str) else ():
+        for at, text in sourced.texts():
+            for path in paths(text):
                 name = str(path.parts[1]) if path.parts[0] == "event" and len(path.parts) > 1 else ""
                 near = _near(name)
                 advice = f"did you mean event.{near[0]}?" if near else OF_EVENTS.get(name)
@@ -81,7 +71,7 @@ def _texts(sourced: Sourced) -> Iterator[tuple[Where, str]]:
         place: Where = ("send", index)
         said = {"key": send.key, "group": send.group, "subscriber": send.subscriber, "identity": send.identity}
         entry = send.entry.said() if send.entry else {}
-        for at, value in _scalars({**said, "entry": entry, **send.own}, place):
+        for at, value in leaves({**said, "entry": entry, **send.own}, place):
             if isinstance(value, str):
                 yield from ((at, piece.text) for piece in pieces(value)[0] if piece.kind == "text")
 

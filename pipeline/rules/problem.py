@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 Where = tuple[str | int, ...]
 """A place in a file: keys and indexes from its root."""
@@ -59,3 +59,15 @@ def spot_of(spots: Mapping[Where, Spot], at: Where) -> Spot:
         elif part != 0:
             break
     return spots[known]
+
+
+def leaves(node: Any, at: Where = ()) -> Iterator[tuple[Where, Any]]:
+    """All that is neither a map nor a list, each with its place."""
+    if isinstance(node, Mapping):
+        for name, member in node.items():
+            yield from leaves(member, (*at, name))
+    elif isinstance(node, Sequence) and not isinstance(node, str):
+        for index, member in enumerate(node):
+            yield from leaves(member, (*at, index))
+    else:
+        yield at, node

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
 
 from pipeline.model.entry import FIELDS
-from pipeline.rules.problem import Problem, Spot, Where, spot_of
+from pipeline.rules.problem import Problem, Spot, Where, leaves, spot_of
 
 
 def listed(value: Any) -> Any:
@@ -255,6 +255,14 @@ class Sourced:
 
     def spot(self, *inner: str | int) -> Spot:
         return spot_of(self.spots, (*self.at, *inner))
+
+    def texts(self) -> Iterator[tuple[Where, str]]:
+        """All that the rule says in texts, each with its place."""
+        for at, value in leaves(self.rule.model_dump(by_alias=True, exclude_unset=True)):
+            if isinstance(value, str):
+                # In the file a vendor's section stands beside the other keys of its send item.
+                place = (*at[:2], *at[3:]) if at[2:3] == ("own",) else at
+                yield place, value
 
     def problem(self, inner: Where, message: str, found: str = "", expected: str = "", suggestion: str = "") -> Problem:
         return Problem.at(self.file, self.spot(*inner), message, found, expected, suggestion)

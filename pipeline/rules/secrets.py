@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from pipeline.rules.masking import MASK, secret_in
-from pipeline.rules.problem import Problem, Where
-from pipeline.rules.schema import Rules, Sourced
+from pipeline.rules.problem import Problem, leaves
+from pipeline.rules.schema import Rules
 
 _NAMED = re.compile(r"(^|_)(password|passwd|secret|api_?key|access_?token|private_?key|authorization)$", re.IGNORECASE)
 _LEAST = 8
@@ -17,10 +16,10 @@ _LEAST = 8
 
 def secret_problems(rules: Rules, known: Mapping[str, str]) -> Iterator[Problem]:
     """`known`: the secrets that the settings name → their names."""
-    held = {secret: name for secret, name in known.items() if len(secret) >= _LEAST}
+    held = _held(known)
     for sourced in rules.rules:
-        for at, text in _texts(sourced):
-            kind = next((name for secret, name in held.items() if secret in text), None) or secret_in(text)
+        for at, text in sourced.texts():
+            kind = _kind(text, held)
             if kind is None and _NAMED.search(str(at[-1])) and "{{" not in text and len(text) >= _LEAST:
                 kind = f"a {at[-1]}"
             if kind is not None:
@@ -30,27 +29,21 @@ def secret_problems(rules: Rules, known: Mapping[str, str]) -> Iterator[Problem]
 
 def secrets_in_tests(rules: Rules, known: Mapping[str, str]) -> Iterator[Problem]:
     """The same of tests: a sample of a real event may hold one."""
-    held = {secret: name for secret, name in known.items() if len(secret) >= _LEAST}
+    held = _held(known)
     for sourced in rules.tests:
-        for at, text in _walk(sourced.test.model_dump(by_alias=True, exclude_unset=True), ()):
-            kind = next((name for secret, name in held.items() if secret in text), None) or secret_in(text)
+        for at, text in leaves(sourced.test.model_dump(by_alias=True, exclude_unset=True)):
+            kind = _kind(text, held) if isinstance(text, str) else None
             if kind is not None:
                 found, place = f"{kind} ({MASK})", ".".join(map(str, at))
                 expected, advice = f"no secret at {place}", "write another text, and have this one changed"
                 yield Problem(sourced.file, sourced.line, "a secret in a test", found, expected, advice)
 
 
-def _texts(sourced: Sourced) -> Iterator[tuple[Where, str]]:
-    return _walk(sourced.rule.model_dump(by_alias=True, exclude_unset=True), ())
+def _held(known: Mapping[str, str]) -> dict[str, str]:
+    """Those that are long enough to tell from other texts."""
+    return {secret: name for secret, name in known.items() if len(secret) >= _LEAST}
 
 
-def _walk(node: Any, at: Where) -> Iterator[tuple[Where, str]]:
-    if isinstance(node, str):
-        yield at, node
-    elif isinstance(node, Mapping):
-        for name, value in node.items():
-            # In the file a vendor's section stands beside the other keys.
-            yield from _walk(value, at if name == "own" and len(at) == 2 else (*at, name))
-    elif isinstance(node, list):
-        for index, value in enumerate(node):
-            yield from _walk(value, (*at, index))
+def _kind(text: str, held: Mapping[str, str]) -> str | None:
+    """Which secret a text holds, or what it looks like."""
+    return next((name for secret, name in held.items() if secret in text), None) or secret_in(text)

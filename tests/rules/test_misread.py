@@ -1,10 +1,10 @@
-"""Texts that only look like templates, and those that are right."""
+"""Texts that do not say what was meant, and those that are right."""
 
 from __future__ import annotations
 
 import pytest
 
-from pipeline.rules.misread import foreign
+from pipeline.rules.misread import foreign, misspelt
 from pipeline.rules.reading import load_text
 
 RULE = """rules:
@@ -59,6 +59,12 @@ def test_so_are_those_of_a_key() -> None:
 )
 def test_other_texts_are_left_alone(text: str) -> None:
     assert told(text) == []
+
+
+def test_an_attribute_that_events_do_not_have_is_told_wherever_it_stands() -> None:
+    rules = load_text(RULE.format(text="'{{ event.tme }}'", key="k"), "r.yaml", ("ecal",))
+
+    assert [(problem.line, problem.found) for problem in misspelt(rules)] == [(7, "event.tme"), (8, "event.tme")]
 
 
 @pytest.mark.parametrize(

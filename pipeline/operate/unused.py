@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any
 
 from pipeline.operate.check import Report
 from pipeline.operate.reading import Source, Unreadable, read
-from pipeline.rules.language import suggest
+from pipeline.rules.language import did_you_mean, nearest, suggest
 from pipeline.rules.masking import MASK, secret_in
 from pipeline.rules.misread import foreign, misspelt
 from pipeline.rules.ordering import mixed
@@ -21,6 +20,8 @@ from pipeline.settings import Settings
 
 GIVEN = ("type", "data", "id", "source", "time", "subject", "topic", "specversion")
 """Keys of a given event that have a meaning of their own."""
+ALIKE = 0.85
+"""How near a name must be, from 0 to 1, for the one to be the other misspelt: both could be meant."""
 
 
 def warnings_of(report: Report) -> tuple[Problem, ...]:
@@ -110,11 +111,11 @@ def _types(sourced: Sourced) -> Iterator[tuple[int, str]]:
 
 
 def _near(sourced: Sourced, index: int, glob: str, given: set[str]) -> Problem | None:
-    near = get_close_matches(glob, sorted(given), n=1, cutoff=0.85)
-    advice = f"did you mean {near[0]}?" if near else ""
-    if not near or any(fnmatchcase(kind, glob) for kind in given):
+    meant = nearest(glob, given, ALIKE)
+    if meant is None or any(fnmatchcase(kind, glob) for kind in given):
         return None
-    return sourced.problem(("on", index), "no test of this file has an event of this type", glob, "", advice)
+    message = "no test of this file has an event of this type"
+    return sourced.problem(("on", index), message, glob, "", did_you_mean(meant))
 
 
 def untaken(rules: Rules) -> Iterator[Problem]:
@@ -141,4 +142,4 @@ def _is_unread(name: str, given: Mapping[str, Any]) -> bool:
         return False
     if "data" in given and not ("id" in given and "source" in given):
         return True
-    return bool(get_close_matches(name, GIVEN, n=1, cutoff=0.85))
+    return nearest(name, GIVEN, ALIKE) is not None

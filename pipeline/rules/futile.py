@@ -10,7 +10,7 @@ from pipeline.model.event import TOMBSTONE
 from pipeline.rules import slots
 from pipeline.rules.arguments import misused
 from pipeline.rules.compiled import CompiledRule, CompiledSend
-from pipeline.rules.language import nearest, pieces, tokens
+from pipeline.rules.language import did_you_mean, nearest, pieces, tokens
 from pipeline.rules.linking import LINKED, SEEN, UNLINKED
 from pipeline.rules.paths import paths, templates
 from pipeline.rules.problem import Problem, Where
@@ -152,7 +152,7 @@ def _types(sourced: Sourced) -> Iterator[Problem]:
             meant = _ours(glob)
             if meant is not None:
                 expected = "one of " + ", ".join(OWN_TYPES)
-                yield sourced.problem(("on", index), "no event has this type", glob, expected, f"did you mean {meant}?")
+                yield sourced.problem(("on", index), "no event has this type", glob, expected, did_you_mean(meant))
 
 
 def _of_tombstones(sourced: Sourced, rule: CompiledRule) -> Iterator[Problem]:

@@ -80,15 +80,20 @@ class Piece:
     line: int
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """What may have been meant; None: nothing is near."""
-    return next(iter(difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)), None)
+def nearest(word: str, known: Iterable[str], alike: float = 0.6) -> str | None:
+    """What may have been meant; None: nothing is near. `alike`: how near it must be at least, from 0 to 1."""
+    return next(iter(difflib.get_close_matches(word, sorted(known), n=1, cutoff=alike)), None)
+
+
+def did_you_mean(meant: str | None) -> str:
+    """The question after a guess; empty where there is none."""
+    return f"did you mean {meant}?" if meant else ""
 
 
 def suggest(word: str, known: Iterable[str], mark: str = "") -> str:
     """A question with the nearest name, written with the mark before it that such names have."""
     meant = nearest(word, known)
-    return f"did you mean {mark}{meant}?" if meant else ""
+    return did_you_mean(meant and mark + meant)
 
 
 def pieces(source: str) -> tuple[list[Piece], Fault | None]:

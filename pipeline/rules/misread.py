@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any
 
-from pipeline.rules.language import pieces
+from pipeline.rules.language import did_you_mean, nearest, pieces
 from pipeline.rules.masking import shown
 from pipeline.rules.paths import paths
 from pipeline.rules.problem import Problem, Spot, Where, leaves
@@ -18,7 +17,7 @@ _COMMENT = r"\s+#[^\s\"']*\{\{"
 ATTRIBUTES = ("id", "source", "type", "subject", "time", "specversion", "datacontenttype", "dataschema")
 """What CloudEvents 1.0 names."""
 _OF_THE_RECORD = "that is of Kafka's record; write a field of data, or event.subject"
-OF_EVENTS = dict.fromkeys(("key", "topic", "partition", "offset", "headers"), _OF_THE_RECORD)
+OF_RECORDS = dict.fromkeys(("key", "topic", "partition", "offset", "headers"), _OF_THE_RECORD)
 """What a record of Kafka has and its event does not → what to do."""
 _FOREIGN = re.compile(
     r"(?<!\{)(?:\$\{|\{)\s*(?P<braced>(?:data|event|item)(?:\.\w+|\[[^\]{}]*\])+)[^{}]*\}(?!\})"
@@ -51,18 +50,18 @@ def misspelt(rules: Rules) -> Iterator[Problem]:
         for at, text in sourced.texts():
             for path in paths(text):
                 name = str(path.parts[1]) if path.parts[0] == "event" and len(path.parts) > 1 else ""
-                near = _near(name)
-                advice = f"did you mean event.{near[0]}?" if near else OF_EVENTS.get(name)
+                meant = _attribute_meant(name)
+                advice = did_you_mean(meant and f"event.{meant}") or OF_RECORDS.get(name)
                 if advice:
                     message, expected = "no usual attribute of an event", "one of " + ", ".join(ATTRIBUTES)
                     yield sourced.problem(at, message, str(path)[:60], expected, advice)
 
 
-def _near(name: str) -> list[str]:
+def _attribute_meant(name: str) -> str | None:
     if name in ("timestamp", "datetime"):
-        return ["time"]
+        return "time"
     alike = 0.85 if len(name) < 4 else 0.75  # uid is no id
-    return [] if name in ATTRIBUTES else get_close_matches(name, ATTRIBUTES, 1, alike)
+    return None if name in ATTRIBUTES else nearest(name, ATTRIBUTES, alike)
 
 
 def _texts(sourced: Sourced) -> Iterator[tuple[Where, str]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.rules.compiled import CompiledRule
-from pipeline.rules.language import ROOTS, nearest, pieces, tokens
+from pipeline.rules.language import ROOTS, did_you_mean, nearest, pieces, tokens
 from pipeline.rules.problem import Problem, Where
 from pipeline.rules.render import Template
 from pipeline.rules.schema import Sourced
@@ -117,7 +117,7 @@ def _unknown(sourced: Sourced, rule: CompiledRule, at: Where, template: Template
             word, known = str(path.parts[found.unknown + 1]), sorted(found.known)
             meant = nearest(word, known)
             before = ".".join(map(str, path.parts[: found.unknown + 1]))
-            advice = f"did you mean {before}.{meant}?" if meant else ""
+            advice = did_you_mean(meant and f"{before}.{meant}")
             expected = "one of " + ", ".join(known) if known else "nothing deeper"
             yield sourced.problem(at, f"the schema of {kind} does not have it", str(path), expected, advice)
         elif template.whole and path.bare and found.types - {"null"} and found.types.isdisjoint(wanted(at)):

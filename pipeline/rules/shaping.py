@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pipeline.model.entry import FIELDS
-from pipeline.rules.language import nearest
+from pipeline.rules.language import did_you_mean, nearest
 from pipeline.rules.masking import shown
 from pipeline.rules.problem import Problem, Spot, Where, spot_of
 from pipeline.rules.schema import SHAPES, S, listed
@@ -106,7 +106,10 @@ class Shaping:
             # Strange keys first: what they were meant to say may be what else is missing.
             found, raw = _innermost(by_place(strange or details, raw)), deepcopy(raw)
             self.problems += [self._problem(place, told) for place, told in found.items() if not self._follows(place)]
-            if not (self._mend_all(raw, found) if strange else self._take_out(raw, found)):
+            if strange:
+                for place in found:
+                    self._mend(raw, place)
+            elif not self._take_out(raw, found):
                 return None
 
     def _follows(self, place: Where) -> bool:
@@ -131,11 +134,6 @@ class Shaping:
         else:
             holder.pop(last, None)
 
-    def _mend_all(self, raw: Any, places: Collection[Where]) -> bool:
-        for place in places:
-            self._mend(raw, place)
-        return True
-
     def _mend(self, raw: Any, place: Where) -> None:
         """Gives a strange key the name that it may have meant, or takes it out."""
         holder = _holder(raw, place)
@@ -155,9 +153,8 @@ class Shaping:
             case "extra_forbidden":
                 known, word = self._known(place), str(place[-1])
                 expected = "one of " + ", ".join(known)
-                meant = self._meant(place)
-                question = f"did you mean {meant}?" if meant else ""
-                advice = _belongs(word, told[0]["input"], (*self.at, *place)) or question
+                belongs = _belongs(word, told[0]["input"], (*self.at, *place))
+                advice = belongs or did_you_mean(self._meant(place))
                 return Problem.at(self.file, spot, "an unknown key", word, expected, advice)
             case "missing":
                 return Problem.at(self.file, spot, f"{name} is missing", "", f"{place[-1]}:")

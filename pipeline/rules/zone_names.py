@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from functools import cache
 from typing import Any
 from zoneinfo import available_timezones
 
 from pipeline.model.when import is_zone
+from pipeline.rules.language import did_you_mean, nearest
 
 NEAR = 0.8
 """Below that a city is another one: CEST is not West."""
@@ -28,14 +28,13 @@ def zone_meant(value: Any) -> str | None:
 
 def zone_asked(value: Any) -> str:
     """As a question; empty where nothing is near."""
-    meant = zone_meant(value)
-    return f"did you mean {meant}?" if meant else ""
+    return did_you_mean(zone_meant(value))
 
 
 def _near(name: str) -> str | None:
     places = _places()
-    meant = get_close_matches(name.strip().replace(" ", "_").lower(), places, 1, NEAR)
-    return places[meant[0]] if meant else None
+    meant = nearest(name.strip().replace(" ", "_").lower(), places, NEAR)
+    return None if meant is None else places[meant]
 
 
 @cache

@@ -24,7 +24,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pipeline.model.event import Undecodable, decode
-from pipeline.model.wire import Coordinates, Record
+from pipeline.model.wire import MAX_IDENTITY, Coordinates, Record
 from pipeline.rules.linking import LINKED, SEEN, UNLINKED
 from pipeline.stream import StreamError
 from pipeline.telemetry import Telemetry
@@ -82,7 +82,7 @@ class Told:
     """One notice on its way to Kafka."""
 
     kind: str
-    id: str
+    id: str = field(repr=False)
     key: bytes = field(repr=False)
     value: bytes = field(repr=False)
 
@@ -210,6 +210,8 @@ def _id(notice: Notice, own: str) -> str:
 
 
 def _told(destination: str, notice: Notice, id_: str, now: datetime) -> Told:
+    if any(len(one or "") > MAX_IDENTITY for one in (notice.subscriber, notice.identity, notice.entry)):
+        raise Undecodable("id_too_long", f"an id of more than {MAX_IDENTITY} characters")
     event = {
         "specversion": "1.0",
         "id": id_,

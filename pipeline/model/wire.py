@@ -6,6 +6,7 @@ Nothing here opens a connection. A `repr` never shows a secret, a query string o
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +21,9 @@ MAX_DEPTH = 64
 """Of the JSON that strangers send, whether by Kafka, by webhook or as an answer."""
 MAX_WAIT = 86_400.0
 """Seconds that a `Retry-After` can make us wait."""
+MAX_IDENTITY = 500
+"""Characters of a subscriber, and of who that is at a vendor, whether a rule says it or a webhook."""
+_ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -147,6 +151,14 @@ def object_of(body: bytes | str) -> dict[str, Any]:
     """The JSON object that a stranger sent, an empty one where it is none."""
     value = json_of(body)
     return value if isinstance(value, dict) else {}
+
+
+def id_of(value: Any) -> str | None:
+    """An id that a vendor gives out: a text of 1 to 200 letters, digits, `_` and `-`, or a whole number from 1 to
+    2^63-1. None for anything else: it is kept, printed and put into addresses."""
+    if type(value) is int:
+        return str(value) if 0 < value < 1 << 63 else None
+    return value if isinstance(value, str) and _ID.fullmatch(value) else None
 
 
 def json_request(method: str, path: str, body: Mapping[str, Any], query: tuple[tuple[str, str], ...] = ()) -> Request:

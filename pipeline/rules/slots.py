@@ -20,6 +20,7 @@ from pipeline.model.when import (
     to_local,
     zone_named,
 )
+from pipeline.model.wire import MAX_IDENTITY
 from pipeline.rules.filters import MAX_TEXT, kind
 from pipeline.rules.render import OMIT, RenderError, Scope, Template
 
@@ -68,8 +69,8 @@ def name(value: Any) -> str:
         value = str(value)
     if not isinstance(value, str):
         raise _wrong("a text or an integer", value)
-    if not 0 < len(value) <= 500:
-        raise RenderError("format", "expected 1 to 500 characters")
+    if not 0 < len(value) <= MAX_IDENTITY:
+        raise RenderError("format", f"expected 1 to {MAX_IDENTITY} characters")
     return value
 
 

@@ -170,7 +170,7 @@ class Notice:
     """The vendor's id of the person."""
     entry: str | None = field(default=None, repr=False)
     """The vendor's id, or our key, of the entry."""
-    id: str | None = None
+    id: str | None = field(default=None, repr=False)
     """The vendor's id of this notification, where it has one; else repeats are known by the body."""
     data: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """The notification as it came."""

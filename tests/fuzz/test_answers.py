@@ -116,13 +116,27 @@ def _storable(outcome: Any) -> None:
     """What is kept of an answer can be kept: short texts that every database takes."""
     links = getattr(outcome, "links", {})
     kept = [getattr(outcome, name, None) or "" for name in ("vendor_id", "detail")]
-    for text in [*kept, *links.values(), *getattr(outcome, "candidates", ())]:
+    ids = [getattr(outcome, "vendor_id", None) or "", *getattr(outcome, "candidates", ())]
+    for text in [*kept, *links.values(), *ids]:
         text.encode()
         assert "\0" not in text
-        assert len(text) <= 2_100
+        assert len(text) <= (200 if text in ids else 2_100)
     after = getattr(outcome, "after", None)
     assert after is None or 0 <= after <= MAX_WAIT
     assert_shows_nothing(getattr(outcome, "detail", ""))
+
+
+@pytest.mark.parametrize("vendor", sorted(vendors()))
+@pytest.mark.parametrize("id_", [2**63, 10**4000, 0, -1, True, "x" * 201, "", "a b", "\x1b[2J", "../x", 1.5, ["x"]])
+def test_an_id_beyond_its_bounds_is_none(vendor: str, id_: object) -> None:
+    """It would be kept, printed, and put into the addresses of calls."""
+    given_ = next(given_ for one, _, given_ in SAMPLES if one.name == vendor and len(given_) == 1)
+    named = dict.fromkeys(("id", "eventId", "prokey", "subscriptionId"), id_)
+    body = {**named, "status": 200, "data": named, "event": named, "events": [named]}
+    for step in (Step.CREATE, Step.WRITE, Step.FIND):
+        (found,) = vendors()[vendor].read(step, given_, Response(200, {}, json.dumps(body).encode()), NOW)
+        assert getattr(found, "vendor_id", None) in (None, given_[0].vendor_id)
+        assert set(getattr(found, "candidates", ())) <= {given_[0].key, given_[0].vendor_id}
 
 
 @pytest.mark.parametrize("text", RETRY_AFTER)

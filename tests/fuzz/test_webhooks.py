@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pipeline.inbound import MAX_BODY, MAX_ID, STATUS, Hook, Inbound
 from pipeline.model.event import decode
-from pipeline.model.wire import Coordinates, Record
+from pipeline.model.wire import MAX_IDENTITY, Coordinates, Record
 from pipeline.vendors import vendors
 from pipeline.vendors.contract import Notice
 from tests.fuzz.planted import JSON, PERSON, SECRET, TEXTS, assert_shows_nothing, tries, watched
@@ -123,6 +123,7 @@ def test_a_post_is_answered_and_nothing_of_it_is_told(
 
 @pytest.mark.parametrize("name", READERS)
 @given(body=BODIES)
+@example(body=b'{"eventType": "Test", "eventId": "' + PERSON.encode() + b'", "eventDetails": []}')
 @tries(40)
 def test_a_body_is_notices_or_unreadable(name: str, body: bytes) -> None:
     read = READERS[name]
@@ -141,3 +142,14 @@ def test_of_a_long_id_only_a_short_one_is_remembered() -> None:
         assert asyncio.run(posted(inbound, scope, b"{}"))[0] == 200
     [(_, id_)] = inbound._lately
     assert len(id_) <= MAX_ID
+
+
+@pytest.mark.parametrize(("length", "status"), [(MAX_IDENTITY, 200), (MAX_IDENTITY + 1, 400)])
+@pytest.mark.parametrize("name", ["subscriber", "identity", "entry"])
+def test_an_id_of_somebody_has_the_bound_that_rules_have(name: str, length: int, status: int) -> None:
+    with watched() as watch:
+        notice: Any = {name: "i" * length}
+        hook = Hook("acme", lambda body: [Notice("changed", **notice)], lambda: SECRET)
+        inbound = Inbound({"acme": hook}, "inbound", Kafka(), watch.telemetry, lambda: NOW)
+        scope = {"type": "http", "method": "POST", "path": f"/acme/{SECRET}", "query_string": b"", "headers": []}
+        assert asyncio.run(posted(inbound, scope, b"{}"))[0] == status

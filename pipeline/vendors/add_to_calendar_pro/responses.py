@@ -5,7 +5,6 @@ No page describes an error's body; a 404 says "No entry found" (Pipedream's clie
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -23,7 +22,7 @@ from pipeline.model.outcome import (
     Unauthorized,
     Unknown,
 )
-from pipeline.model.wire import Response, json_of
+from pipeline.model.wire import Response, id_of, json_of
 from pipeline.vendors.add_to_calendar_pro import reading
 from pipeline.vendors.add_to_calendar_pro.links import links
 from pipeline.vendors.add_to_calendar_pro.payload import PAGE, event, looked_at, marker, page
@@ -49,7 +48,6 @@ _BY_STEP: Mapping[tuple[Step, int], Outcome] = {
     (Step.DELETE, 204): Accepted(),
     (Step.FIND, 408): Retry(),
 }
-_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def read(step: Step, situations: Sequence[Situation], response: Response, now: datetime) -> Sequence[Outcome]:
@@ -160,4 +158,4 @@ def _known(situation: Situation, there: Mapping[str, Any]) -> Outcome:
 
 def identified(body: Mapping[str, Any]) -> str | None:
     said = body.get("prokey") or body.get("id")
-    return said if isinstance(said, str) and _ID.fullmatch(said) else None
+    return id_of(said) if isinstance(said, str) else None

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from pipeline.model.wire import object_of
+from pipeline.model.wire import id_of, object_of
 from pipeline.vendors.contract import Notice
 
 Kind = Literal["accepted", "changed", "deleted", "answered", "seen", "test"]
@@ -84,4 +84,4 @@ def _entry(event: Mapping[str, Any]) -> str | None:
     own, number = event.get("external_id"), event.get("id")
     if isinstance(own, str) and own:
         return own
-    return str(number) if type(number) is int else None
+    return id_of(number) if isinstance(number, int) else None

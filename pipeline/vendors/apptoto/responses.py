@@ -25,7 +25,7 @@ from pipeline.model.outcome import (
     Unauthorized,
     Unknown,
 )
-from pipeline.model.wire import Response, object_of
+from pipeline.model.wire import Response, id_of, object_of
 from pipeline.vendors.apptoto.payload import Event, calendar
 from pipeline.vendors.contract import Situation, Step
 
@@ -135,7 +135,7 @@ def code(body: bytes) -> str | None:
 
 def identified(event: Event) -> str | None:
     said = event.get("id")
-    return str(said) if type(said) is int else None
+    return id_of(said) if isinstance(said, int) else None
 
 
 def events_of(body: bytes) -> list[Event] | None:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from pipeline.model.outcome import Absent, Accepted, Exists, Outcome, Rejected, Retry, Throttled, Unauthorized, Unknown
-from pipeline.model.wire import Response, json_of, object_of
+from pipeline.model.wire import Response, id_of, json_of, object_of
 from pipeline.vendors.contract import Situation, Step
 from pipeline.vendors.ecal.defaults import is_public
 
@@ -31,7 +31,6 @@ _BY_STEP: Mapping[tuple[Step, int], Outcome] = {
     (Step.DELETE, 204): Accepted(),
     (Step.DELETE, 404): Absent(),
 }
-_ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
 
 def read(step: Step, situations: Sequence[Situation], response: Response, now: datetime) -> Sequence[Outcome]:
@@ -115,4 +114,4 @@ def _status(response: Response, body: Mapping[str, Any]) -> int:
 def identified(body: Mapping[str, Any]) -> str | None:
     """The id of an event: writes answer with `eventId`, newer reads with `id`."""
     said = body.get("eventId") or body.get("id")
-    return said if isinstance(said, str) and _ID.fullmatch(said) else None
+    return id_of(said) if isinstance(said, str) else None

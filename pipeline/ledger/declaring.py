@@ -29,17 +29,15 @@ def keep(connection: Connection, quota: Quota, now: float) -> bool:
     A quota that is new takes the place of the one in force at once. One that was replaced, as of a worker of the
     version before that starts again, only once nobody goes by the newer one.
     """
-    known, seen = _known(connection, quota.account)
-    mine = _spelled(quota)
-    if known[:1] != [mine] or seen < now - SEEN_EVERY:
+    if _gives_way(connection, quota, now):
         _lock(connection, quota.account)
-        known, seen = _known(connection, quota.account)
-        if known[:1] != [mine] and (mine not in known or seen < now - AWAY):
-            declare(connection, quota, now, first=not known)
-            known = [mine, *(one for one in known if one != mine)][:KNOWN]
-        if known[0] == mine:
-            values = {"quotas": json.dumps(known), "quota_seen": now}
-            connection.execute(update(t.accounts).where(t.accounts.c.name == quota.account).values(**values))
+        if _gives_way(connection, quota, now):
+            _replace(connection, quota, now)
+    known, seen = _known(connection, quota.account)
+    if known[0] == _spelled(quota) and seen < now - SEEN_EVERY:
+        c = t.accounts.c
+        still = (c.name == quota.account, c.quotas == json.dumps(known))
+        connection.execute(update(t.accounts).where(*still).values(quota_seen=now))
     return in_force(connection, quota)
 
 
@@ -99,6 +97,21 @@ def _known(connection: Connection, account: str) -> tuple[list[str], float]:
     c = t.accounts.c
     row = connection.execute(select(c.quotas, c.quota_seen).where(c.name == account)).first()
     return (json.loads(row[0] or "[]"), row[1] or 0.0) if row is not None else ([], 0.0)
+
+
+def _gives_way(connection: Connection, quota: Quota, now: float) -> bool:
+    """Whether this quota takes the place of the one in force."""
+    known, seen = _known(connection, quota.account)
+    mine = _spelled(quota)
+    return known[:1] != [mine] and (mine not in known or seen < now - AWAY)
+
+
+def _replace(connection: Connection, quota: Quota, now: float) -> None:
+    known, _ = _known(connection, quota.account)
+    mine = _spelled(quota)
+    declare(connection, quota, now, first=not known)
+    values = {"quotas": json.dumps([mine, *(one for one in known if one != mine)][:KNOWN]), "quota_seen": now}
+    connection.execute(update(t.accounts).where(t.accounts.c.name == quota.account).values(**values))
 
 
 def _lock(connection: Connection, account: str) -> None:

@@ -35,7 +35,7 @@ def test_a_new_quota_is_in_force_at_once_and_workers_with_other_windows_wait(ope
     assert (waiting.grants, waiting.wait) == ((), None)
     assert (old.keep_quotas(), new.keep_quotas()) == (["a"], [])
     old.hold("a", "failing")
-    assert not old.probe_due("a")
+    assert old.probe_due("a", 10.0) is None
 
 
 def test_a_new_window_begins_as_taken_by_what_was_sent_before(opened: Open) -> None:
@@ -83,3 +83,11 @@ def test_workers_that_differ_in_the_number_of_calls_go_by_the_one_in_force(opene
     take(old, *(change(f"k{n}") for n in range(9)))
     assert old.keep_quotas() == []
     assert (sent(old), sent(new)) == (2, 0)
+
+
+def test_a_quota_stays_in_force_while_its_worker_is_seen(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(declaring, "SEEN_EVERY", -1.0)
+    old, new = opened(windows=OLD), opened(windows=NEW)
+    with new._database.engine.begin() as connection:
+        connection.exec_driver_sql("update accounts set quota_seen = 0")
+    assert (new.keep_quotas(), old.keep_quotas()) == ([], ["a"])

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.configured import at_night
+from pipeline.cli.configured import sound_settings
 from pipeline.cli.ledger import opened
 from pipeline.cli.options import HERE, PROBLEMS, USAGE, AsJson, Config, give_up
 from pipeline.ledger import Act, Ledger, RulesHold
@@ -20,7 +20,7 @@ ListOnly = Annotated[bool, typer.Option("--list", "-l", help="Show what waits an
 
 def approve(which: Which = "", config: Config = HERE, list_only: ListOnly = False, as_json: AsJson = False) -> None:
     """Approve rules that would cancel or delete more than the brake lets pass; workers then take them."""
-    with opened(at_night(config).usable) as ledger:
+    with opened(sound_settings(config).usable) as ledger:
         waiting = [held for held in ledger.rules.state().holds if held.approved_by is None]
         if list_only:
             _show(waiting, as_json)

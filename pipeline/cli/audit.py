@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.configured import at_night
+from pipeline.cli.configured import sound_settings
 from pipeline.cli.ledger import opened
 from pipeline.cli.options import HERE, AsJson, Config
 from pipeline.cli.words import moment, table
@@ -18,7 +18,7 @@ Limit = Annotated[int, typer.Option("--limit", "-n", min=1, metavar="N", help="H
 
 def audit(config: Config = HERE, limit: Limit = 50, as_json: AsJson = False) -> None:
     """Show what people did by hand, the newest first."""
-    report = at_night(config)
+    report = sound_settings(config)
     with opened(report.usable) as ledger:
         acts = ledger.acts(limit)
     if as_json:

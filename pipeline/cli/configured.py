@@ -20,8 +20,9 @@ def sound(
     return report
 
 
-def at_night(config: Path) -> Report:
-    """The configuration for a command that looks into the ledger: a mistake in the rules must not be in its way."""
+def sound_settings(config: Path) -> Report:
+    """A configuration whose settings are without problems. For a command that looks into the ledger: a mistake in the
+    rules must not be in its way."""
     report = check(there(config), secrets=False, tests=False)
     in_the_way = [problem for problem in report.problems if problem.file == str(report.file) or problem.line == 0]
     if report.settings is None or in_the_way:
@@ -30,7 +31,7 @@ def at_night(config: Path) -> Report:
 
 
 def known_destination(settings: Settings, destination: str) -> None:
-    """One that the settings have."""
+    """Ends the command where the settings have no such destination."""
     known = sorted(settings.destinations)
     if destination not in known:
         meant = suggest(destination, known)
@@ -39,7 +40,7 @@ def known_destination(settings: Settings, destination: str) -> None:
 
 
 def with_credential(settings: Settings, destination: str) -> None:
-    """All parts of the credential are there."""
+    """Ends the command where a part of the credential is missing."""
     account, vendor = settings.account_of(destination)[1], settings.vendor_of(destination)
     values = credential_of(account).values
     missing = [secret.name for secret in vendor.secrets if secret.required and not values.get(secret.name)]

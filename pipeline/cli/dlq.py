@@ -19,7 +19,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from pipeline.cli.bars import progress_bar
-from pipeline.cli.configured import at_night
+from pipeline.cli.configured import sound_settings
 from pipeline.cli.ledger import opened
 from pipeline.cli.options import HERE, PROBLEMS, USAGE, AsJson, Config, Destination, give_up, refuse
 from pipeline.cli.since import instant
@@ -69,7 +69,7 @@ def list_(
 ) -> None:
     """The dead letters that nobody has replayed or discarded: how many of which kind, and the newest."""
     wanted = _wanted((), reason, stage, rule, destination, since)
-    report = at_night(config)
+    report = sound_settings(config)
     with _box(report) as box:
         kinds, shown, strangers = _counted(box, wanted, limit)
     strangers.tell()
@@ -85,7 +85,7 @@ def list_(
 def show(names: Names, config: Config = HERE, as_json: AsJson = False, data: ShowData = False) -> None:
     """One or several letters in full; the original record with --show-data only."""
     wanted = _wanted(names or (), None, None, None, None, None)
-    with _box(at_night(config)) as box:
+    with _box(sound_settings(config)) as box:
         letters, strangers = _all(box, wanted)
     if as_json:
         typer.echo(json.dumps([_plain(one, data) for one in letters], ensure_ascii=False, indent=2))
@@ -140,7 +140,7 @@ def replay(task: Task) -> dict[str, str]:
 
     What is stale is refused. May be broken off and begun again. Ends with 1 where a letter fails again.
     """
-    report = at_night(task.config)
+    report = sound_settings(task.config)
     with _box(report) as box:
         rules = _todays(report, box.ledger)
         letters = _opened(box, _named(box, task.wanted))
@@ -150,7 +150,7 @@ def replay(task: Task) -> dict[str, str]:
 @_with_options
 def discard(task: Task) -> dict[str, str]:
     """Nobody is to look at these letters again. They stay in Kafka for as long as the topic keeps them."""
-    with _box(at_night(task.config)) as box:
+    with _box(sound_settings(task.config)) as box:
 
         def end(one: Letter) -> str:
             places = [(one.at.topic, one.at.partition, one.at.offset)]

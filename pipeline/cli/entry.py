@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.cli.configured import at_night
+from pipeline.cli.configured import sound_settings
 from pipeline.cli.ledger import opened
 from pipeline.cli.options import HERE, PROBLEMS, AsJson, Config, Destination, give_up
 from pipeline.cli.status import told
@@ -24,7 +24,7 @@ def entry(
     key: Key, config: Config = HERE, destination: Destination = None, as_json: AsJson = False, show: ShowData = False
 ) -> None:
     """Show the whole story of one entry: what is wanted, what the vendor holds, and what it waits for."""
-    report = at_night(config)
+    report = sound_settings(config)
     with opened(report.usable) as ledger:
         found = [one for one in story(report.usable, ledger, key) if destination in (None, one.destination)]
         now = ledger.now()

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.configured import at_night, known_destination
+from pipeline.cli.configured import known_destination, sound_settings
 from pipeline.cli.ledger import opened
 from pipeline.cli.options import HERE, USAGE, Config, Destination, give_up
 from pipeline.ledger import Act
@@ -28,7 +28,7 @@ def export(
 
     The lines hold content and persons: treat them like the events.
     """
-    report = at_night(config)
+    report = sound_settings(config)
     if destination is not None:
         known_destination(report.usable, destination)
     with opened(report.usable) as ledger:

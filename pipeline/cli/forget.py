@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.bars import progress_bar
-from pipeline.cli.configured import at_night
+from pipeline.cli.configured import sound_settings
 from pipeline.cli.ledger import opened
 from pipeline.cli.options import HERE, PROBLEMS, USAGE, AsJson, Config, give_up, input_of
 from pipeline.operate.call import actor
@@ -44,7 +44,7 @@ def forget(
     person = input_of("-").decode("utf-8", "replace").strip() if subscriber == "-" else subscriber
     if not person:
         give_up("SUBSCRIBER is empty", USAGE)
-    report = at_night(config)
+    report = sound_settings(config)
     with opened(report.usable) as ledger:
         entries = ledger.forgetting.count(person)
         if dry_run:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.configured import at_night, known_destination
+from pipeline.cli.configured import known_destination, sound_settings
 from pipeline.cli.ledger import opened
 from pipeline.cli.options import HERE, Config
 from pipeline.operate.call import actor
@@ -18,7 +18,7 @@ Reason = Annotated[str, typer.Option("--reason", "-r", metavar="TEXT", help="Why
 
 def pause(destination: Where, config: Config = HERE, reason: Reason = "") -> None:
     """Send nothing to a destination until it is resumed. Every worker obeys within a quarter of a second."""
-    report = at_night(config)
+    report = sound_settings(config)
     known_destination(report.usable, destination)
     with opened(report.usable) as ledger:
         done = stop(ledger, destination, actor(), reason)

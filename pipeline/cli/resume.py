@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.configured import at_night, known_destination
+from pipeline.cli.configured import known_destination, sound_settings
 from pipeline.cli.ledger import opened
 from pipeline.cli.options import HERE, PROBLEMS, Config, give_up
 from pipeline.ledger import Hold
@@ -19,7 +19,7 @@ Rule = Annotated[str | None, typer.Option("--rule", metavar="NAME", help="Lift t
 
 def resume(destination: Where, config: Config = HERE, rule: Rule = None) -> None:
     """Lift a pause of `calends pause`, or with --rule the hold of a rule that the vendor refused."""
-    report = at_night(config)
+    report = sound_settings(config)
     known_destination(report.usable, destination)
     account = report.usable.account_of(destination)[0]
     with opened(report.usable) as ledger:

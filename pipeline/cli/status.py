@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from pipeline.cli.configured import at_night
+from pipeline.cli.configured import sound_settings
 from pipeline.cli.ledger import opened
 from pipeline.cli.options import HERE, Config
 from pipeline.cli.words import moment, span, table
@@ -30,7 +30,7 @@ HEAD = ("destination", *STATES, "oldest ready", "quota used", "calls/min", "drai
 
 def status(config: Config = HERE, as_json: AsJson = False, watch: Watch = False) -> None:
     """Show each destination's backlog, rate, quota, holds and time until drained, from the ledger alone."""
-    report = at_night(config)
+    report = sound_settings(config)
     with opened(report.usable) as ledger:
         if not watch:
             seen = _seen(report, ledger)

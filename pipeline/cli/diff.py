@@ -14,7 +14,7 @@ import typer
 from pipeline.cli.bars import progress_bar
 from pipeline.cli.options import HERE, USAGE, AsJson, Config, give_up, refuse, there
 from pipeline.cli.since import Since, instant
-from pipeline.operate.comparing import MEMBERS, Comparison, Difference, Version, compare, range_of
+from pipeline.operate.comparing import KINDS, Comparison, Difference, Version, compare, range_of
 from pipeline.operate.reading import file_of
 from pipeline.operate.versions import version_at
 from pipeline.stream import StreamError
@@ -69,9 +69,9 @@ def _version(path: Path, config: Path) -> Version:
 
 def lines(result: Comparison) -> Iterator[str]:
     """What a person reads: the counts, by destination and rule, then the examples."""
-    total = result.total(*MEMBERS)
+    total = result.total(*KINDS)
     yield f"{total:,} of {result.entries:,} entries would differ, in {result.records:,} records"
-    for what in MEMBERS:
+    for what in KINDS:
         if result.total(what):
             yield f"  {result.total(what):,} {WORDS[what]}"
         for (kind, destination, rule), n in sorted(result.counts.items()):
@@ -109,7 +109,7 @@ def _json(result: Comparison) -> dict[str, Any]:
     return {
         "records": result.records,
         "entries": result.entries,
-        **{what: result.total(what) for what in MEMBERS},
+        **{what: result.total(what) for what in KINDS},
         "counts": counts,
         "undecodable": result.undecodable,
         "failures": {side: dict(failures) for side, failures in result.failures.items()},

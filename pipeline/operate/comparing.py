@@ -1,4 +1,4 @@
-"""Two rule sets over the same records: which entries would be other ones. Reads only, in as many processes as help."""
+"""Two rule sets over the same records: which entries would differ. Reads only, in as many processes as help."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ OLD: Side = "old"
 NEW: Side = "new"
 FEW = 2_000
 """Records that are read in one process."""
-MEMBERS = ("created", "changed", "cancelled", "gone")
+KINDS = ("created", "changed", "cancelled", "gone")
+"""Of differences, in the order in which they are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,8 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One entry that would be another. `what` is created, changed, cancelled (by an event) or gone (no event asks for
-    it any more). `fields`: field → (old, new)."""
+    """One entry that would differ. `what` is created, changed, cancelled (by an event) or gone (no event asks for it
+    any more). `fields`: field → (old, new)."""
 
     what: str
     destination: str
@@ -72,6 +73,8 @@ class Difference:
 
 @dataclass(slots=True)
 class Comparison:
+    """What two rule sets come to."""
+
     records: int = 0
     entries: int = 0
     """Under either rule set."""
@@ -115,7 +118,8 @@ def compare(
     jobs: int | None = None,
     examples: int = 10,
 ) -> Comparison:
-    """Raises StreamError. Blocks: where there is an event loop, run it in a thread."""
+    """What would differ in the records within these bounds, with at most so many `examples` of each kind. `jobs`:
+    processes; None: one for each core. Raises StreamError. Blocks: where there is an event loop, run it in a thread."""
     started = time.monotonic()
     result = Comparison()
     with TemporaryDirectory(prefix="calends-diff-") as folder:
@@ -222,7 +226,7 @@ class _Sides:
     @classmethod
     def of(cls, old: Version, new: Version) -> _Sides:
         olds, news = old.rule_set(), new.rule_set()
-        known = [sourced.rule for sourced in news.rules.rules] if alike(old.settings, new.settings) else []
+        known = [sourced.rule for sourced in news.rules.rules] if same_destinations(old.settings, new.settings) else []
         shared = [sourced.rule for sourced in olds.rules.rules if sourced.rule in known]
         return cls(
             olds,
@@ -248,7 +252,7 @@ class _Sides:
         for side, named in rosters:
             for roster in named:
                 spill.add_roster(roster, side)
-        same = _alike(before.changes, after.changes)
+        same = _same_changes(before.changes, after.changes)
         for change in (*shared.changes, *(before.changes if same else ())):
             spill.add(change, BOTH)
         for side, changes in ((OLD, before.changes), (NEW, after.changes)):
@@ -271,17 +275,17 @@ def _named(found: Evaluation) -> set[tuple[str, str, str]]:
     return entries | {("group", roster.destination, roster.group) for roster in found.rosters}
 
 
-def _alike(before: Sequence[Change], after: Sequence[Change]) -> bool:
+def _same_changes(before: Sequence[Change], after: Sequence[Change]) -> bool:
     return len(before) == len(after) and all(
         _ASKED(one) == _ASKED(other) and one.version[0] == other.version[0]
         for one, other in zip(before, after, strict=True)
     )
 
 
-# what would be other -----------------------------------------------------------------------------------------------
+# what would differ --------------------------------------------------------------------------------------------------
 
 
-def alike(old: Settings, new: Settings) -> bool:
+def same_destinations(old: Settings, new: Settings) -> bool:
     """Whether the same rules come to the same entries under both."""
     return (old.destinations, old.accounts, old.layers) == (new.destinations, new.accounts, new.layers)
 
@@ -299,7 +303,7 @@ class _Judge:
 
     def judge(self, found: Iterator[Pair], result: Comparison) -> None:
         kept: Counter[str] = Counter()
-        same_settings = alike(self.old.settings, self.new.settings)
+        same_settings = same_destinations(self.old.settings, self.new.settings)
         for pair in found:
             result.entries += 1
             one = None if pair.same and same_settings else self._difference(pair)

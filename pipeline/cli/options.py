@@ -69,7 +69,7 @@ def input_of(name: str) -> bytes:
 
 
 def write(text: str, path: Path) -> None:
-    """With the folders above it, of which it tells; ends the command where that cannot be."""
+    """Writes a file, and makes the folder it is in, which it says; ends the command where it cannot."""
     try:
         if not path.parent.exists():
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What a configuration says in vain: it does no harm, and nobody meant it so."""
+"""What a configuration says and nobody can have meant, though it works: what has no use, and what is likely a slip."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ALIKE = 0.85
 
 
 def warnings_of(report: Report) -> tuple[Problem, ...]:
-    """Destinations, accounts and layers that no rule uses, rules that no event can reach, texts that seem templates."""
+    """All of them, in the order of files and lines; none where the settings cannot be read."""
     if report.settings is None:
         return ()
     try:
@@ -35,7 +35,7 @@ def warnings_of(report: Report) -> tuple[Problem, ...]:
     found = [
         *_password(report.settings, source),
         *_unused(report.settings, report.rules, source),
-        *_unread(report.settings, report.rules),
+        *_unread_topics(report.settings, report.rules),
     ]
     found += [
         *_untested(report.rules),
@@ -76,7 +76,7 @@ def _unused(settings: Settings, rules: Rules, source: Source) -> Iterator[Proble
             yield source.problem(("layers", index), f"no rule writes {layer}", "an unused layer", f"layer: {layer}")
 
 
-def _unread(settings: Settings, rules: Rules) -> Iterator[Problem]:
+def _unread_topics(settings: Settings, rules: Rules) -> Iterator[Problem]:
     """Rules all of whose topics are not among those that the settings have us read."""
     kafka = settings.kafka
     if kafka.pattern is None and not kafka.topics:
@@ -85,7 +85,7 @@ def _unread(settings: Settings, rules: Rules) -> Iterator[Problem]:
         if not sourced.taken and not any(_is_read(settings, topic) for topic in sourced.rule.from_):
             found, read_ = ", ".join(sourced.rule.from_), kafka.pattern or ", ".join(kafka.topics)
             advice = suggest(sourced.rule.from_[0], kafka.topics)
-            yield sourced.problem(("from",), "this rule reads a topic that nobody reads", found, read_, advice)
+            yield sourced.problem(("from",), "nobody reads the topic of this rule", found, read_, advice)
 
 
 def _is_read(settings: Settings, name: str) -> bool:
@@ -128,7 +128,7 @@ def untaken(rules: Rules) -> Iterator[Problem]:
                 advice = suggest(kind, globs)
                 place = ("given", index, "type")
                 yield test.problem(place, "no rule takes a given event of this type", kind, "", advice)
-            yield from (_unread_key(name, index, test) for name in given if _is_unread(name, given))
+            yield from (_unread_key(name, index, test) for name in given if _is_unread_topics(name, given))
 
 
 def _unread_key(name: str, index: int, test: SourcedTest) -> Problem:
@@ -136,7 +136,7 @@ def _unread_key(name: str, index: int, test: SourcedTest) -> Problem:
     return test.problem(place, "an unknown key in a given event", name, expected, suggest(name, GIVEN))
 
 
-def _is_unread(name: str, given: Mapping[str, Any]) -> bool:
+def _is_unread_topics(name: str, given: Mapping[str, Any]) -> bool:
     """A CloudEvent may have any attribute, and without `data` all is data: of those, what is nearly a known key."""
     if name in GIVEN or not isinstance(given.get("type"), str):
         return False

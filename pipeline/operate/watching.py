@@ -16,7 +16,7 @@ MOUNTED = "..data"
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """The files whose change may change what tests come to: what was read, and rule files that may come."""
+    """The files that were read, and the folders in which a new rule file counts."""
 
     files: frozenset[Path]
     folders: frozenset[Path]
@@ -70,5 +70,5 @@ async def changes(file: Path, stopping: asyncio.Event) -> AsyncIterator[None]:
 
 
 def _places(file: Path) -> tuple[Path, Path]:
-    """Where a file is, and where it only is said to be, by a link."""
+    """Where a file is, and where its name is: a link may be put in its place."""
     return file.resolve(), file.parent.resolve() / file.name

@@ -176,7 +176,7 @@ def _grouped(sourced: Sourced, send: Send, at: Where) -> Iterator[Problem]:
         expected = "no complete; cancel: true with a group and no key ends all of it"
         yield sourced.problem((*at, "complete"), "complete beside cancel or delete", "complete: true", expected)
     if ends and send.key is None and not lacks and not (send.cancel and send.group is not None):
-        yield sourced.problem(at, "an end of no entry", "no key", "key:, or with cancel: true a group:")
+        yield sourced.problem(at, "this ends no entry", "no key", "key:, or with cancel: true a group:")
     if send.each is not None and not lacks and not any(path.parts[0] == "item" for path in paths(str(send.key or ""))):
         expected = "a key that names the item, e.g. with {{ item.id }}"
         yield sourced.problem((*at, "key"), "all items would have one key", str(send.key or "no key")[:60], expected)

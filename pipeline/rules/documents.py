@@ -27,12 +27,12 @@ MAX_VALUES = 100_000
 MAX_INTEGER = 1 << 64
 _TEXT = "tag:yaml.org,2002:str"
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-TOO_DEEP = "a key that is indented too deep"
+TOO_DEEP = "a key that is indented too far"
 _QUOTES = "close each quote where its text ends; a text that holds one has the other around it"
 FAULTS = {
     "'\\t' that cannot start": ("a tab", "indent with spaces: YAML takes no tabs"),
     "that cannot start any token": ("a mark that cannot begin a text", "put quotes around the text"),
-    "mapping values are not allowed": ("a colon inside of a text", "put quotes around a text that holds a colon"),
+    "mapping values are not allowed": ("a colon inside a text", "put quotes around a text that holds a colon"),
     "an undefined alias": ("", "put quotes around a text that begins with *"),
     "a map as a key": ("", 'put quotes around it: "{{ … }}"'),
     "but found '<scalar>'": ("a text where a key should begin", _QUOTES),
@@ -150,7 +150,7 @@ class _Composer(Composer):
                 raise _fault("an undefined alias", event, suggest(event.anchor, self.anchors, "*"))
             node = super().compose_node(parent, index)
             if id(node) not in self._sizes:
-                raise _fault("an alias inside of what it names", event)
+                raise _fault("an alias inside what it names", event)
             self._values += self._sizes[id(node)]
         else:
             self._check(event)

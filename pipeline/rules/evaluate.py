@@ -36,7 +36,7 @@ class Match(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class RuleFailure:
-    """A rule that could not be applied. `code`: missing, type, format, schema, duplicate, limit, template."""
+    """A rule that could not be applied. `code`: missing, type, format, schema, key, duplicate, limit, template."""
 
     rule: str
     slot: str

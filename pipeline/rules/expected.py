@@ -1,4 +1,4 @@
-"""What an expected refusal names that there is not: a code, a rule, a place. Such a refusal can never come. Pure."""
+"""Names in an expected refusal that nothing has: a code, a rule, a place. Such a refusal can never come. Pure."""
 
 from __future__ import annotations
 

@@ -251,7 +251,7 @@ def _advice(message: str, word: str) -> str:
         if word in ("now", "today", "utcnow"):
             return "there is no clock: take event.time, or a time of the data"
         if word in ("env", "environ", "os"):
-            return "there is no environment: what differs by place belongs into the settings"
+            return "there is no environment: what differs by place belongs in the settings"
         if word in ("startswith", "endswith"):
             return f"write … is {word.removesuffix('swith')}ingwith('…')"
         if word == "contains":

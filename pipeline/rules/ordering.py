@@ -14,11 +14,11 @@ from pipeline.rules.problem import Problem
 from pipeline.rules.schema import Send, Sourced
 
 Written = tuple[str, str, str, str]
-"""Destination, key or group, its text with {} for each template, layer."""
+"""Destination, `key` or `group`, its text with {} for each template, layer."""
 
 
 def mixed(rules: Sequence[Sourced]) -> Iterator[Problem]:
-    """Each rule without a sequence that writes what an other writes with one, once."""
+    """Each rule without a sequence that writes what another writes with one, once."""
     numbered: dict[Written, str] = {}
     for sourced in rules:
         if sourced.rule.sequence is not None:
@@ -42,10 +42,10 @@ def _problems(sourced: Sourced, numbered: dict[Written, str]) -> Iterator[Proble
 def _written(send: Send) -> Iterator[Written]:
     for destination in send.to:
         if send.key is not None:
-            yield destination, "key", _shape(send.key), send.layer or BASE
+            yield destination, "key", _form(send.key), send.layer or BASE
         if send.group is not None:
-            yield destination, "group", _shape(send.group), BASE
+            yield destination, "group", _form(send.group), BASE
 
 
-def _shape(text: str | int) -> str:
+def _form(text: str | int) -> str:
     return re.sub(r"\{\{.*?\}\}", "{}", str(text))

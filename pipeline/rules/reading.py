@@ -118,17 +118,17 @@ def _read(parsed: Any, file: str, spots: Mapping[Where, Spot], vendor_names: Col
     loaded = Rules(problems=tuple(_strangers(parsed, file, spots)))
     inner = _by_item(spots)
     for index, raw in enumerate(_items(parsed.get("rules"))):
-        reading = Shaping(file, ("rules", index), inner("rules", index), vendor_names)
-        rule = reading.shaped(Rule, _with_schemas(_with_lists(raw), reading))
-        whole, taken = not reading.problems, frozenset(reading.taken)
-        rules = (Sourced(rule, file, reading.at, reading.spots, whole, taken),) if rule else ()
-        loaded += Rules(rules, problems=tuple(reading.problems), files=tuple(reading.schemas))
+        shaping = Shaping(file, ("rules", index), inner("rules", index), vendor_names)
+        rule = shaping.shaped(Rule, _with_schemas(_with_lists(raw), shaping))
+        whole, taken = not shaping.problems, frozenset(shaping.taken)
+        rules = (Sourced(rule, file, shaping.at, shaping.spots, whole, taken),) if rule else ()
+        loaded += Rules(rules, problems=tuple(shaping.problems), files=tuple(shaping.schemas))
     for index, raw in enumerate(_items(parsed.get("tests"))):
-        reading = Shaping(file, ("tests", index), inner("tests", index), vendor_names)
-        test = reading.shaped(Test, raw)
-        right = test is not None and not reading.problems
-        sourced_test = SourcedTest(test, file, reading.at, reading.spots) if test and right else None
-        loaded += Rules(tests=(sourced_test,) if sourced_test else (), of_tests=tuple(reading.problems))
+        shaping = Shaping(file, ("tests", index), inner("tests", index), vendor_names)
+        test = shaping.shaped(Test, raw)
+        right = test is not None and not shaping.problems
+        sourced_test = SourcedTest(test, file, shaping.at, shaping.spots) if test and right else None
+        loaded += Rules(tests=(sourced_test,) if sourced_test else (), of_tests=tuple(shaping.problems))
     return loaded
 
 
@@ -167,29 +167,29 @@ def _with_lists(raw: Any) -> Any:
     return {name: listed(value) if name in ("send", "link", "on") else value for name, value in raw.items()}
 
 
-def _with_schemas(raw: Any, reading: Shaping) -> Any:
+def _with_schemas(raw: Any, shaping: Shaping) -> Any:
     """Puts the schemas that stand in files of their own into the rule."""
     if not isinstance(raw, dict) or not isinstance(raw.get("on"), list):
         return raw
-    return {**raw, "on": [_with_schema(on, ("on", index), reading) for index, on in enumerate(raw["on"])]}
+    return {**raw, "on": [_with_schema(on, ("on", index), shaping) for index, on in enumerate(raw["on"])]}
 
 
-def _with_schema(on: Any, at: Where, reading: Shaping) -> Any:
+def _with_schema(on: Any, at: Where, shaping: Shaping) -> Any:
     if not isinstance(on, dict) or not isinstance(on.get("schema"), str):
         return on
     found, expected = on["schema"], "a JSON Schema beside the rule file, as JSON"
-    path = Path(reading.file).parent / found
-    reading.schemas.append(str(path))
+    path = Path(shaping.file).parent / found
+    shaping.schemas.append(str(path))
     try:
         schema = json.loads(read_file(path))
         for _ in levels(schema):
             pass
     except NotYaml as error:
-        reading.told((*at, "schema"), "the schema cannot be read", f"{found}: {error.found}", expected)
+        shaping.told((*at, "schema"), "the schema cannot be read", f"{found}: {error.found}", expected)
     except (ValueError, RecursionError):
-        reading.told((*at, "schema"), "the schema is not JSON", found, expected)
+        shaping.told((*at, "schema"), "the schema is not JSON", found, expected)
     else:
         if isinstance(schema, dict):
             return {**on, "schema": schema}
-        reading.told((*at, "schema"), "the schema is no JSON object", found, expected)
+        shaping.told((*at, "schema"), "the schema is no JSON object", found, expected)
     return {name: value for name, value in on.items() if name != "schema"}

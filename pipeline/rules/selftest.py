@@ -70,7 +70,7 @@ class TestResult:
 
 @dataclass(frozen=True, slots=True)
 class _Came:
-    """What came of the given events: `refused` are (code, rule, slot, words)."""
+    """What came of the given events, in one order of them."""
 
     rows: Mapping[Name, Facts]
     refused: Sequence[RuleFailure]

@@ -232,7 +232,7 @@ def _belongs(word: str, value: Any, at: Where) -> str:
         case ["rules", "send"] if word == "when" and re.search(r"\bitem\b", str(value)):
             return "each takes every item of its list: let the event hold a list of those that are wanted"
         case ["rules"] if word in SHAPES["send"]:
-            return f"{word} belongs into an item of send:"
+            return f"{word} belongs in an item of send:"
         case ["rules"] | ["rules", "send"] if word in FIELDS:
             return f"{word} belongs under entry:"
         case ["rules", "send", "entry"] if word == "duration":

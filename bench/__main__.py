@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from bench import diff, latency, rules, start, throughput
+from bench.contestants import CONTESTANTS
 from bench.report import machine
 from tests.services import ServiceUnavailable
 
@@ -28,8 +29,9 @@ def main() -> int:
             parts["diff"] = diff.measure(asked.compared)
             _show(diff.table(parts["diff"]), asked.json)
         if asked.what in ("throughput", "all"):
-            parts["throughput"] = throughput.measure(asked.events, asked.bound)
-            _show(throughput.table(parts["throughput"]), asked.json)
+            latency_s = asked.vendor_ms / 1000
+            parts["throughput"] = throughput.measure(asked.of, asked.events, asked.rounds, latency_s, asked.bound)
+            _show(throughput.table(parts["throughput"], latency_s), asked.json)
         if asked.what in ("latency", "all"):
             parts["latency"] = latency.measure(asked.samples, asked.bound)
             _show(latency.table(parts["latency"]), asked.json)
@@ -52,6 +54,13 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--mapped", type=_count, default=100_000, help="events for the rules (default 100000)")
     parser.add_argument("--compared", type=_count, default=100_000, help="records for a diff (default 100000)")
     parser.add_argument("--events", type=_count, default=20_000, help="events of a throughput run (default 20000)")
+    parser.add_argument(
+        "--of", nargs="+", choices=tuple(CONTESTANTS), default=["calends", "httpx"], help="whose throughput"
+    )
+    parser.add_argument(
+        "--rounds", type=_count, default=1, help="throughput runs of each; medians are told (default 1)"
+    )
+    parser.add_argument("--vendor-ms", type=float, default=0.0, help="the vendor's latency for throughput (default 0)")
     parser.add_argument("--samples", type=_count, default=200, help="events of a latency run (default 200)")
     parser.add_argument("--bound", type=float, default=300.0, help="seconds after which a run is ended (default 300)")
     parser.add_argument("--json", action="store_true", help="print one JSON object in the place of the tables")

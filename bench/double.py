@@ -1,6 +1,7 @@
 """A vendor that is never the bottleneck: it answers each write as ECAL does, and counts. Nothing is checked or kept.
 
-A process of its own, on uvloop's bare protocol. `latency` is what it waits before it answers, in seconds.
+A process of its own, on uvloop's bare protocol. `latency` is what it waits before it answers, in seconds; of more calls
+than `at_once` the later ones wait for their turn.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import uvloop
@@ -25,9 +29,9 @@ _HEAD_END = b"\r\n\r\n"
 class Double:
     """The process, in the place of a test's sandbox: `url`, `counters`, `close`."""
 
-    def __init__(self, latency: float = 0.0) -> None:
+    def __init__(self, latency: float = 0.0, at_once: int = 1024) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "bench.double", str(latency)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "bench.double", str(latency), str(at_once)], stdout=subprocess.PIPE, text=True
         )
         assert self.process.stdout is not None
         self.url = self.process.stdout.readline().strip()
@@ -50,10 +54,6 @@ class Seen:
     under_way: int = 0
     most: int = 0
 
-    def forget(self) -> None:
-        self.calls, self.first, self.last, self.most = 0, None, None, 0
-        self.keys.clear()
-
     def came(self, body: bytes) -> None:
         self.calls += 1
         found = _REFERENCE.search(body)
@@ -75,9 +75,34 @@ class Seen:
         }
 
 
+@dataclass(slots=True)
+class Desk:
+    """Where answers take their time: `at_once` together, the others in their order."""
+
+    latency: float
+    at_once: int
+    taken: int = 0
+    waiting: deque[Callable[[], None]] = field(default_factory=deque)
+
+    def take(self, answer: Callable[[], None]) -> None:
+        if not self.latency:
+            answer()
+        elif self.taken < self.at_once:
+            self.taken += 1
+            asyncio.get_running_loop().call_later(self.latency, self._end, answer)
+        else:
+            self.waiting.append(answer)
+
+    def _end(self, answer: Callable[[], None]) -> None:
+        answer()
+        self.taken -= 1
+        if self.waiting:
+            self.take(self.waiting.popleft())
+
+
 class Connection(asyncio.Protocol):
-    def __init__(self, seen: Seen, latency: float) -> None:
-        self._seen, self._latency = seen, latency
+    def __init__(self, seen: Seen, desk: Desk) -> None:
+        self._seen, self._desk = seen, desk
         self._came = b""
 
     def connection_made(self, transport: Any) -> None:
@@ -96,17 +121,11 @@ class Connection(asyncio.Protocol):
     def _answer(self, request: bytes, head: int) -> None:
         if request.startswith(b"GET /_counters"):
             return self._say(json.dumps(self._seen.counters()).encode())
-        if request.startswith(b"POST /_reset"):
-            self._seen.forget()
-            return self._say(b"{}")
         if request.startswith(b"GET"):  # a probe
             return self._say(b'{"status": 200, "data": []}')
         self._seen.came(request[head:])
         answer = b'{"status": 200, "eventId": "e%d"}' % self._seen.calls
-        if self._latency:
-            asyncio.get_running_loop().call_later(self._latency, self._end, answer)
-        else:
-            self._end(answer)
+        self._desk.take(partial(self._end, answer))
         return None
 
     def _end(self, answer: bytes) -> None:
@@ -118,13 +137,13 @@ class Connection(asyncio.Protocol):
         self._transport.write(head + body)
 
 
-async def _serve(latency: float) -> None:
-    seen = Seen()
+async def _serve(latency: float, at_once: int) -> None:
+    seen, desk = Seen(), Desk(latency, at_once)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(seen, latency), "127.0.0.1", 0, backlog=1024)
+    server = await loop.create_server(lambda: Connection(seen, desk), "127.0.0.1", 0, backlog=1024)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    uvloop.run(_serve(float(sys.argv[1])))
+    uvloop.run(_serve(float(sys.argv[1]), int(sys.argv[2])))

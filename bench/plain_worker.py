@@ -10,8 +10,12 @@ import asyncio
 import hashlib
 import json
 import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import Literal
 
+import aiohttp
 import httpx
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiolimiter import AsyncLimiter
@@ -40,14 +44,20 @@ class Settings(BaseModel):
     base_url: str
     api_key: str
     api_secret: str
+    client: Literal["httpx", "aiohttp"]
     in_flight: int
     calls: int
     seconds: float
 
 
+Post = Callable[[str, Mapping[str, str], bytes], Awaitable[None]]
+"""Path, query and body; raises unless the answer is good."""
+JSON = {"content-type": "application/json"}
+
+
 class Worker:
-    def __init__(self, settings: Settings, client: httpx.AsyncClient) -> None:
-        self._settings, self._client = settings, client
+    def __init__(self, settings: Settings, post: Post) -> None:
+        self._settings, self._post = settings, post
         self._turns = asyncio.Semaphore(settings.in_flight)
         self._limiter = AsyncLimiter(settings.calls, settings.seconds)
 
@@ -74,13 +84,7 @@ class Worker:
         event = Event.model_validate_json(record.value)
         async with self._turns, self._limiter:
             body = json.dumps(entry(event.data)).encode()
-            answer = await self._client.post(
-                "/apiv2/event",
-                params=self._signed({"ecal_id": event.data.person}, body),
-                content=body,
-                headers={"content-type": "application/json"},
-            )
-        answer.raise_for_status()
+            await self._post("/apiv2/event", self._signed({"ecal_id": event.data.person}, body), body)
 
     def _signed(self, query: dict[str, str], body: bytes) -> dict[str, str]:
         query = {**query, "apiKey": self._settings.api_key}
@@ -105,10 +109,34 @@ def entry(appointment: Appointment) -> dict[str, object]:
     }
 
 
+@asynccontextmanager
+async def by_httpx(base_url: str) -> AsyncIterator[Post]:
+    async with httpx.AsyncClient(base_url=base_url) as client:
+
+        async def post(path: str, query: Mapping[str, str], body: bytes) -> None:
+            answer = await client.post(path, params=query, content=body, headers=JSON)
+            answer.raise_for_status()
+
+        yield post
+
+
+@asynccontextmanager
+async def by_aiohttp(base_url: str) -> AsyncIterator[Post]:
+    async with aiohttp.ClientSession() as session:
+
+        async def post(path: str, query: Mapping[str, str], body: bytes) -> None:
+            async with session.post(base_url + path, params=query, data=body, headers=JSON) as answer:
+                answer.raise_for_status()
+                await answer.read()
+
+        yield post
+
+
 async def main() -> None:
     settings = Settings.model_validate_json(os.environ["PLAIN_WORKER"])
-    async with httpx.AsyncClient(base_url=settings.base_url) as client:
-        await Worker(settings, client).run()
+    client = by_httpx if settings.client == "httpx" else by_aiohttp
+    async with client(settings.base_url) as post:
+        await Worker(settings, post).run()
 
 
 if __name__ == "__main__":

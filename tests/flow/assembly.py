@@ -225,7 +225,7 @@ class Assembly:
         ecal: Mapping[str, Any] | None = None,
         calreply: Mapping[str, Any] | None = None,
         quota: tuple[int, float] = (2000, 1.0),
-        concurrency: int = 32,
+        concurrency: int | None = 32,
         rules: str = APPOINTMENT,
         partitions: int = 12,
         extra: Mapping[str, Any] | None = None,

@@ -6,6 +6,10 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import psycopg
+
+from tests.chaos import spent
+from tests.chaos.ground import CLOCK
 from tests.flow.assembly import Assembly, Sandbox, account, simulated
 
 Window = tuple[int, float]
@@ -19,6 +23,7 @@ def begin(assembly: Assembly, vendor: str, windows: Sequence[Window], **more: An
     assembly.make_topics([assembly.topic("appointments"), assembly.topic("dead-letters")], 12)
     migrated = assembly.calends("migrate")
     assert migrated.returncode == 0, migrated.stderr
+    count_attempts(assembly)
 
 
 def arrivals(assembly: Assembly, vendor: str, since: float = 0.0) -> list[float]:
@@ -36,13 +41,25 @@ def used(times: Sequence[float], window: Window, spans: Sequence[tuple[float, fl
     return calls / (sum(ended - begun for begun, ended in spans) * window[0] / window[1])
 
 
-def attempts(assembly: Assembly) -> int:
-    """The most attempts that any entry has spent."""
-    import psycopg
+def count_attempts(assembly: Assembly) -> None:
+    """From now on the ledger itself keeps each attempt that an entry spends: what is accepted later has none."""
+    with psycopg.connect(assembly.ledger, autocommit=True) as connection:
+        for statement in spent.postgres(CLOCK):
+            connection.execute(statement.encode())
 
+
+def attempts(assembly: Assembly) -> list[tuple[str, str]]:
+    """Key and error of each attempt that any entry has ever spent."""
     with psycopg.connect(assembly.ledger) as connection:
-        (worst,) = connection.execute("select max(attempts) from entries").fetchone() or (0,)
-    return int(worst or 0)
+        return connection.execute("select key, error from spent order by ended").fetchall()
+
+
+def waiting(assembly: Assembly) -> int:
+    """How many entries want a call."""
+    with psycopg.connect(assembly.ledger) as connection:
+        query = "select count(*) from entries where state in ('ready', 'held', 'sending')"
+        ((count,),) = connection.execute(query).fetchall()
+    return int(count)
 
 
 def held(metrics: str) -> Mapping[str, str]:

@@ -3,75 +3,90 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from tests.acceptance.one_vendor import arrivals, attempts, begin, held, worst_window
+from tests.acceptance.one_vendor import arrivals, attempts, begin, held, waiting, worst_window
 from tests.acceptance.test_acceptance import say
 from tests.flow.assembly import PRO, Assembly, appointment, until
 
-WAITING = 100_000
-AWAY = 120.0
+WAITING = 4_000
+AWAY = 45.0
 """Seconds. Nothing here depends on its being ten minutes: probes come every four seconds after the first few."""
+BACK_WITHIN = 5.0
+"""Seconds from the return of a vendor, or of its credits, to the first call."""
+CALLS = 100
+CREDITS, PERIOD, RATE = 300, 60.0, 20
+"""Credits of each period, its seconds, and calls in a second: spending them all takes a quarter of a period."""
+CASES = {
+    "down": ("ecal", {"outage": True}, "failing"),
+    "revoked": ("ecal", {"revoked": True}, "unauthorized"),
+    "down, with tokens": ("calreply", {"outage": True}, "failing"),
+    "revoked, with tokens": ("calreply", {"revoked": True}, "unauthorized"),
+}
 
 
-@pytest.mark.parametrize(
-    ("fault", "reason"), [({"outage": True}, "failing"), ({"revoked": True}, "unauthorized")], ids=["down", "revoked"]
-)
-def test_an_outage_costs_nothing_but_time(assembly: Assembly, fault: Mapping[str, Any], reason: str) -> None:
-    begin(assembly, "ecal", [(100, 1.0)])
+@pytest.mark.parametrize(("vendor", "fault", "reason"), CASES.values(), ids=CASES.keys())
+def test_an_outage_costs_nothing_but_time(
+    assembly: Assembly, vendor: str, fault: Mapping[str, Any], reason: str
+) -> None:
+    begin(assembly, vendor, [(CALLS, 1.0)])
     assembly.worker()
     assembly.worker()
     assembly.ready(0)
+    assembly.ready(1)
     assembly.publish((f"first{n}", appointment(f"first{n}", "t")) for n in range(50))
-    until(lambda: assembly.sandbox.counters("ecal")["items"] == 50, 60, "the first entries")
-    assembly.sandbox.fault("ecal", **fault)
-    assembly.publish((f"k{n}", appointment(f"k{n}", "t")) for n in range(WAITING))
+    until(lambda: assembly.sandbox.counters(vendor)["items"] == 50, 60, "the first entries")
+    assembly.sandbox.fault(vendor, **fault)
     away = time.time()
-    until(lambda: _waiting(assembly) >= WAITING - 500, 300, "100,000 entries wait")
+    assembly.publish((f"k{n}", appointment(f"k{n}", "t")) for n in range(WAITING))
+    until(lambda: waiting(assembly) >= WAITING, 300, f"{WAITING:,} entries wait")
     time.sleep(max(0.0, away + AWAY - time.time()))
-    assert held(assembly.metrics(0)) == {"ecal": reason}
-    assembly.sandbox.fault("ecal", **dict.fromkeys(fault))
+    assert held(assembly.metrics(0)) == {vendor: reason}
+    assembly.sandbox.fault(vendor, **dict.fromkeys(fault))
     back = time.time()
-    until(lambda: _called_since(assembly, back), 30, "the first call")
-    first = min(at for at in arrivals(assembly, "ecal", back))
-    until(lambda: assembly.sandbox.counters("ecal")["items"] >= 50 + 2000, 120, "2,000 more entries")
-    times = arrivals(assembly, "ecal")
+    until(lambda: bool(arrivals(assembly, vendor, back)), 90, "the first call")
+    first = min(arrivals(assembly, vendor, back))
+    until(lambda: assembly.sandbox.counters(vendor)["items"] >= 50 + WAITING // 50, 120, "more entries")
+    times = arrivals(assembly, vendor)
     during = sum(away < at < back for at in times)
-    say(fault=fault, first_call_after=f"{first - back:.1f} s", calls_meanwhile=during, attempts=attempts(assembly),
-        worst_window=worst_window(times, 1.0), hold=reason)  # fmt: skip
-    assert first - back <= 5.0
-    assert attempts(assembly) == 0
-    assert worst_window(times, 1.0) <= 100
+    spent = attempts(assembly)
+    say(vendor=vendor, fault=fault, waiting=WAITING, first_call_after=f"{first - back:.1f} s", calls_meanwhile=during,
+        attempts=len(spent), worst_window=worst_window(times, 1.0), hold=reason)  # fmt: skip
+    assert spent == []
+    assert first - back <= BACK_WITHIN
+    assert worst_window(times, 1.0) <= CALLS
     assert assembly.dead_letters(0, seconds=3) == []
 
 
 def test_an_exhausted_budget_waits_for_its_next_period(assembly: Assembly) -> None:
-    begin(assembly, PRO, [(100, 1.0)], budget={"credits": 50, "per": "30s"})
+    begin(assembly, PRO, [(RATE, 1.0)], budget={"credits": CREDITS, "per": f"{PERIOD:g}s"})
+    assembly.worker()
     assembly.worker()
     assembly.ready(0)
-    assembly.publish((f"k{n}", appointment(f"k{n}", "t")) for n in range(120))
-    until(lambda: held(assembly.metrics(0)).get(PRO) == "budget", 60, "the hold says which")
-    until(lambda: assembly.sandbox.counters(PRO)["items"] == 120, 120, "all, in three periods")
-    periods = Counter(int(at / 30) for at in arrivals(assembly, PRO))
-    say(calls_in_each_period=dict(periods), attempts=attempts(assembly))
-    assert attempts(assembly) == 0
-    assert max(periods.values()) <= 50
+    assembly.ready(1)
+    assembly.publish((f"k{n}", appointment(f"k{n}", "t")) for n in range(WAITING))
+    until(lambda: waiting(assembly) >= WAITING - 5 * CREDITS, 300, f"{WAITING:,} entries wait")
+    begun = _next_period()
+    for ended in (begun + PERIOD, begun + 2 * PERIOD):
+        time.sleep(max(0.0, ended - 2.0 - time.time()))
+        assert held(assembly.metrics(0)) == {PRO: "budget"}
+    time.sleep(max(0.0, begun + 2 * PERIOD + BACK_WITHIN - time.time()))
+    times, spent = arrivals(assembly, PRO), attempts(assembly)
+    starts = [begun + number * PERIOD for number in range(3)]
+    firsts = [min((at - start for at in times if at >= start), default=PERIOD) for start in starts]
+    calls = [sum(start <= at < start + PERIOD for at in times) for start in starts[:2]]
+    say(waiting=waiting(assembly), calls_in_each_period=calls, first_call_after=[f"{first:.1f} s" for first in firsts],
+        worst_window=worst_window(times, 1.0), attempts=len(spent), hold="budget")  # fmt: skip
+    assert spent == []
+    assert calls == [CREDITS, CREDITS]
+    assert max(firsts) <= BACK_WITHIN
+    assert worst_window(times, 1.0) <= RATE
     assert assembly.dead_letters(0, seconds=3) == []
 
 
-def _waiting(assembly: Assembly) -> int:
-    import psycopg
-
-    with psycopg.connect(assembly.ledger) as connection:
-        (count,) = connection.execute("select count(*) from entries where state in ('ready', 'held')").fetchone() or (
-            0,
-        )
-    return int(count)
-
-
-def _called_since(assembly: Assembly, moment: float) -> bool:
-    return bool(arrivals(assembly, "ecal", moment))
+def _next_period() -> float:
+    """When the next one begins: periods are multiples of their length since 1970."""
+    return (time.time() // PERIOD + 1) * PERIOD

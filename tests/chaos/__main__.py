@@ -1,6 +1,7 @@
 """`python -m tests.chaos --seed 1 --rounds 200 --json FILE`: rounds of faults, and a table of the thirteen promises.
 
-Stopped at any time, it goes on where FILE ends. A breach makes it exit with 1; its seed replays the round.
+Stopped at any time, it goes on where FILE ends: with the plans that were not yet played on the code as it is now. A
+breach makes it exit with 1; its seed replays the round.
 """
 
 from __future__ import annotations
@@ -18,32 +19,34 @@ import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import psutil
 
+from tests.chaos import record
 from tests.chaos.ground import Ground, ground
 from tests.chaos.plan import Plan, drawn, failover, full_disk, restore
 from tests.chaos.play import play
 from tests.chaos.promises import TITLES, Verdict, judge
+from tests.chaos.record import Told
 
 KEPT = Path("chaos-logs")
 
 
 def main() -> int:
     options = _options()
-    seeds = range(options.seed, options.seed + options.rounds)
-    plans = {seed: _plan(seed, options) for seed in seeds}
+    plans = {record.name(plan): plan for plan in (_plan(options.seed + n, options) for n in range(options.rounds))}
     if options.plan:
         print("\n".join(map(str, plans.values())))
         return 0
-    done = _read(options.json) if options.json else {}
+    done, others = record.read(options.json)
+    if others:
+        print(f"{others} rounds in {options.json} were played on other code: they do not count here", flush=True)
     # Those that want the same Kafka one after the other: each other one is started anew.
-    left = sorted((plans[seed] for seed in seeds if str(seed) not in done), key=lambda planned: planned.brokers)
-    if left:
-        asyncio.run(_rounds(left, options.json, done, options.keep))
-    _table([done[str(seed)] for seed in seeds if str(seed) in done])
-    return int(any(done[str(seed)]["breaches"] for seed in seeds if str(seed) in done))
+    left = sorted((plan for name, plan in plans.items() if name not in done), key=lambda plan: plan.brokers)
+    played = asyncio.run(_rounds(left, options.json, options.keep)) if left else {}
+    rounds = [told for name in plans if (told := played.get(name) or done.get(name))]
+    _table(rounds, len(rounds) - len(played))
+    return int(any(told["breaches"] for told in rounds))
 
 
 def _options() -> argparse.Namespace:
@@ -52,15 +55,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--scenario", choices=("random", "restore", "failover", "disk"), default="random")
     parser.add_argument("--events", type=int, default=10_000, help="by how many the restored ledger is older")
-    parser.add_argument("--json", type=Path, help="a line for each round; rounds that stand there are not run again")
+    parser.add_argument(
+        "--json", type=Path, help="a line for each round; what stands there of the same plan and code is not run again"
+    )
     parser.add_argument("--plan", action="store_true", help="only print what would happen")
     parser.add_argument("--keep", action="store_true", help="keep the logs of every round, not only of failed ones")
     return parser.parse_args()
-
-
-def _read(path: Path) -> dict[str, dict[str, Any]]:
-    lines = path.read_text().splitlines() if path.exists() else []
-    return {str(told["seed"]): told for told in map(json.loads, lines)}
 
 
 def _plan(seed: int, options: argparse.Namespace) -> Plan:
@@ -75,19 +75,19 @@ def _plan(seed: int, options: argparse.Namespace) -> Plan:
             return drawn(seed)
 
 
-async def _rounds(plans: Sequence[Plan], path: Path | None, done: dict[str, dict[str, Any]], keep: bool) -> None:
+async def _rounds(plans: Sequence[Plan], path: Path | None, keep: bool) -> dict[str, Told]:
+    played: dict[str, Told] = {}
     with tempfile.TemporaryDirectory(prefix="calends-chaos-") as folder:
         async with ground(Path(folder)) as up:
             for count, planned in enumerate(plans, 1):
-                told = await _round(up, planned, Path(folder) / f"seed-{planned.seed}", keep)
-                done[str(planned.seed)] = told
+                told = played[record.name(planned)] = await _round(up, planned, Path(folder) / "round", keep)
                 print(f"[{count}/{len(plans)}] {_line(told)}", flush=True)
                 if path is not None:
-                    with path.open("a") as lines:
-                        lines.write(json.dumps(told) + "\n")
+                    record.append(path, told)
+    return played
 
 
-async def _round(up: Ground, planned: Plan, folder: Path, keep: bool) -> dict[str, Any]:
+async def _round(up: Ground, planned: Plan, folder: Path, keep: bool) -> Told:
     began, cpu = time.monotonic(), _cpu()
     try:
         seen = await play(up, planned, folder)
@@ -99,6 +99,8 @@ async def _round(up: Ground, planned: Plan, folder: Path, keep: bool) -> dict[st
     told = {
         "seed": planned.seed,
         "plan": str(planned),
+        "plan_digest": record.name(planned),
+        "code": record.code(),
         "seconds": round(time.monotonic() - began, 1),
         "cpu": round(_cpu() - cpu, 1),
         "converged": converged,
@@ -125,14 +127,17 @@ def _cpu() -> float:
     return used
 
 
-def _line(told: dict[str, Any]) -> str:
+def _line(told: Told) -> str:
     breaches = [f"{number}: {text}" for number, texts in told["breaches"].items() for text in texts[:3]]
     end = f"BREACHED, --seed {told['seed']} replays it\n    " + "\n    ".join(breaches) if breaches else "kept"
     return f"{told['plan']}; {told['seconds']:g} s, {told['cpu']:g} s of CPU: {end}"
 
 
-def _table(rounds: Sequence[dict[str, Any]]) -> None:
-    print(f"\n{len(rounds)} rounds\n  # {'must never happen':<50}{'chances':>10}{'breaches':>10}")
+def _table(rounds: Sequence[Told], before: int) -> None:
+    played = f", {before} of them played before" if before else ""
+    print(
+        f"\n{len(rounds)} rounds on the code {record.code()}{played}\n  # {'must never happen':<50}{'chances':>10}{'breaches':>10}"
+    )
     for number, title in enumerate(TITLES, 1):
         chances = sum(told["chances"].get(number, told["chances"].get(str(number), 0)) for told in rounds)
         found = [told["breaches"].get(number, told["breaches"].get(str(number), ())) for told in rounds]

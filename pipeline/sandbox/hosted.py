@@ -30,6 +30,8 @@ class Vendor(Protocol):
 
     token_path: str | None
     writes: dict[str, list[tuple[float, str, str]]]
+    homes: dict[str, set[str]]
+    """Key → each calendar in which an entry of that key has ever stood."""
     tokens_issued: dict[str, int]
 
     def handle(

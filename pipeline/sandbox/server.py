@@ -112,6 +112,7 @@ class Sandbox:
             Route("/_entries", self._of_account(lambda hosted, now, _: hosted.vendor.entries(now))),
             Route("/_judge", self._of_account(lambda hosted, now, _: hosted.judgement(now))),
             Route("/_writes", self._of_account(_writes)),
+            Route("/_homes", self._of_account(_homes)),
             Route("/_arrivals", self._of_account(_arrivals)),
             Route("/_feed/{account}/{calendar:path}.ics", self._feed),
         ]
@@ -168,6 +169,11 @@ class Sandbox:
 def _writes(hosted: Hosted, now: float, request: Request) -> Any:
     hosted.vendor.items(now)  # what was due by now has happened
     return hosted.vendor.writes
+
+
+def _homes(hosted: Hosted, now: float, request: Request) -> Any:
+    hosted.vendor.items(now)  # what was due by now has happened
+    return {key: sorted(calendars) for key, calendars in hosted.vendor.homes.items()}
 
 
 def _arrivals(hosted: Hosted, now: float, request: Request) -> Any:

@@ -20,7 +20,8 @@ def vendor_key(destination: str, key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()[:16] if destination == "pages" else key
 
 
-def expected(events: Iterable[Event], destination: str) -> Expected:
+def expected(events: Iterable[Event], destination: str, refused: bool = False) -> Expected:
+    """`refused`: of what the vendor refuses, were it to take it; else of all else."""
     events = list(events)
     homes = _homes(events, destination)
     told: dict[str, list[Event]] = {}
@@ -29,7 +30,7 @@ def expected(events: Iterable[Event], destination: str) -> Expected:
             told.setdefault(event.key, []).append(event)
     found: Expected = {}
     for key, mine in sorted(told.items()):
-        entry = _entry(mine, destination, homes)
+        entry = _entry(mine, destination, homes, refused)
         if entry is not None:
             found[vendor_key(destination, key)] = entry
     return found
@@ -50,13 +51,27 @@ def _newest(events: Iterable[Event], *kinds: str) -> Event | None:
     return max(of_kind, key=lambda event: event.when, default=None)
 
 
-def _entry(events: list[Event], destination: str, homes: Mapping[str, str]) -> dict[str, Any] | None:
+def calendars(events: Iterable[Event], destination: str) -> Mapping[str, set[str]]:
+    """The vendor's key → the calendars in which its entry may ever stand: those that its person was linked with."""
+    if destination not in PERSONAL_CALENDARS:
+        return {vendor_key(destination, event.key): {COLLECTIONS[destination]} for event in events}
+    linked: dict[str, set[str]] = {}
+    for event in events:
+        if event.topic == "people":
+            linked.setdefault(event.key, set()).add(event.data[destination])
+    found: dict[str, set[str]] = {}
+    for event in events:
+        found.setdefault(event.key, set()).update(linked.get(event.data.get("person", ""), ()))
+    return found
+
+
+def _entry(events: list[Event], destination: str, homes: Mapping[str, str], refused: bool) -> dict[str, Any] | None:
     base, note = _newest(events, "meeting.made"), _newest(events, "meeting.noted")
     end = _newest(events, "meeting.cancelled", "meeting.deleted")
     if base is None or (end is not None and end.when > base.when):
         return None
     data = base.data
-    if "expires" in data or data["title"].startswith(REFUSED):
+    if "expires" in data or data["title"].startswith(REFUSED) != refused:
         return None
     calendar = homes.get(data["person"]) if destination in PERSONAL_CALENDARS else COLLECTIONS[destination]
     if calendar is None:

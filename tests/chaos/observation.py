@@ -7,8 +7,25 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.chaos.links import Departure
-from tests.chaos.plan import Plan
-from tests.chaos.strikes import Struck
+from tests.chaos.plan import Fault, Plan
+
+
+@dataclass(frozen=True)
+class Struck:
+    """A fault as it happened; times in seconds since 1970."""
+
+    fault: Fault
+    began: float
+    ended: float
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A SIGTERM: when, in seconds since 1970; the seconds until the worker had ended, and its exit code."""
+
+    at: float
+    seconds: float
+    code: int
 
 
 @dataclass(frozen=True)
@@ -22,6 +39,8 @@ class AtVendor:
     arrivals: Sequence[tuple[float, str, str, int]]
     """When, method, key, status (0: no answer)."""
     refused_429: int
+    homes: Mapping[str, Sequence[str]]
+    """The vendor's key → every calendar in which its entry has ever stood."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +92,17 @@ class InLedger:
 
 
 @dataclass(frozen=True)
+class Replayed:
+    """One destination's letters of what it refused, replayed by the command once it refused them no more."""
+
+    destination: str
+    code: int
+    """The command's exit code."""
+    entries: Sequence[Mapping[str, Any]]
+    """What then stood at the vendor."""
+
+
+@dataclass(frozen=True)
 class Observation:
     plan: Plan
     base: float
@@ -94,11 +124,13 @@ class Observation:
     """The same of the network between the parts, which is ours."""
     starved: Sequence[tuple[float, float]]
     """When, and for how many seconds in all the workers had then waited for a CPU."""
-    stops: Sequence[tuple[float, int]]
+    stops: Sequence[Stop]
     ended: Mapping[str, int]
     """Workers that ended by themselves: log name → exit code."""
     spent: Sequence[Spent]
     memory: Sequence[tuple[int, int]]
     """Of each worker: the least and the most bytes resident."""
+    replayed: Replayed | None = None
+    """What became of dead letters that were replayed at the end; None: it did not come to that."""
     told: Mapping[str, str] = field(default_factory=dict)
     """Name → what was told: logs, metrics."""

@@ -41,6 +41,14 @@ class Plan:
     """Seconds by which the last worker's wall clock is fast."""
     faults: tuple[Fault, ...]
     events: tuple[Event, ...]
+    longer: tuple[str, ...] = ()
+    """Accounts with two windows at once."""
+
+    def windows(self, account: str) -> list[tuple[int, float]]:
+        """Its quota: calls in any so many seconds."""
+        calls = QUOTA[account]
+        longer = [(int(calls * LONGER * LONGER_SHARE), LONGER)] if account in self.longer else []
+        return [(calls, 1.0), *longer]
 
     @property
     def workers(self) -> int:
@@ -48,8 +56,9 @@ class Plan:
 
     def __str__(self) -> str:
         clock = f", a clock {self.clock:+g} s" if self.clock else ""
+        windows = "".join(f", two windows at {name}" for name in self.longer)
         return (
-            f"seed {self.seed}: {self.shape}, {' '.join(self.destinations)}, {self.workers} workers{clock}, "
+            f"seed {self.seed}: {self.shape}, {' '.join(self.destinations)}, {self.workers} workers{clock}{windows}, "
             f"{len(self.events)} events; {', '.join(map(str, self.faults))}"
         )
 
@@ -69,6 +78,11 @@ class Plan:
         return json.dumps(told, sort_keys=True)
 
 
+QUOTA = {"ecal": 20, "calreply": 20, "apptoto": 20, "pages": 40}
+"""Calls of each account in a second. To find an entry without a key of ours takes a call for each that may be it: with
+the quota of the others, half of the rounds would only wait for that."""
+LONGER, LONGER_SHARE = 4.0, 0.8
+"""Seconds of the longer window that some accounts have beside it, and how much of the shorter one's rate it allows."""
 Draw = Callable[[Random, tuple[str, ...]], Fault]
 
 
@@ -149,7 +163,14 @@ def plan(seed: int, size: Size | None = None) -> Plan:
         clock=clock,
         faults=_faults(random, destinations),
         events=story(random, size or Size()),
+        longer=_longer(seed, destinations),
     )
+
+
+def _longer(seed: int, destinations: tuple[str, ...]) -> tuple[str, ...]:
+    """One account of every other round, but not one that is asked for each candidate: it would only be waited for."""
+    random = Random(f"calends windows {seed}")
+    return tuple(random.sample([name for name in destinations if name != "pages"], random.randint(0, 1)))
 
 
 KEYED = ("ecal", "calreply", "apptoto")

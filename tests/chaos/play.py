@@ -15,14 +15,16 @@ from uuid import uuid4
 import psutil
 
 from tests.chaos import spent
+from tests.chaos.expected import expected
 from tests.chaos.ground import Ground
-from tests.chaos.observation import AtVendor, InLedger, Letter, Observation, Row, Spent, Stored
+from tests.chaos.observation import AtVendor, InLedger, Letter, Observation, Replayed, Row, Spent, Stored
 from tests.chaos.plan import Plan
 from tests.chaos.stage import LEDGER_AWAY, Publisher, Read, Stage, read_all, until
 from tests.chaos.strikes import Striker
 
 CONVERGED_WITHIN = 120.0
 BEAT = 0.05
+REPLAYED_WITHIN = 30.0
 LATEST_ACT = 1.5
 """Seconds after which nothing that a vendor was told may still happen."""
 
@@ -54,12 +56,14 @@ async def _played(stage: Stage) -> Observation:
         ends = _ends(publisher)
         converged = await _converged(stage, ends)
         await asyncio.sleep(LATEST_ACT)
+        letters, ledger, vendors = await asyncio.to_thread(_looked, stage)
+        replayed = None if converged is None else await _replayed(stage)
         beating.cancel()
     told = {f"metrics of {worker.child.log.stem}": stage.metrics(worker) for worker in stage.workers.values()}
     running = [worker for worker in stage.workers.values() if not worker.child.ended.done()]
     stops = await asyncio.gather(*(stage.stop_worker(worker) for worker in running))
     told |= {worker.child.log.name: worker.child.log.read_text(errors="replace") for worker in stage.born}
-    letters, ledger, vendors = await asyncio.to_thread(_looked, stage)
+    told |= {path.name: path.read_text(errors="replace") for path in stage.folder.glob("commands.log")}
     return Observation(
         plan=stage.plan,
         base=base,
@@ -79,8 +83,25 @@ async def _played(stage: Stage) -> Observation:
         ended=watch.ended,
         spent=sorted(watch.spent, key=lambda one: one.ended),
         memory=[(worker.rss_least, worker.rss_most) for worker in stage.born if worker.rss_most],
+        replayed=replayed,
         told=told,
     )
+
+
+async def _replayed(stage: Stage) -> Replayed:
+    """One destination refuses nothing any more, and somebody replays its letters: their entries must arrive there."""
+    destinations = stage.plan.destinations
+    name = destinations[stage.plan.seed % len(destinations)]
+    wanted = expected(stage.plan.events, name, refused=True)
+    stage.fault(name, refuse_titles=None)
+    code = await stage.command("dlq", "replay", "--stage", "send", "-d", name)
+
+    def arrived() -> bool:
+        return wanted.keys() <= {entry["key"] for entry in stage.ask(f"/_entries?account={name}")}
+
+    with contextlib.suppress(TimeoutError):
+        await until(arrived, REPLAYED_WITHIN, "what was replayed is there", every=0.2)
+    return Replayed(name, code, stage.ask(f"/_entries?account={name}"))
 
 
 async def _flowing(stage: Stage) -> None:
@@ -148,6 +169,7 @@ def _vendor(stage: Stage, name: str) -> AtVendor:
         writes={key: [tuple(one) for one in writes] for key, writes in stage.ask(f"/_writes?account={name}").items()},
         arrivals=[tuple(one) for one in stage.ask(f"/_arrivals?account={name}")],
         refused_429=stage.ask("/_counters")[name]["refused_429"],
+        homes=stage.ask(f"/_homes?account={name}"),
     )
 
 

@@ -7,22 +7,29 @@ from __future__ import annotations
 
 import re
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, zip_longest
 from typing import Any
 
-from tests.chaos.expected import FIELDS, PERSONAL_CALENDARS, Expected, dead, expected, mortal, vendor_key
-from tests.chaos.observation import Observation, Spent, Stored
-from tests.chaos.stage import GRACE, QUOTA, SECRETS, TIMEOUT, WINDOW
+from tests.chaos.expected import FIELDS, PERSONAL_CALENDARS, Expected, calendars, dead, expected, mortal, vendor_key
+from tests.chaos.links import Departure
+from tests.chaos.observation import Observation, Spent, Stop, Stored, Struck
+from tests.chaos.stage import GRACE, SECRETS, TIMEOUT
 from tests.chaos.story import E_MAIL, REFUSED, headers_of
-from tests.chaos.strikes import Struck
 
 MARK = re.compile(r"\b([nv])(\d+)$")
 OBEYED_WITHIN, BUSY, STARVED = 0.25, 0.15, 0.1
 """Seconds: within which a pause is obeyed; gaps and waits from which on this machine is too busy to judge it."""
-GOOD_BYE = 3.0
-"""Seconds beyond the grace period, where Kafka is gone."""
+GOOD_BYE, ENDED = 3.0, 0.5
+"""Seconds beyond the grace period: where Kafka is gone, and else, until the process is seen to have ended."""
+PROBES: Mapping[str, tuple[str, set[str]]] = {
+    "ecal": ("/apiv2/event", {"limit=1"}),
+    "calreply": ("/v1/subscription/00000000-0000-0000-0000-000000000000", set()),
+    "apptoto": ("/v1/events", {"page_size=1"}),
+    "pages": ("/event/latest", set()),
+}
+"""What a held account is asked, to see whether it is well: the only call that a hold allows, beside one for a token."""
 MOST_BYTES, MOST_GROWTH = 220 << 20, 80 << 20
 OUTAGES = ("outage-503", "outage-closed", "credential-revoked", "token-outage")
 PARTLY = ("errors", "lost-close", "lost-500", "lost-hang", "late-acts", "slow-bodies", "malformed", "huge", "redirects")
@@ -109,14 +116,25 @@ def nothing_older_after_newer(seen: Observation) -> Judged:
 def quota_is_kept(seen: Observation) -> Judged:
     for name, vendor in seen.vendors.items():
         calls = sorted(at for at, method, key, _ in vendor.arrivals if method != "POST" or key)
-        window: deque[float] = deque()
-        for at in calls:
-            window.append(at)
-            while window[0] <= at - WINDOW:
-                window.popleft()
+        for most, seconds in seen.plan.windows(name):
+            yield len(calls)
+            for count, at in _above(calls, most, seconds):
+                yield f"{name}: {count} calls of {most} in {seconds:g} s that end {at - seen.base:.2f} s in"
+        if not any(fault.kind.startswith("throttled") and fault.target == name for fault in seen.plan.faults):
             yield 1
-            if len(window) > QUOTA[name]:
-                yield f"{name}: {len(window)} calls of {QUOTA[name]} in a window that ends {at - seen.base:.2f} s in"
+            if vendor.refused_429:
+                yield f"{name}: {vendor.refused_429} calls were refused as too many"
+
+
+def _above(calls: Sequence[float], most: int, seconds: float) -> Iterator[tuple[int, float]]:
+    """The windows with too many calls: how many, and when they end."""
+    window: deque[float] = deque()
+    for at in calls:
+        window.append(at)
+        while window[0] <= at - seconds:
+            window.popleft()
+        if len(window) > most:
+            yield len(window), at
 
 
 def pauses_are_obeyed(seen: Observation) -> Judged:
@@ -124,7 +142,7 @@ def pauses_are_obeyed(seen: Observation) -> Judged:
     blind = [one for one in seen.struck if one.fault.target.startswith("ledger/")]
     for account in seen.vendors:
         mine = [one for one in seen.stored if one.account == account]
-        left = [d for d in seen.departures if f"/{account}/" in d.path and d.method != "GET" and "oauth2" not in d.path]
+        left = [one for one in seen.departures if _is_call(one, account)]
         for since, until in _pauses(mine, seen):
             busy = _busy(seen.looks, since) or _busy(seen.beats, since) or _starved(seen.starved, since)
             if busy or any(one.began - 1.0 < since < one.ended + 1.0 for one in blind):
@@ -133,6 +151,15 @@ def pauses_are_obeyed(seen: Observation) -> Judged:
             early = [d.at - since for d in left if since + OBEYED_WITHIN < d.at < until]
             if early:
                 yield f"{account}: {len(early)} calls in a pause, the first {min(early):.3f} s after it was stored"
+
+
+def _is_call(one: Departure, account: str) -> bool:
+    """Searches are calls too; a probe, and a request for a token, are none."""
+    path, _, query = one.path.partition("?")
+    ends, asks = PROBES[account]
+    signed = {part for part in query.split("&") if part and not part.startswith(("apiKey=", "apiSign="))}
+    probe = one.method == "GET" and path.endswith(f"/{account}{ends}") and signed == asks
+    return f"/{account}/" in path and not probe and "oauth2" not in path
 
 
 def _busy(beats: Sequence[float], at: float) -> bool:
@@ -229,6 +256,14 @@ def letters_are_whole(seen: Observation) -> Judged:
         as_was = (letter.key, letter.value) in seen.published and list(letter.headers[: len(headers)]) == headers
         if not as_was:
             yield f"a dead letter with the key {letter.key!r} is not what was published"
+    if seen.replayed is not None:
+        name, there = seen.replayed.destination, {entry["key"]: entry for entry in seen.replayed.entries}
+        if seen.replayed.code != 0:
+            yield f"{name}: the replay of its dead letters ended with {seen.replayed.code}"
+        for key, wanted in expected(seen.plan.events, name, refused=True).items():
+            yield 1
+            if any(there.get(key, {}).get(field) != wanted[field] for field in FIELDS):
+                yield f"{name}: {key} is not there as its dead letter says, after it was replayed"
 
 
 def memory_is_bounded(seen: Observation) -> Judged:
@@ -244,10 +279,17 @@ def memory_is_bounded(seen: Observation) -> Judged:
 
 
 def stops_are_quick(seen: Observation) -> Judged:
-    for seconds, code in seen.stops:
+    for stop in seen.stops:
         yield 1
-        if seconds > GRACE + GOOD_BYE or code != 0:
-            yield f"a stop took {seconds:.1f} s and ended with {code}"
+        longest = GRACE + (GOOD_BYE if any(_without_kafka(one, stop) for one in seen.struck) else ENDED)
+        if stop.seconds > longest or stop.code != 0:
+            yield f"a stop took {stop.seconds:.1f} s of {longest:g} and ended with {stop.code}"
+
+
+def _without_kafka(one: Struck, stop: Stop) -> bool:
+    """Whether Kafka, or the way there, was away in the course of a stop, or had only just come back."""
+    kafka = one.fault.kind.startswith("broker") or one.fault.target.startswith("kafka/")
+    return kafka and one.began < stop.at + stop.seconds and stop.at < one.ended + 5.0
 
 
 def fields_arrive(seen: Observation) -> Judged:
@@ -266,6 +308,11 @@ def calendars_are_their_own(seen: Observation) -> Judged:
             yield 1
             if there[key]["calendar"] != wanted[key]["calendar"]:
                 yield f"{name}: {key} is in a calendar that is not its own"
+        may = calendars(seen.plan.events, name)
+        for key, homes in sorted(seen.vendors[name].homes.items()):
+            yield len(homes)
+            if not may.get(key, set()) >= set(homes):
+                yield f"{name}: {key} has stood in a calendar that is not its own"
         for key in sorted(unlinked if name in PERSONAL_CALENDARS else ()):
             yield 1
             if vendor_key(name, key) in seen.vendors[name].writes:

@@ -23,15 +23,13 @@ from confluent_kafka.cimpl import NewTopic
 from tests.chaos import spent
 from tests.chaos.ground import CLOCK, Child, Ground
 from tests.chaos.links import Departure, Link
+from tests.chaos.observation import Stop
 from tests.chaos.plan import SETTLE_TIME, Plan
 from tests.chaos.story import REFUSED, headers_of
 from tests.services import KafkaService
 from tests.services.processes import free_ports
 
 PARTITIONS = {"meetings": 6, "people": 2, "dead-letters": 1}
-QUOTA, WINDOW = {"ecal": 20, "calreply": 20, "apptoto": 20, "pages": 40}, 1.0
-"""Calls of each account in so many seconds. To find an entry without a key of ours takes a call for each that may be
-it: with the quota of the others, half of the rounds would only wait for that."""
 GRACE = 4.0
 TIMEOUT = 1.0
 """Seconds, of a call."""
@@ -143,7 +141,7 @@ class Stage:
                 "name": name,
                 "vendor": VENDORS[name],
                 "config": dict(SIMULATED[name]) | {key: SECRETS[env] for key, env in CREDENTIALS[name].items()},
-                "quota": [[QUOTA[name], WINDOW]],
+                "quota": [list(window) for window in self.plan.windows(name)],
                 "faults": {"refuse_titles": REFUSED},
             }
             for name in self.plan.destinations
@@ -166,7 +164,7 @@ class Stage:
                 "vendor": VENDORS[name],
                 "base_url": f"http://127.0.0.1:{self.ground.vendor.port}/{VENDORS[name]}/{name}",
                 "credential": {key: {"env": env} for key, env in CREDENTIALS[name].items()},
-                "quota": [{"calls": QUOTA[name], "per": f"{WINDOW:g}s"}],
+                "quota": [{"calls": calls, "per": f"{per:g}s"} for calls, per in self.plan.windows(name)],
                 "concurrency": 12,
                 "timeout": f"{TIMEOUT:g}s",
                 "settle_time": f"{SETTLE_TIME:g}s",
@@ -272,15 +270,21 @@ class Stage:
 
     # the end
 
-    async def stop_worker(self, worker: Worker) -> tuple[float, int]:
-        """SIGTERM; the seconds until it had ended (killed after 20), and its exit code."""
-        began = time.monotonic()
+    async def stop_worker(self, worker: Worker) -> Stop:
+        """SIGTERM; waits until it has ended, and kills it after 20 s."""
+        at, began = time.time(), time.monotonic()
         worker.child.signal(signal.SIGTERM)
         try:
             code = await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(worker.child.ended)), 20)
         except TimeoutError:
             code = await self.kill(worker.child)
-        return time.monotonic() - began, code
+        return Stop(at, time.monotonic() - began, code)
+
+    async def command(self, *arguments: str, seconds: float = 60.0) -> int:
+        """`calends` with these arguments on the round's configuration; its exit code. Raises TimeoutError."""
+        argv = ["pipeline.cli", *arguments, "-c", str(self.folder / "calends.yaml")]
+        child = await self.ground.nursery.spawn(argv, SECRETS, self.folder / "commands.log")
+        return await asyncio.wait_for(asyncio.wrap_future(child.ended), seconds)
 
     async def kill(self, child: Child) -> int:
         child.signal(signal.SIGKILL)

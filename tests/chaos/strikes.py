@@ -18,17 +18,9 @@ import psycopg
 from confluent_kafka import Consumer
 
 from tests.chaos.links import Link, Trouble, Weather
+from tests.chaos.observation import Stop, Struck
 from tests.chaos.plan import Fault
 from tests.chaos.stage import Stage
-
-
-@dataclass(frozen=True)
-class Struck:
-    """A fault as it happened; times in seconds since 1970."""
-
-    fault: Fault
-    began: float
-    ended: float
 
 
 @dataclass
@@ -39,8 +31,7 @@ class Striker:
     settled: Callable[[], Awaitable[None]]
     """Waits until all events are published and nothing is left to do."""
     struck: list[Struck] = field(default_factory=list)
-    stops: list[tuple[float, int]] = field(default_factory=list)
-    """Of each SIGTERM: seconds until the worker had ended, and its exit code."""
+    stops: list[Stop] = field(default_factory=list)
     _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
 
     async def run(self, base: float) -> None:

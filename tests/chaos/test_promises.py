@@ -11,11 +11,10 @@ import pytest
 
 from tests.chaos.expected import dead, expected
 from tests.chaos.links import Departure
-from tests.chaos.observation import AtVendor, InLedger, Letter, Observation, Row, Spent, Stored
+from tests.chaos.observation import AtVendor, InLedger, Letter, Observation, Replayed, Row, Spent, Stop, Stored, Struck
 from tests.chaos.plan import Fault, Plan
 from tests.chaos.promises import judge
 from tests.chaos.story import REFUSED, Size, headers_of, story
-from tests.chaos.strikes import Struck
 
 PLAN = Plan(1, "postgres", ("ecal", "calreply"), 0.0, (), story(Random(1), Size(keys=12, versions=3)))
 PLACE = ("meetings", 0)
@@ -43,7 +42,8 @@ def good() -> Observation:
         looks=BEATS,
         beats=BEATS,
         starved=[(at, 0.0) for at in BEATS],
-        stops=[(0.5, 0)],
+        stops=[Stop(30.0, 0.5, 0)],
+        replayed=replayed(),
         ended={},
         spent=[Spent("ecal", REFUSED_KEY, 1.0, 2.0, "invalid")],
         memory=[(100 << 20, 110 << 20)],
@@ -54,7 +54,15 @@ def good() -> Observation:
 def _vendor(name: str) -> AtVendor:
     entries = [{"key": key, **fields} for key, fields in expected(PLAN.events, name).items()]
     writes = {entry["key"]: [(1.0, "create", entry["title"])] for entry in entries}
-    return AtVendor(entries, [], writes, [(float(n), "POST", "k", 200) for n in range(10)], 0)
+    homes = {entry["key"]: [entry["calendar"]] for entry in entries}
+    return AtVendor(entries, [], writes, [(float(n), "POST", "k", 200) for n in range(10)], 0, homes)
+
+
+def replayed(**changes: Any) -> Replayed:
+    """ECAL's dead letters, whose entries then stood there; `changes`: otherwise in one field."""
+    entries = [{"key": key, **fields, **changes} for key, fields in expected(PLAN.events, "ecal", refused=True).items()]
+    assert entries != []
+    return Replayed("ecal", 0, entries)
 
 
 def ecal(**changes: Any) -> dict[str, Any]:
@@ -91,6 +99,8 @@ def struck(kind: str, target: str) -> list[Struck]:
 
 
 OUT, PARTLY = struck("outage-503", "ecal"), struck("errors", "ecal")
+IN_FOUR_SECONDS = [(n / 17, "POST", "k", 200) for n in range(68)]
+"""Seventeen a second."""
 WRITES = {KEY: [(1.0, "create", "x v2"), (2.0, "update", "x v1")]}
 
 
@@ -99,6 +109,24 @@ def test_a_letter_for_what_was_refused_before_something_newer_came_is_no_breach(
     letters = [Letter(b"k", newer.value(0.0), headers_of(newer.value(0.0)))] * len(PLAN.destinations)
     plan = replace(PLAN, events=(*PLAN.events, newer))
     assert 6 not in breached(plan=plan, letters=[*good().letters, *letters])
+
+
+def test_a_probe_of_what_is_held_is_no_breach() -> None:
+    departures = [Departure(4.0, 1, "GET", "/ecal/ecal/apiv2/event?limit=1&apiSign=1")]
+    assert breached(stored=HELD, departures=departures) == set()
+
+
+def test_what_a_vendor_refuses_that_throttles_is_no_breach() -> None:
+    plan = replace(PLAN, faults=(Fault("throttled-date", 1.0, 2.0, "ecal", 5),))
+    assert breached(plan=plan, **ecal(refused_429=7)) == set()
+
+
+def test_seventeen_calls_a_second_are_no_breach_of_one_window() -> None:
+    assert breached(**ecal(arrivals=IN_FOUR_SECONDS)) == set()
+
+
+def test_a_stop_without_kafka_may_take_a_little_longer() -> None:
+    assert breached(stops=[Stop(5.0, 5.5, 0)], struck=struck("broker-freeze", "")) == set()
 
 
 @pytest.mark.parametrize("ended", [2.6, 5.8, 7.1])
@@ -116,7 +144,10 @@ def test_an_attempt_spent_while_the_vendor_answered_some_well_and_others_badly_i
         (2, ecal(doubles=[KEY])),
         (3, ecal(writes=dict(good().vendors["ecal"].writes) | WRITES)),
         (4, ecal(arrivals=[(1.0 + n / 100, "POST", "k", 200) for n in range(60)])),
+        (4, ecal(refused_429=1)),
+        (4, {"plan": replace(PLAN, longer=("ecal",))} | ecal(arrivals=IN_FOUR_SECONDS)),
         (5, {"stored": HELD}),
+        (5, {"stored": HELD, "departures": [Departure(4.0, 1, "GET", "/ecal/ecal/apiv2/event?reference=BK-0")]}),
         (6, letter(value=b"of no poison", key=b"k")),
         (6, {"spent": [SPENT]}),
         (6, {"spent": [SPENT], "struck": OUT}),
@@ -131,10 +162,16 @@ def test_an_attempt_spent_while_the_vendor_answered_some_well_and_others_badly_i
         (9, letter(key=b"another")),
         (9, letter(headers=[])),
         (10, {"memory": [(100 << 20, 300 << 20)]}),
-        (11, {"stops": [(30.0, 0)]}),
-        (11, {"stops": [(0.5, -9)]}),
+        (9, {"replayed": replace(replayed(), code=1)}),
+        (9, {"replayed": replace(replayed(), entries=[])}),
+        (9, {"replayed": replayed(title="another")}),
+        (11, {"stops": [Stop(5.0, 30.0, 0)]}),
+        (11, {"stops": [Stop(5.0, 0.5, -9)]}),
+        (11, {"stops": [Stop(5.0, 5.5, 0)]}),
+        (11, {"stops": [Stop(5.0, 7.5, 0)], "struck": struck("broker-freeze", "")}),
         (12, first(location="elsewhere")),
         (13, first(calendar="a stranger's")),
+        (13, ecal(homes={KEY: [good().vendors["ecal"].entries[0]["calendar"], "a stranger's"]})),
     ],
 )  # fmt: skip
 def test_what_goes_wrong_breaches_its_promise(number: int, changes: dict[str, Any]) -> None:

@@ -55,6 +55,7 @@ class Simulator:
         self._made = self._updates = 0
         self._revoked = False
         self.writes: dict[str, list[tuple[float, str, str]]] = {}
+        self.homes: dict[str, set[str]] = {}
         self.tokens_issued: dict[str, int] = {}
 
     def handle(
@@ -328,6 +329,7 @@ class Simulator:
     def _note(self, prokey: str, kind: str, now: float) -> None:
         title = str(self._events[prokey]["dates"][0]["name"])
         self.writes.setdefault(self._name(prokey), []).append((now, kind, title))
+        self.homes.setdefault(self._name(prokey), set()).add(str(self._events[prokey]["event_group"]))
 
     def _done(self, what: str, key: str, status: int = 200, name: str = "prokey") -> Response:
         if self._is_old:  # before 2025-05-14

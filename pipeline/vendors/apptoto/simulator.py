@@ -46,6 +46,7 @@ class Simulator:
         self._participants = 0
         self._is_revoked = False
         self.writes: dict[str, list[tuple[float, str, str]]] = {}
+        self.homes: dict[str, set[str]] = {}
         self.tokens_issued: dict[str, int] = {}
         given = config.get("calendars", ())
         for name in given:
@@ -281,7 +282,9 @@ class Simulator:
         return {"id": self._participants + 788, **given, **normal, "state": "initial"}
 
     def _note(self, event: Event, kind: str, now: float) -> None:
-        self.writes.setdefault(event["external_id"] or str(event["id"]), []).append((now, kind, event["title"]))
+        name = event["external_id"] or str(event["id"])
+        self.writes.setdefault(name, []).append((now, kind, event["title"]))
+        self.homes.setdefault(name, set()).add(self._name_of(event["calendar_id"]))
 
     # Errors
 

@@ -44,7 +44,7 @@ class Simulator:
         self._subscriptions = Subscriptions(self._account, webhooks, config)
         self._refusals = 0
         self.notices = webhooks.notices
-        self.writes = self._account.writes
+        self.writes, self.homes = self._account.writes, self._account.homes
         self.tokens_issued = self._tokens.issued
 
     def handle(

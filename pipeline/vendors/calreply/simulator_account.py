@@ -27,6 +27,7 @@ class Account:
         self.subscriptions: dict[str, Event] = {}
         """Id → subscription; one that has `ended` stays."""
         self.writes: dict[str, list[tuple[float, str, str]]] = {}
+        self.homes: dict[str, set[str]] = {}
         self._delay = delay
         self._pending: list[tuple[float, int, Act]] = []
         self._counter = 0

@@ -72,6 +72,7 @@ class Events:
         item = {"id": identity, "event": event, "subscriptions": subscriptions, "at": at, "sequence": 0}
         self._account.items.setdefault(event["eventId"], []).append(item)
         self._account.note(event["eventId"], "create", event["title"], at)
+        self._account.homes.setdefault(event["eventId"], set()).update(subscriptions)
         for subscription in subscriptions:
             self._webhooks.tell_event("Added", event, subscription)
 

@@ -61,6 +61,7 @@ class Simulator:
         self._made = 0
         self._revoked = False
         self.writes: dict[str, list[tuple[float, str, str]]] = {}
+        self.homes: dict[str, set[str]] = {}
         self.tokens_issued: dict[str, int] = {}
 
     def handle(
@@ -389,3 +390,5 @@ class Simulator:
 
     def _note(self, event: Event, kind: str, now: float) -> None:
         self.writes.setdefault(event["reference"], []).append((now, kind, event["name"]))
+        if kind != "delete":
+            self.homes.setdefault(event["reference"], set()).add(self._owners[self._ids[event["reference"]]])

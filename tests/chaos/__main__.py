@@ -135,9 +135,8 @@ def _line(told: Told) -> str:
 
 def _table(rounds: Sequence[Told], before: int) -> None:
     played = f", {before} of them played before" if before else ""
-    print(
-        f"\n{len(rounds)} rounds on the code {record.code()}{played}\n  # {'must never happen':<50}{'chances':>10}{'breaches':>10}"
-    )
+    print(f"\n{len(rounds)} rounds on the code {record.code()}{played}")
+    print(f"  # {'must never happen':<50}{'chances':>10}{'breaches':>10}")
     for number, title in enumerate(TITLES, 1):
         chances = sum(told["chances"].get(number, told["chances"].get(str(number), 0)) for told in rounds)
         found = [told["breaches"].get(number, told["breaches"].get(str(number), ())) for told in rounds]

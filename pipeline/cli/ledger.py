@@ -9,6 +9,7 @@ from pipeline.cli.options import give_up
 from pipeline.ledger import Ledger, LedgerUnavailable
 from pipeline.meaning import ledger_of
 from pipeline.settings import Settings
+from pipeline.telemetry.advice import of_ledger
 
 OLD = "the ledger's tables are missing or old: run calends migrate"
 
@@ -32,6 +33,6 @@ def opened(settings: Settings) -> Iterator[Ledger]:
             ledger.migrate()
         yield ledger
     except LedgerUnavailable as error:
-        give_up(f"the ledger cannot be reached, or refuses: {error}")
+        give_up(f"the ledger at {ledger.address} cannot be used: {of_ledger(str(error))}")
     finally:
         ledger.close()

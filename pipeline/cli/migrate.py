@@ -8,6 +8,7 @@ from pipeline.cli.configured import sound
 from pipeline.cli.ledger import ledger_at
 from pipeline.cli.options import HERE, Config, give_up
 from pipeline.ledger import LedgerUnavailable
+from pipeline.telemetry.advice import of_ledger
 
 
 def migrate(config: Config = HERE) -> None:
@@ -18,7 +19,7 @@ def migrate(config: Config = HERE) -> None:
         was_behind = ledger.behind()
         ledger.migrate()
     except LedgerUnavailable as error:
-        give_up(f"the ledger cannot be reached, or refuses: {error}")
+        give_up(f"the ledger at {ledger.address} cannot be used: {of_ledger(str(error))}")
     finally:
         ledger.close()
     typer.echo("the ledger's tables are now up to date" if was_behind else "the ledger's tables were up to date")

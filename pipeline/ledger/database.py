@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 
+from pipeline.ledger.absence import address, named, why
 from pipeline.ledger.values import DataRefused, LedgerUnavailable, LedgerWentBack
 
 T = TypeVar("T")
@@ -54,6 +55,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.engine = _engine(url)
+        self.address = address(self.engine.url)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._writing = threading.Lock()
         self.replaced = False
@@ -69,7 +71,7 @@ class Database:
                     return work(connection)
             except DBAPIError as error:
                 if not _passing(error) or attempt == 4:
-                    raise LedgerUnavailable(_code(error)) from None
+                    raise LedgerUnavailable(why(error, self.engine.url)) from None
                 time.sleep(0.02 * 2**attempt)
         raise AssertionError("unreachable")
 
@@ -88,12 +90,12 @@ class Database:
             except UnicodeEncodeError:
                 raise DataRefused("encoding") from None
             except (DataError, IntegrityError) as error:
-                raise DataRefused(_code(error)) from None
+                raise DataRefused(named(error)) from None
             except DBAPIError as error:
                 if (getattr(error.orig, "sqlstate", None) or "").startswith("54"):  # beyond the database's limits
-                    raise DataRefused(_code(error)) from None
+                    raise DataRefused(named(error)) from None
                 if not _passing(error) or attempt == 4:
-                    raise LedgerUnavailable(_code(error)) from None
+                    raise LedgerUnavailable(why(error, self.engine.url)) from None
                 time.sleep(0.02 * 2**attempt)
         raise AssertionError("unreachable")
 
@@ -167,8 +169,3 @@ def _passing(error: DBAPIError) -> bool:
     """Worth running the transaction again: a deadlock, a serialization failure, a lost connection, a busy file."""
     state = getattr(error.orig, "sqlstate", None)
     return state in ("40001", "40P01") or error.connection_invalidated or isinstance(error, OperationalError)
-
-
-def _code(error: DBAPIError) -> str:
-    """What may be said of it: never its text, which quotes the data."""
-    return f"{type(error.orig).__name__}_{getattr(error.orig, 'sqlstate', None) or ''}".strip("_")

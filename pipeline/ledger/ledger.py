@@ -121,6 +121,11 @@ class Ledger:
         """Whether migrations run by themselves: SQLite's do."""
         return self._database.is_sqlite
 
+    @property
+    def address(self) -> str:
+        """Where it is, without user and password: `host:port/database`, or a file."""
+        return self._database.address
+
     def behind(self) -> bool:
         """Whether the tables are not those of this version."""
 

@@ -16,18 +16,12 @@ import structlog
 
 from pipeline.model.facts import Facts
 from pipeline.model.trace import kept, trace_id
+from pipeline.telemetry.advice import LEDGER, OUTBOX
 from pipeline.telemetry.logs import code, described
 from pipeline.telemetry.metrics import CHANGES, PARTS, SETTLED, Metrics, drop
 from pipeline.telemetry.rules import RuleEvents
 from pipeline.telemetry.spans import Spans
 from pipeline.telemetry.webhooks import WebhookEvents
-
-ADVICE = {
-    "MessageSizeTooLargeError": "raise max.message.bytes of the topic; the record is kept and sent again",
-    "InvalidTopicError": "name a topic that Kafka accepts",
-    "no_key": "put the key that it was written with back into the key file",
-}
-"""What a person can do about a record that Kafka refuses, by the client's error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +51,10 @@ class Telemetry:
         self.rules = RuleEvents(self._metrics, self._log)
         self.webhooks = WebhookEvents(self._metrics, self._log)
         self.spans = Spans(self._vendors)
+
+    def locate(self, part: str, address: str) -> None:
+        """Where a part is that may have to be waited for, without user and password."""
+        self._addresses[part] = address
 
     def declare(self, destinations: Iterable[tuple[str, str, str]], kafka: str = "") -> None:
         """(name, vendor, account) of each destination, so that its counters stand at zero before anything happens.
@@ -152,7 +150,7 @@ class Telemetry:
             topic=topic,
             reason=code(reason),
             bytes=size,
-            advice=ADVICE.get(reason, "let the user of the settings write to this topic"),
+            advice=OUTBOX.get(reason, "let the user of the settings write to this topic"),
         )
 
     def outbox_refusals(self, kept: Mapping[str, int]) -> None:
@@ -320,8 +318,9 @@ class Telemetry:
     def waiting_for(self, part: str, reason: str) -> None:
         """Kafka, the ledger or a vendor is not there; `reason` is a code."""
         self._metrics.waits.labels(part).inc()
-        address = self._addresses.get(part)
-        self._log.warning("waiting", part=part, reason=code(reason), **({"address": address} if address else {}))
+        said = {"address": self._addresses.get(part), "advice": LEDGER.get(reason) if part == "ledger" else None}
+        told = {name: value for name, value in said.items() if value}
+        self._log.warning("waiting", part=part, reason=code(reason), **told)
 
     def quota_replaced(self, account: str) -> None:
         """Workers with other windows have been started: this one must not call the account."""

@@ -45,10 +45,15 @@ def test_without_kafka_it_waits_and_says_so(tmp_path: Path) -> None:
 
 
 def test_without_a_ledger_it_waits_and_says_so_and_stops_when_told(tmp_path: Path, broker: EmbeddedBroker) -> None:
-    assembly = assembled(tmp_path, broker.bootstrap, f"postgresql://postgres@127.0.0.1:{free_port()}/none")
+    address = f"127.0.0.1:{free_port()}/none"
+    assembly = assembled(tmp_path, broker.bootstrap, f"postgresql://ann:s3cret@{address}")
     try:
         worker = assembly.worker()
         waits(assembly, "ledger")
+        (line, *_) = [json.loads(line) for line in assembly.log().splitlines() if '"part": "ledger"' in line]
+        said = (line["address"], line["reason"], line["advice"])
+        assert said == (address, "refused", "start the database, or correct host and port in ledger.url")
+        assert not {"ann", "s3cret"} & set(assembly.log().replace(":", " ").replace("@", " ").split())
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(30) == 0
     finally:

@@ -13,6 +13,8 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 SHORTEST = 32
 """Characters of a key: 16 random bytes in hex."""
+MAX_FILE = 64 * 1024
+"""Bytes."""
 
 
 class KeysInvalid(ValueError):
@@ -51,9 +53,13 @@ class Seal:
 def read(file: Path) -> Seal:
     """A key file: one key a line, the newest first. Raises KeysInvalid."""
     try:
-        keys = file.read_text("utf-8").split()
-    except (OSError, UnicodeDecodeError):
+        with file.open("rb") as opened:
+            found = opened.read(MAX_FILE + 1)
+        keys = found.decode().split()
+    except (OSError, ValueError):  # ValueError: a name, or a content, that is no text
         raise KeysInvalid("the file cannot be read") from None
+    if len(found) > MAX_FILE:
+        raise KeysInvalid("expected a file of keys, of at most 64 KiB")
     if not keys or any(len(key) < SHORTEST for key in keys):
         raise KeysInvalid(f"expected a key of at least {SHORTEST} characters on each line")
     return Seal(keys)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 
 from sqlalchemy import Connection, delete, func, or_, select, text, update
 
@@ -14,14 +15,18 @@ from pipeline.model.entry import canonical
 
 REFUSED_WAIT = 300.0
 """Seconds after which a message that Kafka would not take is tried again."""
+MAX_HELD = 8 * 1024 * 1024
+"""Bytes of messages in memory at once: each may be of a mebibyte, and of more where its topic takes more."""
 POSTING = text("select pg_try_advisory_xact_lock(7205759403792793)")
 """True for the one worker that may post until its transaction ends."""
 
 
 def oldest(connection: Connection, limit: int, now: float) -> list[Message]:
-    """What is to be sent now; what was refused stands aside until its next try."""
-    due = or_(t.outbox.c.try_at.is_(None), t.outbox.c.try_at <= now)
-    rows = connection.execute(select(t.outbox).where(due).order_by(t.outbox.c.id).limit(limit)).mappings()
+    """What is to be sent now, of so many bytes as may be held at once; what was refused stands aside until its next
+    try."""
+    first = _first(connection, limit, now)
+    query = select(t.outbox).where(t.outbox.c.id.in_(first)).order_by(t.outbox.c.id)
+    rows = connection.execute(query).mappings() if first else ()
     return [
         Message(
             row["topic"],
@@ -33,6 +38,16 @@ def oldest(connection: Connection, limit: int, now: float) -> list[Message]:
         )
         for row in rows
     ]
+
+
+def _first(connection: Connection, limit: int, now: float) -> list[int]:
+    """The oldest of MAX_HELD bytes together; one that is larger by itself."""
+    c = t.outbox.c
+    size = func.coalesce(func.length(c.value), 0) + func.length(c.headers)
+    due = or_(c.try_at.is_(None), c.try_at <= now)
+    rows = connection.execute(select(c.id, size).where(due).order_by(c.id).limit(limit)).all()
+    sizes = accumulate(size for _, size in rows)
+    return [number for n, ((number, _), held) in enumerate(zip(rows, sizes, strict=True)) if n == 0 or held <= MAX_HELD]
 
 
 def post_alone(connection: Connection, send: Callable[[Sequence[Message]], Posted], limit: int, now: float) -> int:

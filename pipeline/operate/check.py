@@ -285,22 +285,19 @@ class _Desk:
 
     def views(self) -> dict[str, DestinationView]:
         """The destinations that can be seen, without what is wrong in their defaults."""
-        found = {}
-        for name, destination in self.settings.destinations.items():
-            if self._vendor(name) is None:
+        return {name: self._view(name) for name in self.settings.destinations if self._vendor(name) is not None}
+
+    def _view(self, name: str) -> DestinationView:
+        destination, defaults = self.settings.destinations[name], {}
+        for field_name, value in destination.defaults.items():
+            try:
+                defaults[field_name] = default_of(field_name, value)
+            except (RenderError, ValueError):
                 continue
-            defaults = {}
-            for field_name, value in destination.defaults.items():
-                try:
-                    defaults[field_name] = default_of(field_name, value)
-                except (RenderError, ValueError):
-                    continue
-            in_description = frozenset({"links"} if destination.links else ())
-            options = self.settings.options_of(name)
-            vendor = self.settings.vendor_of(name)
-            prefix = self.settings.prefix_of(name)
-            found[name] = DestinationView(name, vendor, options, destination.omit, in_description, defaults, prefix)
-        return found
+        in_description = frozenset({"links"} if destination.links else ())
+        vendor, options = self.settings.vendor_of(name), self.settings.options_of(name)
+        prefix = self.settings.prefix_of(name)
+        return DestinationView(name, vendor, options, destination.omit, in_description, defaults, prefix)
 
     def _vendor(self, name: str) -> Vendor | None:
         destination = self.settings.destinations[name]
@@ -365,7 +362,7 @@ class _Desk:
 
     def _refused(self, name: str) -> Iterator[Refusal]:
         """What the vendor refuses of a destination's defaults, whatever the rules say besides."""
-        view = self.views()[name]
+        view = self._view(name)
         declared = view.expression().own
         said = {field_name: value for field_name, value in view.defaults.items() if field_name in FIELDS}
         own = view.defaults.get(view.vendor.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -35,6 +36,21 @@ def test_what_kafka_will_not_take_stays_and_stops_no_other(opened: Open, monkeyp
     time.sleep(0.25)
     assert [message.key for message in posted(ledger)] == [b"bad"]
     assert ledger.outbox_refused() == {}
+
+
+def test_no_more_is_held_at_once_than_a_worker_has_memory_for(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.ledger.outbox.MAX_HELD", 1000)
+    ledger, held = opened(), list[list[bytes | None]]()
+
+    def send(messages: Sequence[Message]) -> Posted:
+        held.append([message.key for message in messages])
+        return Posted([message.id for message in messages])
+
+    sizes = [400, 400, 400, 5000, None, 10]
+    ledger.take([], [], [Message("t", b"%d" % n, size and b"v" * size, ()) for n, size in enumerate(sizes)], {})
+    while ledger.outbox(send):
+        pass
+    assert held == [[b"0", b"1"], [b"2"], [b"3"], [b"4", b"5"]]
 
 
 def test_an_entry_that_dies_in_the_sweep_leaves_a_dead_letter(opened: Open) -> None:

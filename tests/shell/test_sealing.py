@@ -37,11 +37,16 @@ def test_the_first_key_writes_and_all_of_them_read() -> None:
         Seal([NEW]).open(sealed)
 
 
-@pytest.mark.parametrize("text", ["", "short", f"{NEW}\nshort", "\n\n"])
+@pytest.mark.parametrize("text", ["", "short", f"{NEW}\nshort", "\n\n", f"{NEW}\n" * 2000])
 def test_a_key_file_needs_long_keys(tmp_path: Path, text: str) -> None:
     (tmp_path / "keys").write_text(text)
     with pytest.raises(KeysInvalid):
         read(tmp_path / "keys")
+
+
+def test_what_has_no_end_is_no_key_file() -> None:
+    with pytest.raises(KeysInvalid):
+        read(Path("/dev/zero"))
 
 
 def test_a_password_is_neither_in_the_ledger_nor_in_a_repr(tmp_path: Path) -> None:

@@ -12,10 +12,10 @@ from itertools import pairwise
 from typing import Any
 
 from pipeline.rules.filters import OURS
-from pipeline.rules.language import pieces, tokens
+from pipeline.rules.language import pieces
+from pipeline.rules.lexer import Word, tokens
 from pipeline.rules.zone_names import zone_meant
 
-Word = tuple[str, str]
 UNKNOWN = object()
 """An argument that only an event knows."""
 _TIME = "2026-01-15T12:00:00Z"

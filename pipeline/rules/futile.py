@@ -10,7 +10,8 @@ from pipeline.model.event import TOMBSTONE
 from pipeline.rules import slots
 from pipeline.rules.arguments import misused
 from pipeline.rules.compiled import CompiledRule, CompiledSend
-from pipeline.rules.language import did_you_mean, nearest, pieces, tokens
+from pipeline.rules.language import did_you_mean, nearest, pieces
+from pipeline.rules.lexer import Word, tokens
 from pipeline.rules.linking import LINKED, SEEN, UNLINKED
 from pipeline.rules.paths import paths, templates
 from pipeline.rules.problem import Problem, Where
@@ -211,8 +212,8 @@ def _bare(literal: str) -> str:
     return literal[1:-1] if literal[:1] in "'\"" else literal
 
 
-def _terms(words: list[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
-    term: list[tuple[str, str]] = []
+def _terms(words: list[Word]) -> Iterator[list[Word]]:
+    term: list[Word] = []
     for word in words:
         if word == ("name", "and"):
             yield term

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-Word = tuple[str, str]
-"""(text | number | name | mark, as it stands there)"""
+from pipeline.rules.lexer import Word
+
 Idiom = tuple[str, str, str, str]
 """What is wrong, what was found, what was expected, what to write."""
 END = ("", "")

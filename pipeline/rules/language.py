@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pipeline.rules.idioms import foreign_idioms
+from pipeline.rules.lexer import Word, tokens
 
 ROOTS = ("event", "data", "omit", "item")
 FILTERS = (
@@ -53,11 +54,6 @@ MAX_SOURCE = 16 * 1024
 MAX_TOKENS = 300
 """Of one expression: MiniJinja 3.0 overflows its stack, and ends the process, on a sum of some thousand terms."""
 _KEYWORDS = frozenset(("and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "True", "False", "None"))
-_TOKEN = re.compile(
-    r"""\s*(?:(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?P<number>\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?)"""
-    r"""|(?P<name>[^\W\d]\w*)|(?P<mark>\*\*|//|==|!=|<=|>=|[-+*/%~|.,:()\[\]<>=]))""",
-    re.DOTALL,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +185,7 @@ def _expression(text: str, line: int) -> list[Fault]:
     return [fault for fault in (*found, *_equals(words, line)) if fault]
 
 
-def _equals(words: list[tuple[str, str]], line: int) -> Iterator[Fault]:
+def _equals(words: list[Word], line: int) -> Iterator[Fault]:
     """A single = that gives no argument its name."""
     for at, word in enumerate(words):
         named = at > 1 and words[at - 1][0] == "name" and words[at - 2][1] in ("(", ",")
@@ -197,21 +193,7 @@ def _equals(words: list[tuple[str, str]], line: int) -> Iterator[Fault]:
             yield Fault(line, "= compares nothing", "=", "==", "write ==")
 
 
-def tokens(text: str) -> tuple[list[tuple[str, str]], str]:
-    """The words of an expression as (text | number | name | mark, word), and what cannot be read."""
-    words: list[tuple[str, str]] = []
-    at = 0
-    text = text.rstrip()
-    while at < len(text):
-        match = _TOKEN.match(text, at)
-        if not match:
-            return words, text[at:].lstrip()
-        words.append((match.lastgroup or "", match[match.lastgroup or 0]))
-        at = match.end()
-    return words, ""
-
-
-def _token(before: str, previous: tuple[str, str], token: tuple[str, str], after: str, line: int) -> Fault | None:
+def _token(before: str, previous: Word, token: Word, after: str, line: int) -> Fault | None:
     kind, word = token
     if kind == "mark":
         return _mark(before, previous, word, line)
@@ -261,7 +243,7 @@ def _advice(message: str, word: str) -> str:
     return ""
 
 
-def _mark(before: str, previous: tuple[str, str], mark: str, line: int) -> Fault | None:
+def _mark(before: str, previous: Word, mark: str, line: int) -> Fault | None:
     if mark == "|" and previous == ("mark", "|"):
         return Fault(line, "an expression cannot be read", "||", "or", "write or")
     if mark == "~":

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.rules.compiled import CompiledRule
-from pipeline.rules.language import ROOTS, did_you_mean, nearest, pieces, tokens
+from pipeline.rules.language import ROOTS, did_you_mean, nearest, pieces
+from pipeline.rules.lexer import Word, tokens
 from pipeline.rules.problem import Problem, Where
 from pipeline.rules.render import Template
 from pipeline.rules.schema import Sourced
@@ -57,12 +58,12 @@ def paths(source: str) -> Iterator[Path]:
             yield from (_path(words, at) for at, word in enumerate(words) if _begins(words, at, word))
 
 
-def _begins(words: list[tuple[str, str]], at: int, word: tuple[str, str]) -> bool:
+def _begins(words: list[Word], at: int, word: Word) -> bool:
     before = words[at - 1] if at else ("", "")
     return word[0] == "name" and word[1] in ROOTS and before not in (("mark", "."), ("mark", "|"))
 
 
-def _path(words: list[tuple[str, str]], at: int) -> Path:
+def _path(words: list[Word], at: int) -> Path:
     parts: list[str | int] = [words[at][1]]
     end = at + 1
     while end + 1 < len(words):

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from typing import Any
 
 from pipeline.rules.filters import OURS
-from pipeline.rules.language import pieces, tokens
+from pipeline.rules.language import pieces
+from pipeline.rules.lexer import Word, tokens
 
 Scope = Any
 Run = Callable[[Scope], Any]
-Word = tuple[str, str]
 COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip

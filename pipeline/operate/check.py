@@ -90,19 +90,24 @@ def check(path: Path, secrets: bool = True, tests: bool = True, part: Part | Non
         *desk.webhooks(secrets and part != "worker"),
     ]
     views = desk.views()
-    wanted = rules and ("rules",) not in dropped
-    lost = source.lost(settings.rules) if wanted else None
+    read_rules, lost = _read_rules(settings, source) if rules and ("rules",) not in dropped else (Rules(), None)
     problems += [lost] if lost else []
-    wanted = wanted and lost is None
-    read_rules = rules_of(settings, file) if wanted else Rules()
-    if wanted and not read_rules.rules and not read_rules.problems:
-        problems.append(source.problem(("rules",), "no rules", "", "at least one rule"))
     doubtful = {place[1] for place in dropped if place[0] == "destinations" and len(place) > 1}
     doubtful |= {name for name in source.values()["destinations"] if name not in views or of_destinations[name]}
     held = _secrets_of(settings) if secrets else {}
     problems += [*secret_problems(read_rules, held), *secrets_in_tests(read_rules, held)]
     problems += _rules(read_rules, views, settings.all_layers, tests, frozenset(map(str, doubtful)))
     return Report(file, tuple(sorted(set(problems))), settings, read_rules, views)
+
+
+def _read_rules(settings: Settings, source: Source) -> tuple[Rules, Problem | None]:
+    """The rules, and what is wrong where there are none."""
+    lost = source.lost(settings.rules)
+    if lost is not None:
+        return Rules(), lost
+    found = rules_of(settings, source.file)
+    none = not found.rules and not found.problems
+    return found, source.problem(("rules",), "no rules", "", "at least one rule") if none else None
 
 
 def _secrets_of(settings: Settings) -> dict[str, str]:

@@ -31,8 +31,7 @@ def test_a_backlog_at_one_destination_slows_nothing(assembly: Assembly) -> None:
     assert migrated.returncode == 0, migrated.stderr
     assembly.worker()
     assembly.ready()
-    assembly.publish([("pattern", appointment("pattern", "t", kind="slow"))])
-    until(lambda: assembly.sandbox.counters("ecal")["items"] == 1, 30, "the pattern")
+    bytes_each = _pattern(assembly)
     seen = []
     for count in (SMALL, LARGE):
         fill(assembly.ledger, count)
@@ -43,25 +42,41 @@ def test_a_backlog_at_one_destination_slows_nothing(assembly: Assembly) -> None:
         claim = 1000 * (after[0] - before[0]) / (after[1] - before[1])
         memory = psutil.Process(assembly.workers[0].pid).memory_info().rss / 1e6
         seen.append((statistics.median(latencies), memory, claim))
-        say(backlog=count, median_ms=f"{1000 * seen[-1][0]:.1f}", memory_mb=f"{memory:.1f}", claim_ms=f"{claim:.2f}")
+        say(
+            backlog=count,
+            bytes_each=bytes_each,
+            median_ms=f"{1000 * seen[-1][0]:.1f}",
+            memory_mb=f"{memory:.1f}",
+            claim_ms=f"{claim:.2f}",
+        )
     (latency, memory, claim), (latency_large, memory_large, claim_large) = seen
     assert latency_large <= 1.2 * latency
     assert memory_large <= 1.1 * memory
     assert claim_large <= 2 * claim
 
 
+def _pattern(assembly: Assembly) -> int:
+    """Keeps the row of an entry that waits at ECAL, with its record and all else; its size in bytes."""
+    assert assembly.calends("pause", "ecal").returncode == 0
+    assembly.publish([("pattern", appointment("pattern", "t", kind="slow"))])
+    with psycopg.connect(assembly.ledger, autocommit=True) as connection:
+        mine = "from entries where key = 'pattern' and state = 'ready' and raws not in ('', '{}')"
+        until(lambda: connection.execute(f"select 1 {mine}".encode()).fetchone() is not None, 30, "the pattern")
+        connection.execute(f"create table pattern as select * {mine}".encode())
+        ((size,),) = connection.execute("select pg_column_size(pattern.*) from pattern").fetchall()
+    assert assembly.calends("resume", "ecal").returncode == 0
+    return int(size)
+
+
 def fill(ledger: str, count: int) -> None:
-    """So many entries ready at ECAL, each like the one that was delivered, under a key of its own."""
+    """So many entries ready at ECAL, each like the one that waited there, under a key of its own."""
     with psycopg.connect(ledger, autocommit=True) as connection:
-        names = [row[0] for row in connection.execute(
-            "select column_name from information_schema.columns where table_name = 'entries'").fetchall()]  # fmt: skip
-        own = {"key": "'b' || n", "state": "'ready'", "observed_hash": "''", "observed": "null", "vendor_id": "null",
-               "rank": "extract(epoch from now()) + n"}  # fmt: skip
+        columns = "select column_name from information_schema.columns where table_name = 'entries'"
+        names = [str(name) for (name,) in connection.execute(columns.encode()).fetchall()]
+        own = {"key": "'b' || n", "rank": "extract(epoch from now()) + n"}
         values = ", ".join(own.get(name, name) for name in names)
-        connection.execute(
-            f"insert into entries ({', '.join(names)}) select {values} from entries, generate_series(1, {count}) n "
-            "where key = 'pattern' on conflict do nothing"
-        )
+        copied = f"select {values} from pattern, generate_series(1, {count}) n on conflict do nothing"
+        connection.execute(f"insert into entries ({', '.join(names)}) {copied}".encode())
         connection.execute("analyze entries")
 
 

@@ -12,8 +12,8 @@ from tests.acceptance.one_vendor import arrivals, attempts, begin, held, waiting
 from tests.acceptance.test_acceptance import say
 from tests.flow.assembly import PRO, Assembly, appointment, until
 
-WAITING = 4_000
-AWAY = 45.0
+WAITING = 100_000
+AWAY = 120.0
 """Seconds. Nothing here depends on its being ten minutes: probes come every four seconds after the first few."""
 BACK_WITHIN = 5.0
 """Seconds from the return of a vendor, or of its credits, to the first call."""

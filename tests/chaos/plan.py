@@ -179,9 +179,17 @@ now cannot be found there, which is said in docs/operations.md and not promised.
 
 
 def drawn(seed: int) -> Plan:
-    """Mostly a random plan; now and then a ledger that goes back, with its workers running or stopped."""
-    (shape,) = Random(f"calends scenario {seed}").choices(("random", "failover", "restore"), (22, 2, 1))
-    return failover(seed) if shape == "failover" else restore(seed, 2000) if shape == "restore" else plan(seed)
+    """Mostly a random plan; now and then a ledger that goes back, its workers running or stopped, or a full disk."""
+    (shape,) = Random(f"calends scenario {seed}").choices(("random", "failover", "restore", "disk"), (22, 2, 1, 1))
+    match shape:
+        case "failover":
+            return failover(seed)
+        case "restore":
+            return restore(seed, 2000)
+        case "disk":
+            return full_disk(seed)
+        case _:
+            return plan(seed)
 
 
 def restore(seed: int, events: int) -> Plan:
@@ -198,7 +206,13 @@ def failover(seed: int) -> Plan:
 
 
 def full_disk(seed: int) -> Plan:
-    """One worker on an SQLite ledger, whose disk is full for a while; later it is killed."""
+    """One worker on an SQLite ledger that can write nothing for a while; later it is killed.
+
+    Each write fails with EFBIG, as of a file that may not grow: SQLite tells a disk I/O error, and may have written
+    part of it. A disk that is full is ENOSPC, which SQLite tells as SQLITE_FULL. A file system that fills up would have
+    to be mounted, which not every machine allows: that error, made by SQLite's own limit of pages, is in
+    tests/ledger/test_full.py.
+    """
     random = Random(f"calends disk {seed}")
     full = _service("disk-full", 1.5, 3.0)(random, ())
     return replace(plan(seed), shape="sqlite", faults=(full, Fault("worker-kill", 9.0, 0.2, "0")), clock=0.0)

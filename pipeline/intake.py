@@ -168,6 +168,7 @@ class Intake:
             if not await self._kept(records[:n], batch, stopping):
                 return
             self.telemetry.intake_batch(n, self.monotonic() - started)
+            self._wake_lanes()  # before Kafka is told, which takes as long as the ledger did
             assert self.consumer is not None
             await self.consumer.commit(batch.next_offsets)
             records = records[n:]

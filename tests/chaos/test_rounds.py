@@ -16,9 +16,9 @@ pytestmark = pytest.mark.xdist_group("chaos")
 
 SEEDS = (1468, 1074, 755, 9, 2120)
 """Together: workers killed, stopped and frozen for longer than a lease; brokers and the ledger killed and frozen; a
-rebalance storm; lines cut, silent and slow; a clock that is slow; answers lost, late, slow, malformed and huge; a
-vendor that throttles in either form; a credential revoked and a token server away; two windows at once; a full disk;
-the last on three brokers. What they leave out is drawn by `make chaos`."""
+rebalance storm; lines cut, silent and slow; a clock that is slow; answers lost, late, slow, malformed and huge;
+a vendor that throttles in either form; a credential revoked and a token server away; two windows; a full disk; the last
+on three brokers. What they leave out is drawn by `make chaos`."""
 
 
 @pytest.fixture(scope="module")

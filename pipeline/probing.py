@@ -78,7 +78,7 @@ class Probing:
             account.throttle(throttled, since, time.monotonic(), jitter)
         await self.in_threads(self.ledger.hand_back, account.name, granted, sent, throttled, jitter)
         if _is_well(came):
-            await self.in_threads(self.ledger.lift, account.name)
+            await self.in_threads(self.ledger.lift, account.name, since, time.monotonic)
 
     async def _ask(self, account: Account, since: float) -> Response | CallFailed:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, case, func, select, update
 
 from pipeline.ledger import tables as t
 from pipeline.ledger.quota import free_tokens, is_declared, take_tokens
@@ -103,11 +103,15 @@ def probe_due(connection: Connection, quota: Quota, lease: float, now: float) ->
     return granted
 
 
-def lift(connection: Connection, account: str, now: float) -> None:
-    """A probe succeeded: the account is known good from now on. How often it had to be probed is kept until an
-    entry is accepted, so that a key which passes probes and nothing else is not tried ever faster."""
+def lift(connection: Connection, account: str, asked: float) -> None:
+    """A probe succeeded: the account is known good since it was `asked`, unless it was held again meanwhile. How often
+    it had to be probed is kept until an entry is accepted, so that a key which passes probes and nothing else is not
+    tried ever faster."""
+    c = t.accounts.c
     values = {"held": None, "held_since": None, "probe_at": None, "failures": 0}
-    connection.execute(update(t.accounts).where(t.accounts.c.name == account).values(**values, good_since=now))
+    lifted = update(t.accounts).where(c.name == account, func.coalesce(c.held_since, 0.0) <= asked)
+    good_since = case((func.coalesce(c.good_since, 0.0) > asked, c.good_since), else_=asked)
+    connection.execute(lifted.values(**values, good_since=good_since))
 
 
 def grant(connection: Connection, quota: Quota, lease: float, now: float, force: bool) -> Grant | Stopped | float:

@@ -284,9 +284,15 @@ class Ledger:
         mine = self.quotas[account]
         return self._transaction(lambda connection: accounts.probe_due(connection, mine, lease, clock(connection)))
 
-    def lift(self, account: str) -> None:
-        """A probe succeeded: the account is known good from now on."""
-        self._transaction(lambda connection: accounts.lift(connection, account, clock(connection)))
+    def lift(self, account: str, asked: float, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """A probe succeeded that left after `asked`, the worker's monotonic time: from then on the account is known
+        good. A hold that came since stays."""
+
+        def work(connection: Connection) -> None:
+            now = clock(connection)
+            accounts.lift(connection, account, now - (monotonic() - asked))
+
+        self._transaction(work)
 
     # by hand -------------------------------------------------------------------------------------------------------
 

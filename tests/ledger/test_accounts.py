@@ -41,7 +41,7 @@ def test_a_refusal_that_is_settled_after_a_probe_found_the_account_well_holds_no
     take(ledger, change("k"))
     late = result(claim(ledger).grants[0], Unauthorized())
     time.sleep(0.05)
-    ledger.lift("a")
+    ledger.lift("a", time.monotonic())
     ledger.settle([late])
     assert ledger.obstacles() == {}
 
@@ -56,7 +56,7 @@ def test_failures_in_a_row_hold_the_account_until_a_probe_lifts_it(opened: Open)
     time.sleep(1.05)
     assert ledger.probe_due("a", 20.0) is not None
     assert ledger.probe_due("a", 20.0) is None
-    ledger.lift("a")
+    ledger.lift("a", time.monotonic())
     assert ledger.obstacles() == {}
 
 
@@ -91,6 +91,21 @@ def test_what_an_answers_headers_ask_for_pauses_the_account_whatever_it_says_of_
 def at(result: Result, moment: float) -> Result:
     """The same, of a call that left and was answered then, in monotonic time."""
     return replace(result, answers=tuple(one and replace(one, asked=moment, at=moment) for one in result.answers))
+
+
+def test_a_probe_that_is_told_late_lifts_no_hold_that_came_since_and_calls_nothing_good_that_failed_since(
+    opened: Open,
+) -> None:
+    """Its worker was frozen after the answer."""
+    ledger, other = opened(windows=((50, 1.0),)), opened(windows=((50, 1.0),))
+    ledger.hold("a", "failing")
+    time.sleep(0.05)
+    asked = time.monotonic()
+    other.lift("a", time.monotonic())
+    time.sleep(0.05)
+    other.hold("a", "unauthorized")
+    ledger.lift("a", asked)
+    assert other.obstacles()["a"][0] == "unauthorized"
 
 
 def test_a_held_account_is_not_probed_before_its_pause_has_ended(opened: Open) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.model.change import BASE, Change, Link, Version, merge
 from pipeline.model.facts import Facts
+from tests.protocol import probes
 from tests.protocol.fates import Timing
 from tests.protocol.log import PARTITIONS, TOPIC, Published
 from tests.protocol.memory import POISON, Broken
@@ -61,13 +62,13 @@ def _run_dry(world: World) -> None:
 def _turn(world: World) -> bool:
     """One round of a worker's loops; False once nothing is left to do or to wait for."""
     first = world.workers[0]
-    swept, lifted = world.sweep(first) > 0, world.probe()
+    swept, probed = world.sweep(first) > 0, probes.begin(world, first)
     waits = [world.work(first, kind, 4, [("answered", Timing())]) for kind in world.kinds.values()]
     if world.events:
         world.advance(world.events[0][0])
         return True
     world.post()
-    if swept or lifted or 0.0 in waits or any(_resumed(world, name) for name in world.kinds):
+    if swept or probed or 0.0 in waits or any(_resumed(world, name) for name in world.kinds):
         return True
     due = [row.wake_at for row in world.rows() if row.wake_at is not None]
     due += [world.now + wait for wait in waits if wait] + [world.now + 1.0 for _ in world.holds]

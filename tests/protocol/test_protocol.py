@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from pipeline.model.change import BASE, Change, Kind, Link, Version
+from tests.protocol import probes
 from tests.protocol.clocks import Clock, PostgresClock, SqliteClock
 from tests.protocol.ending import PEOPLE, converge
 from tests.protocol.fates import Timing
@@ -178,7 +179,29 @@ class Protocol(RuleBasedStateMachine):
     def time_passes(self, seconds: float) -> None:
         self.world.advance(self.world.now + seconds)
         self.world.sweep(self.world.workers[0])
-        self.world.probe()
+        probes.begin(self.world, self.world.workers[0])
+
+    @rule(
+        worker=WORKER,
+        of=st.integers(0, 1),
+        fate=FATE,
+        waited=st.sampled_from((0.0, 1.1, 4.5)),
+        trouble=st.sampled_from((None, None, "frozen", "told to wait before", "told to wait meanwhile")),
+    )
+    def a_held_account_is_probed(self, worker: int, of: int, fate: Any, waited: float, trouble: str | None) -> None:
+        world, kind = self.world, self.kinds[of % len(self.kinds)]
+        world.hold(kind)
+        if trouble == "told to wait before":
+            probes.told_to_wait(world, kind)
+        self.world.advance(world.now + waited)
+        probes.begin(world, world.workers[worker], *fate)
+        match trouble:
+            case "frozen":
+                world.stop(world.workers[worker], 21.0)
+                self.time_passes(31.0)
+            case "told to wait meanwhile":
+                probes.told_to_wait(world, kind)
+                self.what_is_under_way_happens()
 
     @rule()
     def what_is_under_way_happens(self) -> None:

@@ -20,6 +20,7 @@ from pipeline.ledger import Grant, Ledger, Result
 from pipeline.model.outcome import Outcome
 from pipeline.model.wire import Credential, Request, Response
 from pipeline.pacing import Pace
+from pipeline.probing import Probing
 from pipeline.telemetry import Telemetry
 from pipeline.vendors.contract import Situation, Step
 from tests.protocol.memory import Kind
@@ -35,6 +36,9 @@ class Said(Response):
     """An answer that needs no reading: one outcome for each situation."""
 
     outcomes: tuple[Outcome, ...] = ()
+
+
+PROBE = Request("GET", "/")
 
 
 @types.coroutine
@@ -56,16 +60,24 @@ class Wire:
 
     worded: list[tuple[Step, Sequence[Situation]]] = field(default_factory=list)
     left: tuple[Step, Sequence[Situation]] | None = None
+    probed: bool = False
+    """Whether a probe has left."""
     concurrency: Concurrency = field(default_factory=lambda: Concurrency(8, 8))
+    timeout: float = TIMEOUT
 
     def request(self, step: Step, situations: Sequence[Situation]) -> Request:
         self.worded.append((step, list(situations)))
         return Request("POST", f"/{len(self.worded) - 1}")
 
     async def send(self, request: Request, may_go: Callable[[], bool]) -> Response | CallFailed:
+        if request == PROBE:
+            await suspended()  # until its turn
         if not may_go():
             return CallFailed("too_late", "too_late")
-        self.left = self.worded[int(request.path[1:])]
+        if request == PROBE:
+            self.probed = True
+        else:
+            self.left = self.worded[int(request.path[1:])]
         answered: Response | CallFailed = await suspended()
         return answered
 
@@ -95,6 +107,24 @@ class Flight:
 
 
 @dataclass(slots=True)
+class Probe:
+    """One probe of a held account, if it is this worker's turn."""
+
+    wire: Wire
+    running: Coroutine[Any, Any, None]
+    over: bool = False
+
+    def go_on(self, came: Any = None) -> bool:
+        """Up to where it waits again. Whether it has just left."""
+        self.wire.probed = False
+        try:
+            self.running.send(came)
+        except StopIteration:
+            self.over = True
+        return self.wire.probed
+
+
+@dataclass(slots=True)
 class Worker:
     name: str
     ledger: Ledger
@@ -104,6 +134,7 @@ class Worker:
     now: Callable[[], float]
     """The database's clock."""
     lanes: dict[str, Lane] = field(default_factory=dict)
+    probing: set[str] = field(default_factory=set)
     incarnation: int = 0
     stopped_until: float = 0.0
 
@@ -111,7 +142,13 @@ class Worker:
         """The production lane with the vendor's own plan, and no HTTP."""
         if kind.name not in self.lanes:
             wire, secrets = Wire(), Credential({})
-            vendor = replace(kind.vendor, request=wire.request, read=read, sign=lambda request, *_: request)
+            vendor = replace(
+                kind.vendor,
+                request=wire.request,
+                read=read,
+                sign=lambda request, *_: request,
+                probe=lambda options: PROBE,
+            )
             pace, caller = cast(Pace, Departures()), cast(Caller, wire)
             account = Account(kind.name, vendor, kind.options, caller, pace, lambda: secrets)
             self.lanes[kind.name] = Lane(
@@ -126,10 +163,11 @@ class Worker:
     def watch(self) -> None:
         """Reads in the ledger whom nobody may call now."""
         holds = self.ledger.holds()
-        stopped = {hold.account: hold.reason for hold in holds if hold.reason != "budget"}
         paused = {hold.destination for hold in holds if hold.reason == "paused"}
         for name, lane in self.lanes.items():
-            lane.account.obstacle = stopped.get(name)
+            stopped = [hold.reason for hold in holds if hold.account == name and hold.reason != "budget"]
+            lane.account.obstacle = stopped[0] if stopped else None
+            lane.account.throttled = "throttled" in stopped
             lane.account.seen = self.now() + self.ahead
             lane.paused = name in paused
 
@@ -140,10 +178,25 @@ class Worker:
         flight.go_on()
         return flight
 
+    def probe(self, kind: Kind) -> Probe | None:
+        """The worker's own probe, up to where it waits for its turn; None: there is nothing to probe now, or it is
+        being probed."""
+        account = self.lane(kind).account
+        if not account.held() or not account.unpaused() or kind.name in self.probing:
+            return None
+        probing = Probing(self.ledger, cast(Any, _in_place), self.telemetry, self._watched, lambda: 0.5)
+        probe = Probe(cast(Wire, account.caller), probing.probe(account))
+        probe.go_on()
+        if probe.over:
+            return None
+        self.probing.add(kind.name)
+        return probe
+
     def die(self) -> None:
         self.incarnation += 1
         self.stopped_until = 0.0
         self.lanes.clear()
+        self.probing.clear()
 
 
 async def _in_place(method: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:

@@ -18,7 +18,7 @@ from sqlalchemy import event
 
 from pipeline import account as accounts
 from pipeline import lane as lanes
-from pipeline import pacing
+from pipeline import pacing, probing
 from pipeline.ledger import MARGIN, SLACK, Budget, Claim, Grant, Ledger, Message, Posted, Quota, Result
 from pipeline.ledger import tables as t
 from pipeline.model.facts import Facts
@@ -115,10 +115,10 @@ class World:
         self.clock.set(now)
 
     @contextmanager
-    def _as(self, worker: Worker) -> Iterator[None]:
+    def seen_by(self, worker: Worker) -> Iterator[None]:
         """The worker's own monotonic clock, as its lane reads it."""
         with self.patch.context() as patch:
-            for module in (accounts, lanes, pacing):
+            for module in (accounts, lanes, pacing, probing):
                 patch.setattr(module, "time", _Monotonic(self, worker))
             yield
 
@@ -174,7 +174,7 @@ class World:
         worker.watch()
         monotonic = self.now + worker.ahead
         claim = Claim(())
-        with self._as(worker):
+        with self.seen_by(worker):
             if lane.paused or not lane.account.open():
                 return 1.0
             with self._killed_at(worker, killed_at):
@@ -204,7 +204,7 @@ class World:
         serials = {row.key: self.claimed[row.destination, row.key][1] for row in grant.entries}
 
         def leave() -> None:
-            with self._as(worker):
+            with self.seen_by(worker):
                 left = flight.go_on()
             if left is None:
                 self._over(worker, flight, timing)
@@ -218,12 +218,16 @@ class World:
 
     def _stopped_by_nobody(self, kind: Kind) -> None:
         """A call departs now."""
-        for stored, until in self.pauses[kind.name]:
-            if stored + OBEYED_WITHIN < self.now < until - 1e-3:
-                raise Broken("pause: a call left after it was stored")
+        self.paused_by_nobody(kind)
         for stored in (self.holds.get(kind.name), self.paused.get(kind.name)):
             if stored is not None and stored + OBEYED_WITHIN < self.now:
                 raise Broken("hold: a call left after it was stored")
+
+    def paused_by_nobody(self, kind: Kind) -> None:
+        """A call, or a probe, departs now."""
+        for stored, until in self.pauses[kind.name]:
+            if stored + OBEYED_WITHIN < self.now < until - 1e-3:
+                raise Broken("pause: a call left after it was stored")
 
     def _on_its_way(
         self, worker: Worker, kind: Kind, grant: Grant, flight: Flight, asked: list[Asked], fate: Fate, timing: Timing
@@ -256,7 +260,7 @@ class World:
             return memory.act(asked)
 
         def end() -> None:
-            with self._as(worker):
+            with self.seen_by(worker):
                 flight.go_on(said[0])
             self._over(worker, flight, timing)
 
@@ -318,17 +322,6 @@ class World:
         with self._killed_at(worker, killed_at):
             looked, _ = self.ledger.sweep()
         return looked
-
-    def probe(self) -> bool:
-        lifted = False
-        for name in sorted(self.holds):
-            if self.ledger.probe_due(name, LEASE):
-                self.memories[name].arrive(self.now)
-                if self.weather[name] == "well":
-                    self.ledger.lift(name)
-                    del self.holds[name]
-                    lifted = True
-        return lifted
 
     def post(self) -> None:
         def send(messages: Sequence[Message]) -> Posted:

@@ -35,7 +35,8 @@ from pipeline.settings import Account, Destination, SecretRef, Settings, Webhook
 from pipeline.vendors import vendors
 from pipeline.vendors.contract import Vendor, free
 
-UNSET = "is not set, or empty"
+UNSET, UNREADABLE_FILE = "is not set, or empty", "is missing, empty or not readable"
+"""How the messages end of a secret that is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +50,9 @@ class Report:
     views: Mapping[str, DestinationView] = field(default_factory=dict)
 
     @property
-    def wrong_rules(self) -> bool:
-        """Whether anything but a secret is wrong: then nothing is certain of what rules do not name."""
-        return any(not problem.message.endswith(UNSET) for problem in self.problems)
+    def lacks_only_secrets(self) -> bool:
+        """Whether nothing else is wrong: if it is, nothing is certain of what rules do not name."""
+        return all(problem.message.endswith((UNSET, UNREADABLE_FILE)) for problem in self.problems)
 
     @property
     def usable(self) -> Settings:
@@ -247,7 +248,7 @@ class _Desk:
             message, what = f"{name}: the environment variable {UNSET}", reference.env
             yield self.problem(place, message, what, f"a value for {what}")
         else:
-            message = f"{name}: the file is missing, empty or not readable"
+            message = f"{name}: the file {UNREADABLE_FILE}"
             yield self.problem(place, message, str(reference.file), "a file with the secret in it")
 
     def destination(self, name: str) -> Iterator[Problem]:

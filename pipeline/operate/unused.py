@@ -39,7 +39,7 @@ def warnings_of(report: Report) -> tuple[Problem, ...]:
     ]
     found += [
         *_untested(report.rules),
-        *(() if report.wrong_rules else untaken(report.rules)),
+        *(untaken(report.rules) if report.lacks_only_secrets else ()),
         *foreign(report.rules),
         *misspelt(report.rules),
         *mixed(report.rules.rules),

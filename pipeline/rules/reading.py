@@ -185,11 +185,11 @@ def _with_schema(on: Any, at: Where, shaping: Shaping) -> Any:
         for _ in levels(schema):
             pass
     except NotYaml as error:
-        shaping.told((*at, "schema"), "the schema cannot be read", f"{found}: {error.found}", expected)
+        shaping.tell((*at, "schema"), "the schema cannot be read", f"{found}: {error.found}", expected)
     except (ValueError, RecursionError):
-        shaping.told((*at, "schema"), "the schema is not JSON", found, expected)
+        shaping.tell((*at, "schema"), "the schema is not JSON", found, expected)
     else:
         if isinstance(schema, dict):
             return {**on, "schema": schema}
-        shaping.told((*at, "schema"), "the schema is no JSON object", found, expected)
+        shaping.tell((*at, "schema"), "the schema is no JSON object", found, expected)
     return {name: value for name, value in on.items() if name != "schema"}

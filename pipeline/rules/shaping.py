@@ -91,7 +91,7 @@ class Shaping:
     taken: set[Where] = field(default_factory=set)
     """Where something was taken out, or is missing."""
 
-    def told(self, place: Where, message: str, found: str, expected: str) -> None:
+    def tell(self, place: Where, message: str, found: str, expected: str) -> None:
         spot = spot_of(self.spots, (*self.at, *place))
         self.problems.append(Problem.at(self.file, spot, message, found, expected))
 

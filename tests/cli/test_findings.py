@@ -105,6 +105,18 @@ def test_nothing_is_called_unused_beside_a_rule_that_is_wrong(settings: Path, ol
     assert (told["ok"], unused) == (False, [])
 
 
+@pytest.mark.parametrize("secret", ["{env: CHECK_NOWHERE}", "{file: nowhere}"])
+def test_a_secret_that_is_not_there_hides_no_warning(settings: Path, secret: str) -> None:
+    settings.write_text(settings.read_text().replace("{env: CHECK_KEY}", secret))
+    rules = settings.parent / "rules.yaml"
+    rules.write_text(rules.read_text().replace("{type: order.gone,", "{type: oder.made,"))
+
+    told = json.loads(CliRunner().invoke(app, ["check", str(settings), "--format", "json"]).stdout)
+
+    assert {one["message"].partition(":")[0] for one in told["problems"]} == {"api_key", "api_secret"}
+    assert "no rule takes a given event of this type" in [one["message"] for one in told["warnings"]]
+
+
 def test_no_type_is_called_untested_beside_a_test_that_is_wrong(settings: Path) -> None:
     rules = settings.parent / "rules.yaml"
     rules.write_text(

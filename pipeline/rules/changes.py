@@ -27,6 +27,8 @@ MAX_CHANGES = 1000
 
 
 class Failed(Exception):
+    """A rule cannot be applied to this event: at which slot, and why, without a value of the event."""
+
     def __init__(self, slot: str, code: str, explanation: str) -> None:
         super().__init__(code)
         self.slot, self.code, self.explanation = slot, code, explanation
@@ -155,11 +157,13 @@ def _own(section: Mapping[str, Any], scope: Scope, declared: Mapping[str, str], 
 
 
 def not_too_many(changes: int) -> None:
+    """Raises Failed."""
     if changes > MAX_CHANGES:
         raise Failed("send", "limit", f"the event makes more than {MAX_CHANGES:,} changes")
 
 
 def link_of(link: CompiledLink, scope: Scope, version: Version, index: int) -> Link:
+    """What the directory learns. Raises Failed."""
     at = f"link[{index}]"
     subscriber = at_slot((at, "subscriber"), given, link.subscriber, scope, slots.name)
     ended = at_slot((at, "ended"), given, link.ended, scope, slots.name)

@@ -43,6 +43,7 @@ def topic_meant(name: str) -> str:
 
 
 def is_topic(pattern: str | re.Pattern[str], topic: str) -> bool:
+    """Whether a topic is that of a name, or one of a pattern's."""
     return pattern == topic if isinstance(pattern, str) else bool(pattern.fullmatch(topic))
 
 

@@ -1,4 +1,7 @@
-"""Slots: the type of every place in a rule, and how a rendered value becomes it. Never quotes a value."""
+"""Slots: the type of every place in a rule, and how a rendered value becomes it.
+
+Each raises RenderError or BadTime where the value does not fit, and never quotes it.
+"""
 
 from __future__ import annotations
 

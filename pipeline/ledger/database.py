@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -142,13 +143,32 @@ def clock(connection: Connection, brief: bool = False) -> float:
     return float(connection.execute(_NOW_SQLITE if connection.dialect.name == "sqlite" else now).scalar_one())
 
 
+@contextmanager
+def endless(connection: Connection) -> Iterator[None]:
+    """Meanwhile this connection waits for its answers for as long as it takes."""
+    own: Any = connection.connection.driver_connection
+    before = getattr(own, "patience", None)
+    if before is not None:
+        own.patience = None
+    try:
+        yield
+    finally:
+        if before is not None:
+            own.patience = before
+
+
 def _engine(url: str) -> Engine:
     if url.startswith("postgresql://"):
         url = "postgresql+psycopg://" + url.removeprefix("postgresql://")
     if not url.startswith("sqlite"):
-        return create_engine(
+        engine = create_engine(
             url, pool_size=8, max_overflow=8, hide_parameters=True, connect_args=_POSTGRESQL if "psycopg" in url else {}
         )
+        if engine.dialect.driver == "psycopg":
+            from pipeline.ledger import patience
+
+            patience.limit(engine)
+        return engine
     engine = create_engine(url, hide_parameters=True, connect_args={"check_same_thread": False, "timeout": 30.0})
 
     @event.listens_for(engine, "connect")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
+from pipeline.ledger.database import endless
+
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -39,4 +41,5 @@ def upgrade(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    with endless(connection):
+        command.upgrade(config, "head")

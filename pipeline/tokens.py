@@ -9,10 +9,12 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
 from pipeline.calls import CallFailed
 from pipeline.model.outcome import Rejected
+from pipeline.model.pause import asked_for
 from pipeline.model.wire import Credential, Request, Response, Token
 from pipeline.vendors.contract import TokenFlow
 
@@ -80,15 +82,16 @@ class Tokens:
         self._failures = 0
         self._failed: TokenUnavailable | None = None
         self._not_before = 0.0
+        self._left_alone = 0.0  # until then, as the token server asked
         self._renewing: asyncio.Task[None] | None = None
 
     async def token(self, due: bool = False) -> str | TokenUnavailable:
         """A token with some life left; waits for the one renewal under way where there is none.
 
         After a failure nobody asks for one for a while, but for a probe whose turn it is (`due`): else a vendor that
-        is back would be found only once that while has passed.
+        is back would be found only once that while has passed. What the token server asks for binds a probe as well.
         """
-        if not self._good() and (due or self._monotonic() >= self._not_before):
+        if not self._good() and self._monotonic() >= max(self._left_alone, 0.0 if due else self._not_before):
             if self._renewing is None:
                 self._renewing = asyncio.create_task(self._renew())
             await asyncio.shield(self._renewing)
@@ -118,7 +121,7 @@ class Tokens:
         if held is not None and not self._rejected and held.left(now) > held.margin() / 2:
             return held.token.access
         failed = self._failed or TokenUnavailable("unreachable", 0.0)
-        return TokenUnavailable(failed.reason, max(self._not_before - now, 0.0))
+        return TokenUnavailable(failed.reason, max(self._not_before - now, self._left_alone - now, 0.0))
 
     async def _renew(self) -> None:
         try:
@@ -134,16 +137,25 @@ class Tokens:
         if self._refresh is not None:
             refresh, self._refresh = self._refresh, None
             sent = self._monotonic()
-            answer = await self._send(self._flow.renew(self._credential(), self._options, refresh))
+            answer = await self._asked(self._flow.renew(self._credential(), self._options, refresh))
             if isinstance(answer, CallFailed) and answer.kind != "unknown":
                 self._refresh = refresh  # never left: still good
                 return self._fail("unreachable")
             if self._adopt(answer, sent, "refresh") == "adopted":
                 return None
+            if self._left_alone > self._monotonic():
+                return self._fail("unreachable")
         sent = self._monotonic()
-        answer = await self._send(self._flow.obtain(self._credential(), self._options))
+        answer = await self._asked(self._flow.obtain(self._credential(), self._options))
         verdict = self._adopt(answer, sent, "obtain")
         return None if verdict == "adopted" else self._fail(verdict)
+
+    async def _asked(self, request: Request) -> Response | CallFailed:
+        answer = await self._send(request)
+        throttled = asked_for(answer, datetime.now(UTC)) if isinstance(answer, Response) else None
+        if throttled is not None:
+            self._left_alone = self._monotonic() + (throttled.after or 0.0)
+        return answer
 
     def _adopt(
         self, answer: Response | CallFailed, sent: float, how: str

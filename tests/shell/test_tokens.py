@@ -220,6 +220,32 @@ async def test_an_unreachable_server_is_asked_less_and_less_often() -> None:
     assert isinstance(await tokens.token(), str)
 
 
+@pytest.mark.parametrize("status", [429, 503])
+async def test_what_a_token_server_asks_for_binds_a_probe_too(status: int) -> None:
+    server = TokenServer(refreshes=True, lives=100.0)
+    tokens = server.tokens()
+    await tokens.token()
+    server.now += 100.0
+    server.answers = [Response(status, {"retry-after": "20"})]
+    for _ in range(10):
+        assert isinstance(await tokens.token(due=True), TokenUnavailable)
+        server.now += 1.9
+    assert server.grants == ["client", "r1"]
+    server.now += 1.0
+    assert await tokens.token(due=True) == "a3"
+
+
+async def test_a_due_probe_asks_while_all_others_leave_the_server_alone() -> None:
+    server = TokenServer()
+    tokens = server.tokens()
+    for _ in range(5):
+        server.answers = [CallFailed("not_sent", "refused")]
+        await tokens.token(due=True)
+    assert len(server.grants) == 5
+    assert await tokens.token() == TokenUnavailable("unreachable", 16.0)
+    assert await tokens.token(due=True) == "a6"
+
+
 async def test_while_the_server_is_away_the_token_in_hand_is_used_a_little_longer() -> None:
     server = TokenServer(lives=3600.0)
     tokens = server.tokens()

@@ -8,14 +8,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pipeline.calls import CallFailed
 from pipeline.ledger import Stopped
-from pipeline.model.wire import Request, Response
+from pipeline.model.wire import MAX_IDENTITY, Request, Response
 from pipeline.operate.sending import InQuota, NoPlace
 from pipeline.tokens import TokenUnavailable
-from pipeline.vendors.contract import Page, ReadBack, Situation, Unread, Vendor, Window
+from pipeline.vendors.contract import Item, Page, ReadBack, Situation, Unread, Vendor, Window
 
 ATTEMPTS = 5
 THROTTLED = 429
@@ -23,6 +23,24 @@ THROTTLED = 429
 
 class Halted(Exception):
     """The vendor cannot be read on; the text says why, and what has been done is kept."""
+
+
+def bounded(shown: Page | Unread) -> Page | Unread:
+    """What is shown, as it can be kept: whoever writes into the vendor's calendar chooses what stands there. An id that
+    cannot be is none, and a key of ours that cannot be is another's."""
+    if isinstance(shown, Unread):
+        return shown
+    return replace(shown, items=tuple(map(_bounded, shown.items)))
+
+
+def _bounded(item: Item) -> Item:
+    if _can_be(item.id) and _can_be(item.mark):
+        return item
+    return replace(item, id=item.id if _can_be(item.id) else None, mark=item.mark if _can_be(item.mark) else "")
+
+
+def _can_be(name: str | None) -> bool:
+    return name is None or (len(name) <= MAX_IDENTITY and name.isprintable())
 
 
 @dataclass(slots=True)
@@ -69,7 +87,7 @@ class Reader:
 
         def readable(response: Response) -> bool:
             read = self.back.read(response)
-            shown.extend([] if read is None else [read])
+            shown.extend([] if read is None else [bounded(read)])
             return read is not None
 
         await self._answer(request, readable)

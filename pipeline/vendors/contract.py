@@ -180,7 +180,7 @@ class Notice:
 class Item:
     """One thing that stands at the vendor, as a read shows it."""
 
-    id: str | None
+    id: str | None = field(repr=False)
     """The vendor's id; None: the read shows none."""
     mark: str | None = field(default=None, repr=False)
     """What the read shows of our key (see `ReadBack.mark`)."""

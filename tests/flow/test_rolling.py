@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from tests.acceptance.one_vendor import worst_window
@@ -17,6 +18,15 @@ from tests.flow.test_flow import titles
 from tests.services import KafkaService
 
 OLD, NEW = (10, 30.0), (2, 1.0)
+TABLES = ("entries", "tokens", "accounts", "offsets", "directory", "outbox")
+LATER = (
+    *(f"alter table {table} add column later text" for table in TABLES),
+    "alter table entries add column later_flag boolean not null default false",
+    "create index entries_later on entries (later)",
+    "create table later (name text primary key)",
+    "update alembic_version set version_num = '9999'",
+)
+"""A migration of a version to come: it adds columns, an index and a table that no worker of today knows."""
 
 
 @pytest.fixture
@@ -66,3 +76,20 @@ def test_a_quota_that_changes_in_a_rolling_update_is_never_exceeded_and_the_old_
     assert worst_window(arrived[OLD[0] :], NEW[1]) <= NEW[0]
     assert waits_for_quota(assembly, 1) == []
     assert {line["account"] for line in waits_for_quota(assembly, 0)} == {"ecal"}
+
+
+def test_workers_go_on_while_a_later_version_migrates_and_new_ones_start_on_its_tables(assembly: Assembly) -> None:
+    start(assembly, (40, 1.0))
+    publish(assembly, 0, 200)
+    until(lambda: len(times(assembly)) > 40, 30, "it sends")
+    with psycopg.connect(assembly.ledger, autocommit=True) as connection:
+        for statement in LATER:
+            connection.execute(statement.encode())
+    publish(assembly, 200, 300)
+    assembly.worker()
+    assembly.ready()
+    assembly.workers[0].kill()
+    publish(assembly, 300, 320)
+    until(lambda: assembly.converged("ecal", titles(320)), 60, "all arrive")
+    assert assembly.sandbox.judge("ecal")["doubles"] == []
+    assert [number for number in (0, 1) if "loop failed" in assembly.log(number)] == []

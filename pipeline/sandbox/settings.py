@@ -11,6 +11,8 @@ from typing import Any
 from pipeline.vendors import vendors
 
 RETRY_AFTER = ("none", "seconds", "date")
+MAX_FILE = 1 << 20
+"""Bytes."""
 
 Windows = tuple[tuple[int, float], ...]
 
@@ -68,4 +70,12 @@ def parse(document: Any) -> tuple[list[Account], int]:
 
 
 def load(path: Path) -> tuple[list[Account], int]:
-    return parse(json.loads(path.read_text("utf-8")))
+    """Raises OSError, or ValueError where it is no such file."""
+    with path.open("rb") as opened:
+        found = opened.read(MAX_FILE + 1)
+    if len(found) > MAX_FILE:
+        raise ValueError("more than 1 MiB")
+    try:
+        return parse(json.loads(found.decode()))
+    except RecursionError:
+        raise ValueError("nested too deep") from None

@@ -39,6 +39,15 @@ def test_explain_tells_what_it_makes_of_any_file(folder: Path, body: bytes, topi
     ran("explain", str(folder / "event.json"), "--topic", topic, *(["--json"] if as_json else []))
 
 
+@pytest.mark.parametrize(
+    "text", ["", "[" * 100_000, '{"accounts": ' * 900, "9" * 5000, "NaN", "null", " " * (2 << 20), "\xff"]
+)
+def test_a_sandbox_of_any_file_is_told_why_not(folder: Path, text: str) -> None:
+    (folder / "sandbox.json").write_bytes(text.encode("latin-1"))
+    done = CliRunner().invoke(app, ["sandbox", "--config", str(folder / "sandbox.json")])
+    assert (done.exit_code, len(done.output.splitlines())) == (2, 1), done.exception
+
+
 @given(
     path=ARGUMENTS.map("/".__add__),
     pair=ARGUMENTS,

@@ -10,6 +10,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, zip_longest
+from math import inf
 from typing import Any
 
 from tests.chaos.expected import FIELDS, PERSONAL_CALENDARS, Expected, calendars, dead, expected, mortal, vendor_key
@@ -138,19 +139,32 @@ def _above(calls: Sequence[float], most: int, seconds: float) -> Iterator[tuple[
 
 
 def pauses_are_obeyed(seen: Observation) -> Judged:
-    """Judged where we ourselves could look into the ledger all the time: else no worker could, or nobody had a CPU."""
+    """Judged where we ourselves could look into the ledger all the time: else no worker could. Where this machine was
+    too busy, a call may leave later by as long as a worker waited for a CPU, or we for the network's loop."""
     blind = [one for one in seen.struck if one.fault.target.startswith("ledger/")]
     for account in seen.vendors:
         mine = [one for one in seen.stored if one.account == account]
-        left = [one for one in seen.departures if _is_call(one, account)]
+        left = [one.at for one in seen.departures if _is_call(one, account)]
         for since, until in _pauses(mine, seen):
-            busy = _busy(seen.looks, since) or _busy(seen.beats, since) or _starved(seen.starved, since)
-            if busy or any(one.began - 1.0 < since < one.ended + 1.0 for one in blind):
+            judged = since + OBEYED_WITHIN + _delay(seen, since, since + 1.0) < until
+            if not judged or any(one.began - 1.0 < since < one.ended + 1.0 for one in blind):
                 continue
             yield 1
-            early = [d.at - since for d in left if since + OBEYED_WITHIN < d.at < until]
+            late = [at for at in left if since + OBEYED_WITHIN < at < until]
+            early = [at - since for at in late if at > since + OBEYED_WITHIN + _delay(seen, since, at)]
             if early:
                 yield f"{account}: {len(early)} calls in a pause, the first {min(early):.3f} s after it was stored"
+
+
+def _delay(seen: Observation, since: float, until: float) -> float:
+    """Seconds by which this machine may have kept a departure back: none where it had time for all."""
+    if not (_busy(seen.looks, since) or _busy(seen.beats, since) or _starved(seen.starved, since)):
+        return 0.0
+    near = [seconds for at, seconds in seen.starved if since - 0.3 < at < until + 0.2]
+    if len(near) < 2 or near[-1] < near[0]:  # nobody looked, or who had waited has ended
+        return inf
+    beats = [since - 0.3, *(beat for beat in seen.beats if since - 0.3 < beat < until + 0.2), until + 0.2]
+    return near[-1] - near[0] + max(later - earlier for earlier, later in pairwise(beats))
 
 
 def _is_call(one: Departure, account: str) -> bool:

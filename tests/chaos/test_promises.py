@@ -116,6 +116,14 @@ def test_a_probe_of_what_is_held_is_no_breach() -> None:
     assert breached(stored=HELD, departures=departures) == set()
 
 
+def test_a_call_that_waited_for_a_cpu_as_long_as_it_is_late_is_no_breach() -> None:
+    departures = [Departure(3.5, 1, "POST", "/ecal/ecal/apiv2/event")]
+    starved = [(at, min(1.0, max(0.0, at - 2.5))) for at in BEATS]
+    assert breached(stored=HELD, departures=departures, starved=starved) == set()
+    departures = [Departure(4.5, 1, "POST", "/ecal/ecal/apiv2/event")]
+    assert breached(stored=HELD, departures=departures, starved=starved) == {5}
+
+
 def test_what_a_vendor_refuses_that_throttles_is_no_breach() -> None:
     plan = replace(PLAN, faults=(Fault("throttled-date", 1.0, 2.0, "ecal", 5),))
     assert breached(plan=plan, **ecal(refused_429=7)) == set()
@@ -148,6 +156,7 @@ def test_an_attempt_spent_while_the_vendor_answered_some_well_and_others_badly_i
         (4, {"plan": replace(PLAN, longer=("ecal",))} | ecal(arrivals=IN_FOUR_SECONDS)),
         (5, {"stored": HELD}),
         (5, {"stored": HELD, "departures": [Departure(4.0, 1, "GET", "/ecal/ecal/apiv2/event?reference=BK-0")]}),
+        (5, {"stored": HELD, "starved": [(at, at / 10) for at in BEATS]}),
         (6, letter(value=b"of no poison", key=b"k")),
         (6, {"spent": [SPENT]}),
         (6, {"spent": [SPENT], "struck": OUT}),

@@ -47,6 +47,7 @@ OnAssigned = Callable[[list[Partition]], Awaitable[Offsets]]
 
 COMMIT_TIMEOUT = 5.0
 SEND_TIMEOUT = 30.0
+SOUGHT_EVERY = 2.0
 QUIET_AFTER = 20.0
 STALLED_AFTER = 60.0
 UNPOLLED_AFTER = 240.0
@@ -78,6 +79,8 @@ class Consumer:
         self._monotonic = monotonic
         self._client: Any = None
         self._placed = 0
+        self._absent: list[str] = []
+        self._sought_at = monotonic()
         self._joined = asyncio.Event()
         self._polled_at = self._moved_at = monotonic()
         self.generation = 0
@@ -104,6 +107,7 @@ class Consumer:
         self._polled_at = self._monotonic()
         if self._placed != self.generation and not await self._place():
             return []
+        self._seek_absent()
         generation = self.generation
         try:
             polled = await self._client.getmany(timeout_ms=timeout_ms, max_records=max_records)
@@ -216,10 +220,20 @@ class Consumer:
         self._placed = generation
         self._moved_at = self._monotonic()
         self._telemetry.partitions_assigned(partitions)
-        absent = [topic for topic in self._config.topics if not self._client.partitions_for_topic(topic)]
-        if absent and self._config.pattern is None:
-            self._telemetry.topics_absent(absent)
+        self._absent = [] if self._config.pattern is not None else self._unknown(self._config.topics)
+        if self._absent:
+            self._telemetry.topics_absent(self._absent)
         return True
+
+    def _unknown(self, topics: Iterable[str]) -> list[str]:
+        return [topic for topic in topics if not self._client.partitions_for_topic(topic)]
+
+    def _seek_absent(self) -> None:
+        """Asks for the topics that were not there. aiokafka does so every five minutes; and for as long a group whose
+        leader has not heard of a topic, as right after a broker's restart, gives it to nobody."""
+        if self._absent and self._monotonic() - self._sought_at >= SOUGHT_EVERY:
+            self._sought_at, self._absent = self._monotonic(), self._unknown(self._absent)
+            self._client._client.force_metadata_update()
 
     async def _watch(self) -> None:
         """Nothing came for a while. Only a Kafka that answers and holds more than we read makes that a stall."""

@@ -214,4 +214,4 @@ def _utc(text: str | None, zone: str | None) -> datetime | None:
 
 
 def _at(local: datetime, zone: str) -> datetime:
-    return local.replace(tzinfo=ZoneInfo(zone))
+    return local.replace(tzinfo=ZoneInfo(zone)) if local.tzinfo is None else local

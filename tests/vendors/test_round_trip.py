@@ -209,6 +209,22 @@ def check_round_trips(one: Subject, **effort: Any) -> None:
     check()
 
 
+DOUBLED = {"title": "t", "location": "l", "start": "2026-10-25T00:30:00", "time_zone": "Europe/Berlin",
+           "end": "2026-10-24T21:00:00", "end_time_zone": "America/New_York"}  # fmt: skip
+"""It ends in Berlin's second hour from 2 to 3."""
+
+
+@every_folder
+def test_an_end_in_the_second_of_two_hours_alike_has_problems_or_comes_back(one: Subject) -> None:
+    view = view_of(one)
+    mended = sound(dict(DOUBLED), view, one)
+    if not problems_of(mended, view):
+        account = Account(one)
+        account.bring(mended)
+        account.check(mended)
+        account.check_read_back()
+
+
 @every_folder
 def test_every_field_it_declares_is_in_a_case_and_reaches_the_vendor(one: Subject) -> None:
     """What `entries()` does not show has to change a request."""

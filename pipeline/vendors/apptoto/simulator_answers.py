@@ -48,11 +48,13 @@ def person_of(one: Event) -> tuple[Any, ...]:
 
 
 def local_of(text: str, zone: str, all_day: bool) -> str:
-    """An all-day event lies on the days that its times name; what its end names is taken as the day after."""
+    """An all-day event lies on the days that its times name; what its end names is taken as the day after. In the
+    second of two hours that a clock has alike, with the offset: without one, the first is meant."""
     if all_day:
         return text[:10]
     try:
-        return instant_of(text).astimezone(ZoneInfo(zone)).replace(tzinfo=None).isoformat()
+        local = instant_of(text).astimezone(ZoneInfo(zone))
+        return (local if local.fold else local.replace(tzinfo=None)).isoformat()
     except OverflowError:  # in the first or last hours of the calendar
         return instant_of(text).astimezone(UTC).replace(tzinfo=None).isoformat()
 

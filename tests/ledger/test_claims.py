@@ -6,10 +6,12 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 
+from msgspec.structs import replace
+
 from pipeline.ledger import Ledger, Result
 from pipeline.model.facts import Policy
 from pipeline.model.outcome import Accepted
-from tests.ledger.acts import BATCHED, change, claim, result, sizes, take
+from tests.ledger.acts import BATCHED, RAW, change, claim, result, sizes, take
 from tests.ledger.conftest import Open
 
 
@@ -49,6 +51,15 @@ def test_a_call_that_was_never_sent_frees_no_token_before_the_window_of_the_one_
     ledger.settle([Result(early[0], (), "a", sent=False)])
     (again,) = claim(ledger).grants
     assert again.free >= early[0].free
+
+
+def test_a_destination_claims_its_own_entries_alone(opened: Open) -> None:
+    names = ("d", "e")
+    ledger = opened({name: Policy(name, "a", needs_identity=lambda content: False) for name in names}, ((20, 1.0),))
+    for name in names:
+        take(ledger, *((replace(change(f"{name}{n}")[0], destination=name), RAW) for n in range(3)))
+    found = ledger.claim("e", "worker", 10, 20.0)
+    assert sorted(facts.key for grant in found.grants for facts in grant.entries) == ["e0", "e1", "e2"]
 
 
 def test_two_claims_at_once_never_share_an_entry(opened: Open) -> None:

@@ -1,4 +1,4 @@
-"""`make mutants`: each patch on a copy of its own; its tests must go red there, and be green without it.
+"""`make mutants`: each patch on a copy of its own; each of its tests must go red there, and be green without it.
 
 `--check` only looks whether all patches still apply, which takes seconds.
 """
@@ -23,6 +23,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from tests.mutants.mutant import ROOT, DoesNotApply, Mutant, read
+from tests.services import postgres
 
 COPIED = ("pipeline", "tests", "configs", "docs", "conftest.py", "pyproject.toml", "README.md", "CHANGELOG.md")
 LONGEST = 900.0
@@ -53,7 +54,8 @@ def main(
     if drifted or check:
         print(f"{len(mutants) - len(drifted)} of {len(mutants)} patches apply")
         raise typer.Exit(bool(drifted))
-    seen = _run(mutants, parallel)
+    with postgres() as service:  # one for all
+        seen = _run(mutants, parallel, service.url)
     _show(seen)
     raise typer.Exit(any(one.verdict != "red" for one in seen))
 
@@ -68,8 +70,9 @@ def _drifted(mutants: Sequence[Mutant]) -> list[str]:
     return errors
 
 
-def _run(mutants: Sequence[Mutant], parallel: int) -> list[Seen]:
+def _run(mutants: Sequence[Mutant], parallel: int, database: str) -> list[Seen]:
     """First all tests on the code as it is, then each mutant."""
+    os.environ["CALENDS_TEST_POSTGRES"] = database
     with Progress(console=Console(stderr=True)) as progress, ThreadPoolExecutor(parallel) as pool:
         bar = progress.add_task("green without", total=len(mutants) + 1)
         code, output = _tested(None, sorted({test for mutant in mutants for test in mutant.tests}))
@@ -85,10 +88,14 @@ def _run(mutants: Sequence[Mutant], parallel: int) -> list[Seen]:
 
 
 def _seen(mutant: Mutant) -> Seen:
+    """One test after the other: of several at once the first that goes red would speak for all."""
     started = time.monotonic()
-    code, output = _tested(mutant, mutant.tests)
-    verdict = {0: "green", 1: "red"}.get(code, f"no verdict ({code})")
-    return Seen(mutant, verdict, time.monotonic() - started, output)
+    for test in mutant.tests:
+        code, output = _tested(mutant, [test])
+        if code != 1:
+            verdict = "green" if code == 0 else f"no verdict ({code})"
+            return Seen(mutant, verdict, time.monotonic() - started, f"{test}\n{output}")
+    return Seen(mutant, "red", time.monotonic() - started)
 
 
 def _tested(mutant: Mutant | None, tests: Sequence[str]) -> tuple[int, str]:

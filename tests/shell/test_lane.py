@@ -13,12 +13,12 @@ from typing import Any, cast
 
 import pytest
 
-from pipeline.account import Account
+from pipeline.account import FRESH, Account
 from pipeline.calls import TOO_LATE, CallFailed
 from pipeline.concurrency import Concurrency
 from pipeline.housekeeping import Housekeeping
 from pipeline.lane import Lane
-from pipeline.ledger import Claim, Grant, Hold, Ledger, LedgerUnavailable, Result, Settled
+from pipeline.ledger import SLACK, Claim, Grant, Hold, Ledger, LedgerUnavailable, Result, Settled
 from pipeline.model.change import Change, Version
 from pipeline.model.facts import Facts, Policy, claim
 from pipeline.model.outcome import Throttled
@@ -206,6 +206,30 @@ async def test_what_was_read_before_a_freeze_lets_nothing_leave() -> None:
     assert len(looked) == 1
     assert vendor.calls == []
     assert [result.sent for result in [lane._results.get_nowait()]] == [False]
+
+
+async def _called(claimed: float = 0.0, looked: float = 0.0, obstacle: str | None = None, paused: bool = False) -> int:
+    """How many calls a claim leads to that is so many seconds old, as is the last look at what must not be called."""
+    ledger, vendor = OneEntry(), Vendor(after=0.0)
+    account = account_of(vendor)
+    lane = lane_of(account, ledger)
+    now = time.monotonic()
+    account.seen, account.obstacle, lane.paused = now - looked, obstacle, paused
+    await lane._bring(ledger.claim().grants[0], now - claimed, now)
+    return len(vendor.calls)
+
+
+async def test_a_look_that_is_older_than_a_quarter_of_a_second_lets_nothing_leave() -> None:
+    assert await _called(claimed=2 * FRESH, looked=2 * FRESH) == 0
+
+
+async def test_a_claim_that_is_older_than_its_slack_lets_nothing_leave() -> None:
+    assert await _called(claimed=SLACK + 0.1) == 0
+
+
+async def test_a_pause_since_the_claim_lets_nothing_leave() -> None:
+    assert await _called(obstacle="throttled") == 0
+    assert await _called(paused=True) == 0
 
 
 @dataclass

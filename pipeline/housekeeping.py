@@ -164,8 +164,10 @@ class Housekeeping:
         self.pause({hold.destination for hold in holds if hold.reason == "paused" and hold.destination is not None})
         for name, account in self.accounts.items():
             stopped = [hold.reason for hold in holds if hold.account == name and hold.reason != "budget"]
-            account.obstacle = stopped[0] if stopped else None
+            held_before, account.obstacle = account.held(), stopped[0] if stopped else None
             account.throttled = "throttled" in stopped
+            if held_before and not account.held() and account.tokens is not None:
+                account.tokens.ask_again()
         now = {_place(hold): hold for hold in holds}
         for place in now.keys() - self._holds.keys():
             self._tell(now[place])

@@ -106,6 +106,10 @@ class Tokens:
         if self._forced > 1:  # a token fresh from a forced renewal is refused too: renewing faster does not help
             self._fail("refused")
 
+    def ask_again(self) -> None:
+        """A probe, of whichever worker, has found the account well: what failed before says nothing any more."""
+        self._failures, self._not_before = 0, 0.0
+
     async def close(self) -> None:
         if self._renewing is not None:
             self._renewing.cancel()

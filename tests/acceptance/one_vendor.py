@@ -23,7 +23,6 @@ def begin(assembly: Assembly, vendor: str, windows: Sequence[Window], **more: An
     assembly.make_topics([assembly.topic("appointments"), assembly.topic("dead-letters")], 12)
     migrated = assembly.calends("migrate")
     assert migrated.returncode == 0, migrated.stderr
-    count_attempts(assembly)
 
 
 def arrivals(assembly: Assembly, vendor: str, since: float = 0.0) -> list[float]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.one_vendor import arrivals, attempts, begin, held, waiting, worst_window
+from tests.acceptance.one_vendor import arrivals, attempts, begin, count_attempts, held, waiting, worst_window
 from tests.acceptance.test_acceptance import say
 from tests.flow.assembly import PRO, Assembly, appointment, until
 
@@ -33,6 +33,7 @@ def test_an_outage_costs_nothing_but_time(
     assembly: Assembly, vendor: str, fault: Mapping[str, Any], reason: str
 ) -> None:
     begin(assembly, vendor, [(CALLS, 1.0)])
+    count_attempts(assembly)
     assembly.worker()
     assembly.worker()
     assembly.ready(0)
@@ -63,6 +64,7 @@ def test_an_outage_costs_nothing_but_time(
 
 def test_an_exhausted_budget_waits_for_its_next_period(assembly: Assembly) -> None:
     begin(assembly, PRO, [(RATE, 1.0)], budget={"credits": CREDITS, "per": f"{PERIOD:g}s"})
+    count_attempts(assembly)
     assembly.worker()
     assembly.worker()
     assembly.ready(0)

@@ -188,10 +188,11 @@ def _starved(waited: Sequence[tuple[float, float]], at: float) -> bool:
 
 
 def _pauses(stored: Sequence[Stored], seen: Observation) -> Iterator[tuple[float, float]]:
-    """From when to when the account was not to be called."""
+    """From when to when the account was not to be called. An end was seen after it came: it may have come as soon as we
+    had last looked."""
     end = max((d.at for d in seen.departures), default=seen.base) + 1.0
     for one, after in zip_longest(stored, stored[1:]):
-        until = after.at if after is not None else end
+        until = max((look for look in seen.looks if look < after.at), default=after.at) if after is not None else end
         if one.held is not None:
             yield one.at, until
         elif one.paused_until is not None and one.paused_until > one.at:

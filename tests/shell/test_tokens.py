@@ -246,6 +246,17 @@ async def test_a_due_probe_asks_while_all_others_leave_the_server_alone() -> Non
     assert await tokens.token(due=True) == "a6"
 
 
+async def test_once_the_account_is_found_well_the_token_is_asked_for_at_once() -> None:
+    """By another worker's probe: who went on waiting would hold the account again."""
+    server = TokenServer()
+    server.answers = [Response(401)]
+    tokens = server.tokens()
+    await tokens.token()
+    assert isinstance(await tokens.token(), TokenUnavailable)
+    tokens.ask_again()
+    assert await tokens.token() == "a2"
+
+
 async def test_while_the_server_is_away_the_token_in_hand_is_used_a_little_longer() -> None:
     server = TokenServer(lives=3600.0)
     tokens = server.tokens()

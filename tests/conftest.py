@@ -79,11 +79,11 @@ def postgres_url(postgres_service: PostgresService) -> str:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A skipped test is a promise nobody checked: it fails. An expected failure (xfail) says why, and stays one."""
+    """A skipped test, or one that is expected to fail, is a promise nobody checked: it fails."""
     report = yield
-    if report.skipped and not hasattr(report, "wasxfail"):
+    if report.skipped:
         report.outcome = "failed"
-        report.longrepr = f"{item.nodeid} was skipped; here a test runs or fails: {report.longrepr}"
+        report.longrepr = f"{item.nodeid}: no test is skipped here, nor expected to fail: {report.longrepr}"
     return report
 
 
@@ -95,5 +95,5 @@ def pytest_make_collect_report(
     report = yield
     if report.outcome == "skipped":
         report.outcome = "failed"
-        report.longrepr = f"{collector.nodeid} was skipped; here a test runs or fails: {report.longrepr}"
+        report.longrepr = f"{collector.nodeid}: no test is skipped here: {report.longrepr}"
     return report

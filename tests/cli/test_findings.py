@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -46,6 +47,21 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "rules.yaml").write_text("rules:\n" + rules)
     file.write_text(head + "rules: rules.yaml\n")
     return file
+
+
+def checked(settings: Path) -> dict[str, Any]:
+    """What check says of it, as programs read it."""
+    found: dict[str, Any] = json.loads(CliRunner().invoke(app, ["check", str(settings), "--format", "json"]).stdout)
+    return found
+
+
+def warned_of(settings: Path, place: str, said: str) -> list[tuple[int, str]]:
+    """The line and message of each warning, once this is said there, beside those of what is said in vain."""
+    for file in (settings, settings.parent / "rules.yaml"):
+        file.write_text(file.read_text().replace(place, said))
+    in_vain = ("no rule", "no destination", "nobody reads", "no test of")
+    found = [(one["line"], one["message"]) for one in checked(settings)["warnings"]]
+    return [(line, message) for line, message in found if not message.startswith(in_vain)]
 
 
 def test_github_annotates_the_line_and_escapes_its_marks() -> None:
@@ -98,9 +114,8 @@ def test_nothing_is_called_unused_beside_a_rule_that_is_wrong(settings: Path, ol
     assert old in rules.read_text()
     rules.write_text(rules.read_text().replace(old, new, 1))
 
-    result = CliRunner().invoke(app, ["check", str(settings), "--format", "json"])
+    told = checked(settings)
 
-    told = json.loads(result.stdout)
     unused = [one for one in told["warnings"] if one["message"].startswith(("no rule sends", "no rule writes"))]
     assert (told["ok"], unused) == (False, [])
 
@@ -111,7 +126,7 @@ def test_a_secret_that_is_not_there_hides_no_warning(settings: Path, secret: str
     rules = settings.parent / "rules.yaml"
     rules.write_text(rules.read_text().replace("{type: order.gone,", "{type: oder.made,"))
 
-    told = json.loads(CliRunner().invoke(app, ["check", str(settings), "--format", "json"]).stdout)
+    told = checked(settings)
 
     assert {one["message"].partition(":")[0] for one in told["problems"]} == {"api_key", "api_secret"}
     assert "no rule takes a given event of this type" in [one["message"] for one in told["warnings"]]
@@ -123,7 +138,7 @@ def test_no_type_is_called_untested_beside_a_test_that_is_wrong(settings: Path) 
         rules.read_text().rstrip() + "\n  - {given: [{type: order.gone}], expect: [{to: one, key: K, whose: x}]}\n"
     )
 
-    told = json.loads(CliRunner().invoke(app, ["check", str(settings), "--format", "json"]).stdout)
+    told = checked(settings)
 
     assert [one["message"] for one in told["problems"]] == ["an unknown key"]
     assert [one["line"] for one in told["warnings"] if one["message"].startswith("no test of")] == []
@@ -150,23 +165,20 @@ def test_a_credential_that_stands_in_a_test_is_told_and_not_shown(settings: Path
 
 
 @pytest.mark.parametrize(
-    ("place", "said", "line", "message"),
+    ("title", "messages"),
     [
-        ("layers: [never]", "ledger: {url: postgresql://u:hunter2hunter2@h/d}", 2, "a password in the settings"),
-        ("THE_TITLE", '"{{ event.tme }}"', 9, "no usual attribute of an event"),
-        ("THE_TITLE", '"{{ event.key }}"', 9, "no usual attribute of an event"),
-        ("THE_TITLE", '"{{ event.tenant }} {{ event.subject }}"', 0, ""),
-        ("THE_TITLE", '"${data.n}"', 9, "this is no template: it is sent as it stands"),
+        ('"{{ event.tme }}"', ["no usual attribute of an event"]),
+        ('"{{ event.key }}"', ["no usual attribute of an event"]),
+        ('"{{ event.tenant }} {{ event.subject }}"', []),
+        ('"${data.n}"', ["this is no template: it is sent as it stands"]),
     ],
 )
-def test_what_may_be_meant_otherwise_is_a_warning(
-    settings: Path, place: str, said: str, line: int, message: str
-) -> None:
-    for file in (settings, settings.parent / "rules.yaml"):
-        file.write_text(file.read_text().replace(place, said))
+def test_a_text_that_may_be_meant_otherwise_is_a_warning(settings: Path, title: str, messages: list[str]) -> None:
+    assert warned_of(settings, "THE_TITLE", title) == [(9, message) for message in messages]
 
-    told = json.loads(CliRunner().invoke(app, ["check", str(settings), "--format", "json"]).stdout)
 
-    usual = ("no rule", "no destination", "nobody reads", "no test of")
-    found = [(one["line"], one["message"]) for one in told["warnings"] if not one["message"].startswith(usual)]
-    assert (found, "hunter2" in str(told)) == ([(line, message)] if message else [], False)
+def test_a_password_in_the_settings_is_a_warning_that_does_not_show_it(settings: Path) -> None:
+    found = warned_of(settings, "layers: [never]", "ledger: {url: postgresql://u:hunter2hunter2@h/d}")
+
+    assert found == [(2, "a password in the settings")]
+    assert "hunter2" not in str(checked(settings))

@@ -241,19 +241,18 @@ def test_a_wrong_template_is_not_told_as_missing(check: Check, old: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "message", "expected"),
+    ("old", "new", "told"),
     [
-        ("on: invoice.due", "on: 3", "on is not right", "a text, or a list of texts"),
-        ("[billing]", "[]", "from is not right", "at least one"),
-        ("layer: base", "if_unlinked: wait 30x", "if_unlinked is not right", "a duration such as"),
-        ('key: "INV-{{ data.number }}"', 'key: ""', "key is not right", "a key has 1 to 200 of"),
-        ("ecal: {objective: pay}", "cancel: 3", "send.0.cancel is not right", "true or false"),
+        ("on: invoice.due", "on: 3", "on is not right; found 3; expected a text, or a list of texts"),
+        ("[billing]", "[]", "from is not right; found []; expected at least one"),
+        ("layer: base", "if_unlinked: 30x", "if_unlinked is not right; found 30x; expected wait 30d or drop"),
+        ("layer: base", "if_unlinked: wait 30x", "found wait 30x; expected a duration such as 1d, 1h30m, 90m or PT90M"),
+        ('key: "INV-{{ data.number }}"', 'key: ""', "key is not right; found ''; expected"),
+        ("ecal: {objective: pay}", "cancel: 3", "send.0.cancel is not right; found 3; expected true or false"),
     ],
 )
-def test_what_is_expected_is_told_in_words_of_ours(
-    check: Check, old: str, new: str, message: str, expected: str
-) -> None:
-    found = [problem for problem in check(GOOD.replace(old, new, 1)) if problem.message == message]
+def test_what_is_expected_is_told_in_words_of_ours(check: Check, old: str, new: str, told: str) -> None:
+    problems = "\n".join(map(str, check(GOOD.replace(old, new, 1))))
 
-    assert [problem.expected[: len(expected)] for problem in found] == [expected]
-    assert "valid" not in str(found)
+    assert told in problems
+    assert "valid" not in problems

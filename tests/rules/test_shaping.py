@@ -33,14 +33,55 @@ RULES = """rules:
     link: {destination: acme-ecal, subscriber: "{{ data.customer }}", identity: "{{ data.id | uper }}"}
 """
 REST = [(15, "dat"), (20, "dat"), (23, "uper")]
-TEST = """tests:
+TESTS = """tests:
   - name: due
     given: [{type: invoice.due}]
     orders: both
     expect:
       - {to: acme-ecal, key: A, state: present}
       - {refused: missing, at: key}
+  - given: [{type: a}]
+    expect: [{refuse: x}, {to: acme-ecal, key: 5, state: gone}]
 """
+REST_OF_TESTS = [(32, "'gone'"), (32, "5"), (32, "refuse")]
+
+Wrong = tuple[str, str, int, str]
+"""What is right, what stands there instead, and what is told of it: its line, and what was found."""
+IN_A_RULE: list[Wrong] = [
+    ("name: due", "name: the due", 2, "'the due'"),
+    ("name: due", "name: 7", 2, "7"),
+    ("[billing]", "[billing, 5]", 3, "5"),
+    ("[billing]", "[]", 3, "[]"),
+    ("[billing]", "{topic: billing}", 3, "{'topic': 'billing'}"),
+    ("{type: invoice.due}", "5", 4, "5"),
+    ("{type: invoice.due}", "[{type: 5}, a]", 4, "5"),
+    ("{type: invoice.due}", "{schema: {}}", 4, ""),
+    ('"{{ data.amount > 0 }}"', "[1]", 5, "[1]"),
+    ("sequence: 7", "sequence: 1.5", 6, "1.5"),
+    ("[acme-ecal]", "[acme-ecal, 5]", 8, "5"),
+    ("[acme-ecal]", "[]", 8, "[]"),
+    ("each: data.items", "each: [data.items]", 9, "['data.items']"),
+    ("group: BK", "group: [BK]", 10, "['BK']"),
+    ("complete: true", "complete: 3", 11, "3"),
+    ('key: "INV-{{ item.number }}"', "key: 1.5", 12, "1.5"),
+    ('subscriber: "{{ data.customer }}"', "subscriber: 1.5", 13, "1.5"),
+    ("{wait: 30d}", "{wait: 30}", 14, "30"),
+    ("ecal: {objective: x}", "ecal: 5", 16, "5"),
+]
+IN_PLACE_OF_AN_ITEM: list[Wrong] = [
+    ('"INV-{{ dat.number }}", cancel', "1.5, cancel", 20, "1.5"),
+    ('{to: acme-ecal, key: "INV-{{ dat.number }}", cancel: true}', "[nothing]", 20, "'nothing'"),
+]
+IN_A_TEST: list[Wrong] = [
+    ("name: due\n    given", "name: 7\n    given", 25, "7"),
+    ("[{type: invoice.due}]", "[5]", 26, "5"),
+    ("[{type: invoice.due}]", "[]", 26, "[]"),
+    ("given: [{type: invoice.due}]", "givn: [{type: invoice.due}]", 26, "givn"),
+    ("orders: both", "orders: some", 27, "'some'"),
+    ("{to: acme-ecal, key: A, state: present}", "{to: 5, key: A, state: present}", 29, "5"),
+    ("{to: acme-ecal, key: A, state: present}", "{key: A}", 29, "{'key': 'A'}"),
+    ("at: key", "at: [key]", 30, "['key']"),
+]
 
 
 def told(text: str, destinations: dict[str, DestinationView]) -> list[tuple[int, str]]:
@@ -50,50 +91,20 @@ def told(text: str, destinations: dict[str, DestinationView]) -> list[tuple[int,
 
 
 @pytest.mark.parametrize(
-    ("right", "wrong", "line", "found"),
+    ("text", "wrong", "rest"),
     [
-        ("name: due", "name: the due", 2, "'the due'"),
-        ("name: due", "name: 7", 2, "7"),
-        ("[billing]", "[billing, 5]", 3, "5"),
-        ("[billing]", "[]", 3, "[]"),
-        ("[billing]", "{topic: billing}", 3, "{'topic': 'billing'}"),
-        ("{type: invoice.due}", "5", 4, "5"),
-        ("{type: invoice.due}", "[{type: 5}, a]", 4, "5"),
-        ("{type: invoice.due}", "{schema: {}}", 4, ""),
-        ('"{{ data.amount > 0 }}"', "[1]", 5, "[1]"),
-        ("sequence: 7", "sequence: 1.5", 6, "1.5"),
-        ("[acme-ecal]", "[acme-ecal, 5]", 8, "5"),
-        ("[acme-ecal]", "[]", 8, "[]"),
-        ("each: data.items", "each: [data.items]", 9, "['data.items']"),
-        ("group: BK", "group: [BK]", 10, "['BK']"),
-        ("complete: true", "complete: 3", 11, "3"),
-        ('key: "INV-{{ item.number }}"', "key: 1.5", 12, "1.5"),
-        ('subscriber: "{{ data.customer }}"', "subscriber: 1.5", 13, "1.5"),
-        ("{wait: 30d}", "{wait: 30}", 14, "30"),
-        ("ecal: {objective: x}", "ecal: 5", 16, "5"),
+        *((RULES, one, REST) for one in IN_A_RULE),
+        *((RULES, one, [REST[0], REST[2]]) for one in IN_PLACE_OF_AN_ITEM),
+        *((RULES + TESTS, one, REST + REST_OF_TESTS) for one in IN_A_TEST),
     ],
 )
-def test_a_wrong_value_of_a_rule_hides_nothing_else(
-    right: str, wrong: str, line: int, found: str, destinations: dict[str, DestinationView]
+def test_a_wrong_value_hides_nothing_else(
+    text: str, wrong: Wrong, rest: list[tuple[int, str]], destinations: dict[str, DestinationView]
 ) -> None:
-    assert right in RULES
+    right, instead, line, found = wrong
+    assert right in text
 
-    assert told(RULES.replace(right, wrong, 1), destinations) == sorted([(line, found), *REST])
-
-
-@pytest.mark.parametrize(
-    ("right", "wrong", "line", "found"),
-    [
-        ('"INV-{{ dat.number }}", cancel', "1.5, cancel", 20, "1.5"),
-        ('{to: acme-ecal, key: "INV-{{ dat.number }}", cancel: true}', "[nothing]", 20, "'nothing'"),
-    ],
-)
-def test_nor_does_an_item_that_is_wrong(
-    right: str, wrong: str, line: int, found: str, destinations: dict[str, DestinationView]
-) -> None:
-    assert right in RULES
-
-    assert told(RULES.replace(right, wrong, 1), destinations) == [REST[0], (line, found), REST[2]]
+    assert told(text.replace(right, instead, 1), destinations) == sorted([(line, found), *rest])
 
 
 def test_three_mistakes_of_three_kinds_are_told_in_one_run(destinations: dict[str, DestinationView]) -> None:
@@ -114,25 +125,3 @@ def test_a_link_without_its_wrong_subscriber_is_not_told_as_one_without(
     text = RULES.replace('subscriber: "{{ data.customer }}", identity', "subscriber: 1.5, identity")
 
     assert told(text, destinations) == sorted([*REST, (23, "1.5")])
-
-
-@pytest.mark.parametrize(
-    ("right", "wrong", "line", "found"),
-    [
-        ("name: due\n    given", "name: 7\n    given", 25, "7"),
-        ("[{type: invoice.due}]", "[5]", 26, "5"),
-        ("[{type: invoice.due}]", "[]", 26, "[]"),
-        ("given: [{type: invoice.due}]", "givn: [{type: invoice.due}]", 26, "givn"),
-        ("orders: both", "orders: some", 27, "'some'"),
-        ("{to: acme-ecal, key: A, state: present}", "{to: 5, key: A, state: present}", 29, "5"),
-        ("{to: acme-ecal, key: A, state: present}", "{key: A}", 29, "{'key': 'A'}"),
-        ("at: key", "at: [key]", 30, "['key']"),
-    ],
-)
-def test_a_wrong_value_of_a_test_hides_nothing_else(
-    right: str, wrong: str, line: int, found: str, destinations: dict[str, DestinationView]
-) -> None:
-    more = "  - given: [{type: a}]\n    expect: [{refuse: x}, {to: acme-ecal, key: 5, state: gone}]\n"
-    rest = [(32, "'gone'"), (32, "5"), (32, "refuse")]
-
-    assert told(RULES + TEST.replace(right, wrong, 1) + more, destinations) == sorted([*REST, (line, found), *rest])

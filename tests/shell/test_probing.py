@@ -81,6 +81,9 @@ class World:
     def monotonic(self) -> float:
         return self.clock.now
 
+    def tick(self, seconds: float) -> None:
+        self.clock.now += seconds
+
     def account(self, name: str, vendor: Vendor, server: TokenServer | None = None) -> Account:
         credential = Credential({"api_key": "k", "api_secret": "s", "client_id": "c", "client_secret": "s"})
         kind, options = (ECAL, {}) if server is None else (CALREPLY, {"account_code": "acme", "api": "calreply"})
@@ -113,7 +116,7 @@ class World:
         """Rounds, five in a second; the seconds that passed."""
         began = self.clock.now
         while self.clock.now - began < seconds and not until():
-            self.clock.now += 0.2
+            self.tick(0.2)
             await self.turn()
         return self.clock.now - began
 
@@ -123,6 +126,14 @@ class World:
 
     def taken(self, name: str) -> int:
         return sum(one.calls for one in self.ledger.quota_taken()[name])
+
+
+def slow_tokens(world: World, meanwhile: Callable[[], None]) -> tuple[Vendor, TokenServer]:
+    """A held account that is well, whose tokens are issued only after this has happened."""
+    vendor, server = Vendor(WELL), TokenServer(Response(200, {}, TOKEN), meanwhile=meanwhile)
+    world.account("a", vendor, server)
+    world.ledger.hold("a", "failing")
+    return vendor, server
 
 
 @pytest.fixture
@@ -163,7 +174,7 @@ async def test_all_but_a_due_probe_wait_for_the_token_server(world: World) -> No
     server = TokenServer(CallFailed("not_sent", "refused"))
     account = world.account("a", Vendor(WELL), server)
     for _ in range(3000):
-        world.clock.now += 0.2
+        world.tick(0.2)
         await account.access()
     assert server.asked <= 17
 
@@ -224,38 +235,25 @@ async def test_an_account_that_refuses_without_a_time_is_probed_ever_less_often(
 
 async def test_a_probe_that_comes_too_late_sends_nothing_and_gives_its_place_back(world: World) -> None:
     """Its worker was frozen, or the token server slow, for longer than its place is good for."""
-
-    def frozen() -> None:
-        world.clock.now += 2.5
-
-    vendor, server = Vendor(WELL), TokenServer(Response(200, {}, TOKEN), meanwhile=frozen)
-    world.account("a", vendor, server)
-    world.ledger.hold("a", "failing")
+    vendor, server = slow_tokens(world, lambda: world.tick(2.5))
     await world.pass_time(2.0, until=lambda: server.asked > 0)
     assert (vendor.calls, world.taken("a"), world.held("a")) == (0, 0, "failing")
     assert await world.pass_time(9.0, until=lambda: world.held("a") is None) <= 5.0
 
 
 async def test_a_probe_that_waits_for_its_token_a_little_looks_again_and_goes(world: World) -> None:
-    def slow() -> None:
-        world.clock.now += 1.0
-
-    vendor, server = Vendor(WELL), TokenServer(Response(200, {}, TOKEN), meanwhile=slow)
-    world.account("a", vendor, server)
-    world.ledger.hold("a", "failing")
+    vendor, server = slow_tokens(world, lambda: world.tick(1.0))
     await world.pass_time(2.0, until=lambda: server.asked > 0)
     assert (vendor.calls, world.held("a")) == (1, None)
 
 
 async def test_a_pause_that_is_stored_while_a_probe_gets_ready_stops_it(world: World) -> None:
     def paused_by_another() -> None:
-        world.clock.now += 0.3
+        world.tick(0.3)
         granted = world.ledger.grant("a", 20.0, force=True)
         world.ledger.hand_back("a", cast(Any, granted), sent=True, throttled=Throttled(30.0))
 
-    vendor, server = Vendor(WELL), TokenServer(Response(200, {}, TOKEN), meanwhile=paused_by_another)
-    world.account("a", vendor, server)
-    world.ledger.hold("a", "failing")
+    vendor, server = slow_tokens(world, paused_by_another)
     await world.pass_time(29.0)
     assert (server.asked, vendor.calls) == (1, 0)
     assert await world.pass_time(20.0, until=lambda: world.held("a") is None) <= 5.0 + 2.0

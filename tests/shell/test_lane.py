@@ -13,7 +13,9 @@ from typing import Any, cast
 
 import pytest
 
-from pipeline.account import FRESH, Account
+from pipeline import account as accounts
+from pipeline import lane as lanes
+from pipeline.account import Account
 from pipeline.calls import TOO_LATE, CallFailed
 from pipeline.concurrency import Concurrency
 from pipeline.housekeeping import Housekeeping
@@ -71,13 +73,31 @@ class Vendor:
         return Response(429, {"retry-after": f"{self.after:g}"}, json.dumps({"message": "Too many"}).encode())
 
 
+@dataclass
+class Clock:
+    """Time that passes only where a test says so."""
+
+    now: float = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    for module in (accounts, lanes):
+        monkeypatch.setattr(module, "time", made)
+    return made
+
+
 async def in_place(method: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     found = method(*args, **kwargs)
     return await found if asyncio.iscoroutine(found) else found
 
 
-async def nobody_paused() -> None:
-    """Nothing new is read in the ledger."""
+async def nobody_answers() -> None:
+    """Nothing is read in the ledger."""
 
 
 def account_of(vendor: object) -> Account:
@@ -86,13 +106,26 @@ def account_of(vendor: object) -> Account:
 
 
 def lane_of(
-    account: Account, ledger: object, interval: float = 0.0, watch: Callable[[], Awaitable[None]] = nobody_paused
+    account: Account, ledger: object, interval: float = 0.0, watch: Callable[[], Awaitable[None]] | None = None
 ) -> Lane:
+    async def nobody_paused() -> None:
+        account.seen = lanes.time.monotonic()
+
     telemetry = Telemetry(b"key")
     return Lane(
         "d", account, {}, str, cast(Ledger, ledger), in_place, telemetry, "worker", 5.0, interval,
-        lambda: False, watch, lambda: 0.5, lambda: datetime.now(UTC),
+        lambda: False, watch or nobody_paused, lambda: 0.5, lambda: datetime.now(UTC),
     )  # fmt: skip
+
+
+async def run_until_called(lane: Lane, called: asyncio.Event) -> None:
+    """Lets it work, stops it once its vendor was called, and waits for its end."""
+    stopping = asyncio.Event()
+    running = asyncio.create_task(lane.run(stopping))
+    async with asyncio.timeout(10):
+        await called.wait()
+        stopping.set()
+        await running
 
 
 def housekeeping_of(account: Account, ledger: object) -> Housekeeping:
@@ -181,55 +214,52 @@ async def test_a_stop_lets_the_call_under_way_end_and_settles_it() -> None:
 
 
 async def test_a_stop_gives_back_at_once_what_waits_for_its_turn() -> None:
-    ledger, vendor, stopping = OneEntry(), CrowdedVendor(), asyncio.Event()
-    running = asyncio.create_task(lane_of(account_of(vendor), ledger).run(stopping))
-    async with asyncio.timeout(2):
-        await vendor.called.wait()
-        stopping.set()
-        await running
+    ledger, vendor = OneEntry(), CrowdedVendor()
+    await run_until_called(lane_of(account_of(vendor), ledger), vendor.called)
     assert [result.sent for result in ledger.settled] == [False]
 
 
-async def test_what_was_read_before_a_freeze_lets_nothing_leave() -> None:
+async def test_what_was_read_before_a_freeze_lets_nothing_leave(clock: Clock) -> None:
     """A pause is stored while the worker is frozen: once awake it looks again before anything leaves."""
     ledger, vendor, looked = OneEntry(), Vendor(after=0.0), []
     account = account_of(vendor)
 
     async def paused_meanwhile() -> None:
-        looked.append(time.monotonic())
-        account.obstacle, account.seen = "paused", time.monotonic()
+        looked.append(clock.now)
+        account.obstacle, account.seen = "paused", clock.now
 
     lane = lane_of(account, ledger, watch=paused_meanwhile)
-    grant = ledger.claim().grants[0]
-    frozen = time.monotonic() - 1.0
-    await lane._bring(grant, frozen, frozen)
-    assert len(looked) == 1
-    assert vendor.calls == []
+    await lane._bring(ledger.claim().grants[0], clock.now - 1.0, departs=0.0)
+    assert (looked, vendor.calls) == ([clock.now], [])
     assert [result.sent for result in [lane._results.get_nowait()]] == [False]
 
 
-async def _called(claimed: float = 0.0, looked: float = 0.0, obstacle: str | None = None, paused: bool = False) -> int:
+async def _calls(
+    clock: Clock, claimed: float = 0.0, looked: float = 0.0, obstacle: str | None = None, paused: bool = False
+) -> int:
     """How many calls a claim leads to that is so many seconds old, as is the last look at what must not be called."""
     ledger, vendor = OneEntry(), Vendor(after=0.0)
     account = account_of(vendor)
-    lane = lane_of(account, ledger)
-    now = time.monotonic()
-    account.seen, account.obstacle, lane.paused = now - looked, obstacle, paused
-    await lane._bring(ledger.claim().grants[0], now - claimed, now)
+    lane = lane_of(account, ledger, watch=nobody_answers)
+    account.seen, account.obstacle, lane.paused = clock.now - looked, obstacle, paused
+    await lane._bring(ledger.claim().grants[0], clock.now - claimed, departs=0.0)
     return len(vendor.calls)
 
 
-async def test_a_look_that_is_older_than_a_quarter_of_a_second_lets_nothing_leave() -> None:
-    assert await _called(claimed=2 * FRESH, looked=2 * FRESH) == 0
+async def test_a_look_that_is_older_than_a_quarter_of_a_second_lets_nothing_leave(clock: Clock) -> None:
+    assert await _calls(clock, claimed=1.0, looked=0.24) == 1
+    assert await _calls(clock, claimed=1.0, looked=0.25) == 0
 
 
-async def test_a_claim_that_is_older_than_its_slack_lets_nothing_leave() -> None:
-    assert await _called(claimed=SLACK + 0.1) == 0
+async def test_a_claim_that_is_older_than_its_slack_lets_nothing_leave(clock: Clock) -> None:
+    assert await _calls(clock, claimed=SLACK - 0.01) == 1
+    assert await _calls(clock, claimed=SLACK) == 0
 
 
-async def test_a_pause_since_the_claim_lets_nothing_leave() -> None:
-    assert await _called(obstacle="throttled") == 0
-    assert await _called(paused=True) == 0
+async def test_a_pause_since_the_claim_lets_nothing_leave(clock: Clock) -> None:
+    assert await _calls(clock) == 1
+    assert await _calls(clock, obstacle="throttled") == 0
+    assert await _calls(clock, paused=True) == 0
 
 
 @dataclass
@@ -246,14 +276,10 @@ class AwayOnce(OneEntry):
 
 
 async def test_results_are_kept_while_the_ledger_is_away() -> None:
-    ledger, vendor, stopping = AwayOnce(), LateVendor(), asyncio.Event()
+    ledger, vendor = AwayOnce(), LateVendor()
     vendor.may_answer.set()
-    running = asyncio.create_task(lane_of(account_of(vendor), ledger).run(stopping))
-    async with asyncio.timeout(10):
-        await vendor.called.wait()
-        stopping.set()
-        await running
-    assert [result.sent for result in ledger.settled] == [True]
+    await run_until_called(lane_of(account_of(vendor), ledger), vendor.called)
+    assert (ledger.away, [result.sent for result in ledger.settled]) == (False, [True])
 
 
 @dataclass
@@ -261,43 +287,39 @@ class LaterWork(OneEntry):
     """Has nothing at the first claim."""
 
     claims: int = 0
-    looked: asyncio.Event = field(default_factory=asyncio.Event)
+    looked_in_vain: Callable[[], None] = lambda: None
 
     def claim(self, *_: object) -> Claim:
         self.claims += 1
-        self.looked.set()
-        return Claim(()) if self.claims == 1 else super().claim()
+        if self.claims > 1:
+            return super().claim()
+        asyncio.get_running_loop().call_soon(self.looked_in_vain)
+        return Claim(())
 
 
 async def test_what_comes_after_a_look_in_vain_need_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.lane.CLAIM_EVERY", 30.0)
-    ledger, vendor, stopping = LaterWork(), LateVendor(), asyncio.Event()
+    ledger, vendor = LaterWork(), LateVendor()
     vendor.may_answer.set()
     lane = lane_of(account_of(vendor), ledger)
-    running = asyncio.create_task(lane.run(stopping))
-    async with asyncio.timeout(10):
-        await ledger.looked.wait()
-        lane.work.set()
-        await vendor.called.wait()
-        stopping.set()
-        await running
+    ledger.looked_in_vain = lane.work.set
+    await run_until_called(lane, vendor.called)
 
 
 async def test_a_lane_with_a_quota_claims_nothing_in_a_burst() -> None:
-    ledger, vendor, stopping = OneEntry(), LateVendor(), asyncio.Event()
+    """It is asked twice whether there still is one."""
+    ledger, vendor = OneEntry(), LateVendor()
     vendor.may_answer.set()
-    lane = lane_of(account_of(vendor), ledger, interval=0.01)
-    lane.in_burst = lambda: True
-    running = asyncio.create_task(lane.run(stopping))
-    await asyncio.sleep(0.1)
-    granted_meanwhile = ledger.granted
-    lane.in_burst = lambda: False
-    lane.work.set()
-    async with asyncio.timeout(10):
-        await vendor.called.wait()
-        stopping.set()
-        await running
-    assert granted_meanwhile == 0
+    lane, asked = lane_of(account_of(vendor), ledger, interval=0.01), []
+
+    def in_burst() -> bool:
+        asked.append(ledger.granted)
+        asyncio.get_running_loop().call_soon(lane.work.set)
+        return len(asked) < 3
+
+    lane.in_burst = in_burst
+    await run_until_called(lane, vendor.called)
+    assert asked[:3] == [0, 0, 0]
 
 
 class NoToken:
@@ -329,15 +351,14 @@ class MoodyVendor:
         return Response(self.statuses.pop(0), self.headers, b'{"status": 200, "eventId": "e"}')
 
 
-async def test_of_failures_in_a_row_only_the_first_may_be_an_entrys_own() -> None:
+async def test_of_failures_in_a_row_only_the_first_may_be_an_entrys_own(clock: Clock) -> None:
     """In a row: until something is accepted, or a hold is lifted."""
     ledger = SlowLedger(held=[Hold("failing", "a")])
     account = account_of(MoodyVendor([503, 503, 200, 503, 503, 503]))
     lane, housekeeping = lane_of(account, ledger), housekeeping_of(account, ledger)
 
     async def in_a_row() -> bool | None:
-        account.seen = time.monotonic()
-        result = await lane._attempt(ledger.claim().grants[0], time.monotonic())
+        result = await lane._attempt(ledger.claim().grants[0], clock.now)
         (answer,) = result.answers
         return answer and answer.in_a_row
 
@@ -352,23 +373,25 @@ async def test_of_failures_in_a_row_only_the_first_may_be_an_entrys_own() -> Non
     ("status", "headers"),
     [(503, {"retry-after": "60"}), (200, {"ratelimit": '"default";r=0;t=60'}), (429, {"retry-after": "60"})],
 )
-async def test_what_any_answer_asks_for_pauses_the_account_at_once(status: int, headers: dict[str, str]) -> None:
+async def test_what_any_answer_asks_for_pauses_the_account_at_once(
+    clock: Clock, status: int, headers: dict[str, str]
+) -> None:
     account = account_of(MoodyVendor([status], headers))
     lane = lane_of(account, SlowLedger())
-    account.seen = time.monotonic()
-    result = await lane._attempt(SlowLedger().claim().grants[0], time.monotonic())
+    result = await lane._attempt(SlowLedger().claim().grants[0], clock.now)
     assert (account.open(), result.throttled) == (False, Throttled(60.0))
-    assert 59.0 < account.paused_until - time.monotonic() <= 60.0
+    assert account.paused_until == clock.now + 60.0
 
 
-async def test_refusals_without_a_time_pause_this_process_longer_each_time_until_something_is_accepted() -> None:
+async def test_refusals_without_a_time_pause_this_process_longer_each_time_until_something_is_accepted(
+    clock: Clock,
+) -> None:
     account = account_of(MoodyVendor([429, 429, 200, 429]))
     lane, ledger = lane_of(account, SlowLedger()), SlowLedger()
 
     async def pause() -> float:
-        account.seen, account.paused_until = time.monotonic(), 0.0
-        before = time.monotonic()
-        await lane._attempt(ledger.claim().grants[0], before)
-        return max(0.0, account.paused_until - before)
+        account.paused_until = clock.now
+        await lane._attempt(ledger.claim().grants[0], clock.now)
+        return account.paused_until - clock.now
 
-    assert [await pause() for _ in range(4)] == pytest.approx([1.25, 2.5, 0.0, 1.25], abs=0.2)
+    assert [await pause() for _ in range(4)] == pytest.approx([1.25, 2.5, 0.0, 1.25])

@@ -27,7 +27,7 @@ class Batch:
     policies: Mapping[str, Policy]
     rows: dict[Key, Facts] = field(init=False)
     again: bool = False
-    """A change that a dead entry holds already tries it again."""
+    """A change that says what a dead entry holds already tries it again."""
     applied: int = 0
     revived: int = 0
     stale: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -62,6 +62,8 @@ class Batch:
         if after.subscriber is not None and after.identity is None:
             identity = identities.get((after.destination, after.subscriber))
             after = wanted.identified(after, identity, now, policy) if identity else after
+        if self.again and after.state == "dead":
+            after = wanted.revive(after, now, policy)  # newer rules that say what the vendor once refused
         self.applied += 1
         if before.state in ("ready", "held") and before.desired_hash != after.desired_hash:
             self.saved[change.destination] += 1

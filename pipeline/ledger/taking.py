@@ -33,7 +33,7 @@ def take(
     again: bool = False,
     unsure: bool = False,
 ) -> tuple[Batch, list[Facts]]:
-    """The batch, and the rows it changed. `again`: a change that a dead entry holds already tries it again.
+    """The batch, and the rows it changed. `again`: a change that says what a dead entry holds already tries it again.
     `unsure`: a ledger that knew more has read this before."""
     identities, relinked = directory.link(connection, asked.links, asked.changes)
     newest = groups.renew(connection, groups.of(asked.changes, asked.rosters), asked.rosters, now)

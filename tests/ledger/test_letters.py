@@ -82,6 +82,15 @@ def test_a_rule_that_was_corrected_writes_a_newer_revision(opened: Open) -> None
     assert ledger.entry("k")[0].desired == {"title": "corrected"}
 
 
+def test_what_died_under_older_rules_is_tried_again_by_newer_ones_that_say_the_same(opened: Open) -> None:
+    """A rule file that was changed elsewhere: the vendor's verdict is what the replay is to ask for again."""
+    ledger = opened(windows=ROOMY)
+    buried(ledger)
+    was, raw = change("k")
+    assert ledger.letters.replay(PLACE, [(replace(was, version=was.version._replace(revision=2)), raw)]).dead == ()
+    assert (state(ledger), ledger.letters.ended("dead", {})) == ("ready", {(0, 5): "replayed"})
+
+
 def test_a_letter_is_discarded_once_and_forgotten_with_its_record(opened: Open) -> None:
     ledger = opened()
     places = [("dead", 0, 1), ("dead", 0, 2)]

@@ -10,7 +10,7 @@ import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, delete, func, select, text, update
 
 from pipeline.ledger import entries
 from pipeline.ledger import tables as t
@@ -18,6 +18,7 @@ from pipeline.ledger.database import Transaction, clock, insert_into
 from pipeline.model.facts import NOTHING, Facts
 
 CHUNK = 500
+ALONE = text("lock table rulesets in share row exclusive mode")
 FORGOTTEN = 86_400.0
 """Seconds after which a worker that has gone is no longer told of."""
 
@@ -148,6 +149,9 @@ class RuleBook:
 
 
 def _activate(connection: Connection, digest: str, rules: str | None, now: float) -> int:
+    if connection.dialect.name == "postgresql":
+        # Workers begin together: of two that found the set new, the second would take the first one's number away.
+        connection.execute(ALONE)
     newest = _active(connection)
     if newest is None or newest.digest != digest:
         connection.execute(delete(t.rulesets).where(t.rulesets.c.digest == digest))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -94,6 +95,14 @@ def test_the_revision_rises_with_each_new_rule_set(opened: Open) -> None:
     ledger = opened()
     found = [ledger.rules.activate(digest) for digest in ("a", "a", "b", "b", "a")]
     assert found[0] == found[1] < found[2] == found[3] < found[4]
+
+
+def test_workers_that_begin_at_once_run_one_revision(opened: Open) -> None:
+    ledgers = [opened() for _ in range(6)]
+    for number in range(10):
+        with ThreadPoolExecutor(len(ledgers)) as pool:
+            found = list(pool.map(lambda ledger, digest=f"r{number}": ledger.rules.activate(digest), ledgers))
+        assert found == [found[0]] * len(ledgers)
 
 
 def test_an_entry_that_changes_hands_never_goes_to_whom_it_was(opened: Open) -> None:

@@ -24,7 +24,7 @@ from httpx_aiohttp import AiohttpTransport
 
 from pipeline import __version__
 from pipeline.concurrency import Concurrency
-from pipeline.model.wire import Request, Response
+from pipeline.model.wire import Request, Response, Sent
 
 BODY_LIMIT = 1024 * 1024
 CONNECT_TIMEOUT = 5.0
@@ -43,6 +43,12 @@ class CallFailed:
 
 
 TOO_LATE = CallFailed("too_late", "too_late")
+
+
+def sent(came: Response | CallFailed) -> Sent:
+    if isinstance(came, Response):
+        return "answered"
+    return "lost" if came.kind == "unknown" else "never"
 
 
 class Caller:

@@ -29,7 +29,7 @@ from pipeline.model.outcome import (
 )
 from pipeline.model.pause import asked_for
 from pipeline.model.trace import kept
-from pipeline.model.wire import Response
+from pipeline.model.wire import Response, Sent
 from pipeline.pacing import until
 from pipeline.telemetry import Telemetry
 from pipeline.threads import InThreads
@@ -169,10 +169,10 @@ class Lane:
         except asyncio.CancelledError:
             if id(grant) not in self._unsent:
                 raise
-            result = Result(grant, (), self.account.name, sent=False)
+            result = Result(grant, (), self.account.name, sent="never")
         except LedgerUnavailable as error:
             self.telemetry.waiting_for("ledger", str(error))
-            result = Result(grant, (), self.account.name, sent=False)
+            result = Result(grant, (), self.account.name, sent="never")
         except Exception as error:  # whether it left is not known: its lease will run out, which makes it Unknown
             self.telemetry.loop_failed("lane", error)
             return
@@ -184,7 +184,7 @@ class Lane:
         situations = [Situation.of(facts, self.vendor_key(facts.key), self.options) for facts in grant.entries]
         call = worded(self.account.vendor, situations, lambda error: self.telemetry.loop_failed("wording", error))
         if call.request is None:
-            return self._result(grant, call, (), time.monotonic(), sent=False)
+            return self._result(grant, call, (), time.monotonic(), sent="never")
         await self.account.pace.turn()
         access = await self.account.access()
         if isinstance(access, TokenUnavailable):
@@ -206,7 +206,7 @@ class Lane:
 
     async def _held(self, grant: Grant, reason: str) -> Result:
         await self.in_threads(self.ledger.hold, self.account.name, reason)
-        return Result(grant, (), self.account.name, sent=False)
+        return Result(grant, (), self.account.name, sent="never")
 
     def _leaves(self, grant: Grant, claimed: float) -> bool:
         """Asked right before the bytes go out. From then on it cannot be given back."""
@@ -227,12 +227,13 @@ class Lane:
     ) -> Result:
         match answered:
             case CallFailed(kind="too_late"):
-                return Result(grant, (), self.account.name, sent=False)
+                return Result(grant, (), self.account.name, sent="never")
             case CallFailed(kind="not_sent"):
-                failed = self._result(grant, call, [Retry()] * len(call.situations), begun, sent=False)
+                failed = self._result(grant, call, [Retry()] * len(call.situations), begun, sent="never")
                 return self._judged(failed, access)
             case CallFailed(code=code):
-                return self._judged(self._result(grant, call, [Unknown(code)] * len(call.situations), begun), access)
+                lost = self._result(grant, call, [Unknown(code)] * len(call.situations), begun, sent="lost")
+                return self._judged(lost, access)
             case Response():
                 read = self._result(grant, call, self._read(call, answered), begun)
                 return self._judged(replace(read, pause=asked_for(answered, self.wall())), access)
@@ -275,7 +276,7 @@ class Lane:
         return result
 
     def _result(
-        self, grant: Grant, call: Worded, outcomes: Sequence[Outcome], begun: float, sent: bool = True
+        self, grant: Grant, call: Worded, outcomes: Sequence[Outcome], begun: float, sent: Sent = "answered"
     ) -> Result:
         """One answer for each entry; None for one that the call did not speak for."""
         now = time.monotonic()

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from pipeline.account import FRESH, Account
-from pipeline.calls import CallFailed
+from pipeline.calls import CallFailed, sent
 from pipeline.ledger import MARGIN, SLACK, Ledger, LedgerUnavailable
 from pipeline.model.pause import asked_for
 from pipeline.model.wire import Request, Response
@@ -72,11 +72,10 @@ class Probing:
             return
         came = await self._ask(account, since)
         jitter = self.random()
-        sent = isinstance(came, Response) or came.kind == "unknown"
         throttled = asked_for(came, datetime.now(UTC)) if isinstance(came, Response) else None
         if throttled is not None:
             account.throttle(throttled, since, time.monotonic(), jitter)
-        await self.in_threads(self.ledger.hand_back, account.name, granted, sent, throttled, jitter)
+        await self.in_threads(self.ledger.hand_back, account.name, granted, sent(came), throttled, jitter)
         if _is_well(came):
             await self.in_threads(self.ledger.lift, account.name, since, time.monotonic)
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, assert_never
 
 from sqlalchemy import Connection, case, func, select, update
 
 from pipeline.ledger import tables as t
 from pipeline.ledger.quota import free_tokens, is_declared, take_tokens
-from pipeline.ledger.values import Grant, Hold, Quota, Result, Stopped
+from pipeline.ledger.values import STRAY, Grant, Hold, Quota, Result, Stopped
 from pipeline.model.blame import verdict
 from pipeline.model.outcome import Accepted, Rejected, Retry, Split, Throttled, Unauthorized, Unconfirmed, Unknown
 from pipeline.model.pause import Pause
+from pipeline.model.wire import Sent
 
 HOLD_AFTER = 5
 """Failures in a row, with nothing accepted between, that hold an account."""
@@ -25,7 +26,7 @@ PROBE_SHARE = 0.5
 def judge(connection: Connection, quota: Quota, results: Sequence[Result], first: Collection[int], now: float) -> None:
     """What the answers say of the account: good, failing, throttled, or no longer authorized. A failure counts only
     where its result is settled for the `first` time (by `id`)."""
-    answers = sorted((r for r in results if verdict(r.answers)), key=answered)
+    answers = sorted((r for r in results if verdict(r.answers)), key=_ended)
     if not answers:
         return
     row = connection.execute(select(t.accounts).where(t.accounts.c.name == quota.account).with_for_update())
@@ -140,10 +141,26 @@ def throttled(connection: Connection, account: str, asked_for: Throttled, jitter
     connection.execute(update(t.accounts).where(mine).values(**paused))
 
 
-def answered(result: Result) -> float:
-    """When the answer came, by the database's clock; 0.0 where nothing was sent."""
-    times = [answer.at for answer in result.answers if answer is not None]
-    return max(times) if times and result.sent else 0.0
+def arrived(result: Result) -> float:
+    """When the call had reached its vendor at the latest, by the database's clock; 0.0 where it never left."""
+    return arrived_at(_ended(result), result.sent)
+
+
+def arrived_at(ended: float, sent: Sent) -> float:
+    """The same of a call that ended then."""
+    match sent:
+        case "never":
+            return 0.0
+        case "lost":
+            return ended + STRAY
+        case "answered":
+            return ended
+        case unreachable:
+            assert_never(unreachable)
+
+
+def _ended(result: Result) -> float:
+    return max((answer.at for answer in result.answers if answer is not None), default=0.0)
 
 
 def _judged(held: dict[str, Any], quota: Quota, result: Result, counts: bool, now: float) -> None:

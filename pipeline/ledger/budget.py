@@ -84,6 +84,6 @@ def _write(connection: Connection, budget: Budget, spent: float, period: float) 
 
 def _in_vain(result: Result) -> bool:
     answer = verdict(result.answers)
-    if not result.sent or answer is None:
+    if result.sent == "never" or answer is None:
         return True
     return isinstance(answer.outcome, Absent | Exists | Rejected | Retry | Split | Throttled | Unauthorized)

@@ -62,6 +62,7 @@ from pipeline.model.blame import Answer
 from pipeline.model.change import Change, Link, Roster
 from pipeline.model.facts import Facts, Policy
 from pipeline.model.outcome import Throttled
+from pipeline.model.wire import Sent
 
 T = TypeVar("T")
 
@@ -314,14 +315,14 @@ class Ledger:
         return self._transaction(lambda connection: accounts.grant(connection, mine, lease, clock(connection), force))
 
     def hand_back(
-        self, account: str, granted: Grant, sent: bool, throttled: Throttled | None = None, jitter: float = 0.0
+        self, account: str, granted: Grant, sent: Sent, throttled: Throttled | None = None, jitter: float = 0.0
     ) -> None:
-        """The call has ended: its tokens are free a window after its answer, or at once where nothing was `sent`.
+        """The call has ended: its tokens are free a window after it has arrived, or at once where it was never `sent`.
         `throttled`: the vendor asked to be left alone; `jitter` as in `Pause.after`."""
 
         def work(connection: Connection) -> None:
             now = clock(connection)
-            quota.give_back(connection, account, [(granted, now if sent else 0.0)], now)
+            quota.give_back(connection, account, [(granted, accounts.arrived_at(now, sent))], now)
             if throttled is not None:
                 accounts.throttled(connection, account, throttled, jitter, now)
 

@@ -1,6 +1,7 @@
-"""The quota: N tokens an account and window, each held by a call from its claim to a window after its answer.
+"""The quota: N tokens an account and window, each held by a call from its claim to a window after it must have arrived.
 
-An arrival at the vendor lies between claim and answer, so no window ever holds more than N, whatever the network does.
+An arrival at the vendor lies between claim and answer, so no window ever holds more than N. Where no answer came, it is
+counted on that the network keeps no call for longer than STRAY after we gave it up.
 """
 
 from __future__ import annotations
@@ -76,10 +77,10 @@ def take_tokens(connection: Connection, account: str, grants: Sequence[Grant]) -
 
 
 def give_back(connection: Connection, account: str, held: Iterable[tuple[Grant, float]], now: float) -> None:
-    """Gives tokens back: each free a window after its call was answered (0.0: never sent, free as it was)."""
+    """Gives tokens back: each free a window after its call had `arrived` (0.0: never sent, free as it was)."""
     rows = sorted(
-        (account, name, slot, until, answered + seconds_of(name) if answered else max(now, grant.free))
-        for grant, answered in held
+        (account, name, slot, until, arrived + seconds_of(name) if arrived else max(now, grant.free))
+        for grant, arrived in held
         for name, slot, until in grant.tokens
     )
     # Only where it is still held by that claim: what another has taken since is not ours to free.

@@ -42,7 +42,7 @@ def settle(connection: Connection, terms: Terms, results: Sequence[Result], now:
     theirs = {name: [r for r in results if r.account == name] for name in sorted({r.account for r in results})}
     # All tokens before any account: locks are taken in one order everywhere.
     for name, mine in theirs.items():
-        quota.give_back(connection, name, [(r.grant, accounts.answered(r)) for r in mine], now)
+        quota.give_back(connection, name, [(r.grant, accounts.arrived(r)) for r in mine], now)
     holds.judge(connection, settled, now)
     for name, mine in theirs.items():
         if name in terms.budgets:

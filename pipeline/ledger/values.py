@@ -10,7 +10,7 @@ from pipeline.model.blame import Answer, verdict
 from pipeline.model.facts import Facts
 from pipeline.model.outcome import Throttled
 from pipeline.model.pause import longest
-from pipeline.model.wire import Coordinates
+from pipeline.model.wire import Coordinates, Sent
 
 Raw = Mapping[str, Any]
 """A record as JSON, kept until what it asked for is at the vendor."""
@@ -26,6 +26,8 @@ AHEAD = 0.1
 """Seconds by which a token may be claimed before it is free: its call is ready to leave when it is."""
 FOR_GOOD = 2**63 - 1
 """The offset up to which entries are unsure whose beginnings nobody can read any more."""
+STRAY = 3.0
+"""Seconds after which a call without an answer is no longer on its way: TCP has then sent four times what got lost."""
 MARGIN = 8.0
 """Seconds beyond the call's time-out for which the lease still holds: settling and reserve."""
 
@@ -163,13 +165,13 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of one grant. `sent` says whether bytes may have reached the vendor."""
+    """What came of one grant."""
 
     grant: Grant
     answers: tuple[Answer | None, ...]
     """One for each entry of the grant; None, or none at all: it was released."""
     account: str
-    sent: bool = True
+    sent: Sent = "answered"
     renewable: bool = False
     """Unauthorized, but a fresh token may do; where it does not, there is no token and the lane holds the account."""
     pause: Throttled | None = None

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Literal
 
 from pipeline.model.framed import Parsed, Unreadable
 
@@ -23,6 +23,8 @@ MAX_WAIT = 86_400.0
 """Seconds that a `Retry-After` can make us wait."""
 MAX_IDENTITY = 500
 """Characters of a subscriber, and of who that is at a vendor, whether a rule says it or a webhook."""
+Sent = Literal["never", "lost", "answered"]
+"""Whether a call has reached its vendor. `lost`: bytes have left, no answer came, and it may still be on its way."""
 _ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pipeline.account import FRESH, Account
-from pipeline.calls import CallFailed
+from pipeline.calls import CallFailed, sent
 from pipeline.ledger import MARGIN, SLACK, Grant, Ledger, LedgerUnavailable, Stopped
 from pipeline.model.outcome import Throttled
 from pipeline.model.pause import asked_for
@@ -58,9 +58,8 @@ class InQuota:
         try:
             came = await self.account.caller.send(signed, lambda: time.monotonic() - asked < FRESH)
         finally:
-            sent = isinstance(came, Response) or came.kind == "unknown"
             with suppress(LedgerUnavailable):  # then the tokens come back by themselves, with their lease
-                await asyncio.to_thread(self.ledger.hand_back, self.account.name, granted, sent, _pause(came))
+                await asyncio.to_thread(self.ledger.hand_back, self.account.name, granted, sent(came), _pause(came))
         return None if isinstance(came, CallFailed) and came.kind == "too_late" else came
 
 

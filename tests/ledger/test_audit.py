@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from pipeline.ledger import Act, Grant, Ledger, Quota, Stopped
+from pipeline.ledger.values import STRAY
 from pipeline.model.outcome import Throttled
 from tests.ledger.acts import change, claim, take
 from tests.ledger.conftest import Open
@@ -51,16 +52,24 @@ def test_calls_by_hand_and_the_lanes_share_one_quota(opened: Open) -> None:
 
 def test_a_call_that_never_left_gives_its_token_back(opened: Open) -> None:
     ledger = opened(windows=((1, 60.0),))
-    ledger.hand_back("a", granted(ledger), sent=False)
+    ledger.hand_back("a", granted(ledger), sent="never")
     granted(ledger)
 
 
 def test_a_call_that_left_counts_for_a_whole_window(opened: Open) -> None:
     ledger = opened(windows=((1, 60.0),))
-    ledger.hand_back("a", granted(ledger), sent=True)
+    ledger.hand_back("a", granted(ledger), sent="answered")
     wait = ledger.grant("a", 5.0)
     assert isinstance(wait, float)
     assert 55 < wait <= 60
+
+
+def test_a_call_that_was_not_heard_of_counts_from_when_it_must_have_arrived(opened: Open) -> None:
+    ledger = opened(windows=((1, 60.0),))
+    ledger.hand_back("a", granted(ledger), sent="lost")
+    wait = ledger.grant("a", 5.0)
+    assert isinstance(wait, float)
+    assert 60 < wait <= 60 + STRAY
 
 
 def test_nobody_calls_a_held_account_but_by_force(opened: Open) -> None:
@@ -76,7 +85,7 @@ def test_nobody_calls_a_held_account_but_by_force(opened: Open) -> None:
 def test_what_the_vendor_asks_for_pauses_everybody(opened: Open) -> None:
     ledger = opened()
     take(ledger, change("k1"))
-    ledger.hand_back("a", granted(ledger), sent=True, throttled=Throttled(60.0))
+    ledger.hand_back("a", granted(ledger), sent="answered", throttled=Throttled(60.0))
     stopped = ledger.grant("a", 5.0)
     assert isinstance(stopped, Stopped)
     assert (stopped.reason, 55 < stopped.seconds <= 60) == ("throttled", True)
@@ -86,8 +95,8 @@ def test_what_the_vendor_asks_for_pauses_everybody(opened: Open) -> None:
 def test_a_shorter_pause_does_not_shorten_a_longer_one(opened: Open) -> None:
     ledger = opened()
     first, second = granted(ledger), granted(ledger)
-    ledger.hand_back("a", first, sent=True, throttled=Throttled(60.0))
-    ledger.hand_back("a", second, sent=True, throttled=Throttled(1.0))
+    ledger.hand_back("a", first, sent="answered", throttled=Throttled(60.0))
+    ledger.hand_back("a", second, sent="answered", throttled=Throttled(1.0))
     assert ledger.obstacles()["a"][1] > 50
 
 

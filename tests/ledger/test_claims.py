@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from msgspec.structs import replace
 
 from pipeline.ledger import Ledger, Result
+from pipeline.ledger.values import STRAY
 from pipeline.model.facts import Policy
-from pipeline.model.outcome import Accepted
+from pipeline.model.outcome import Accepted, Unknown
 from tests.ledger.acts import BATCHED, RAW, change, claim, result, sizes, take
 from tests.ledger.conftest import Open
 
@@ -37,7 +38,7 @@ def test_a_call_that_was_never_sent_frees_its_token_at_once(opened: Open) -> Non
     ledger = opened(windows=((1, 60.0),))
     take(ledger, change("k"))
     (grant,) = claim(ledger).grants
-    ledger.settle([Result(grant, (), "a", sent=False)])
+    ledger.settle([Result(grant, (), "a", sent="never")])
     assert len(claim(ledger).grants) == 1
 
 
@@ -48,9 +49,19 @@ def test_a_call_that_was_never_sent_frees_no_token_before_the_window_of_the_one_
     ledger.settle([result(sent, Accepted())])
     while not (early := claim(ledger).grants):  # granted shortly before its token is free
         time.sleep(0.01)
-    ledger.settle([Result(early[0], (), "a", sent=False)])
+    ledger.settle([Result(early[0], (), "a", sent="never")])
     (again,) = claim(ledger).grants
     assert again.free >= early[0].free
+
+
+def test_the_token_of_a_call_that_was_not_heard_of_waits_for_what_may_still_be_on_its_way(opened: Open) -> None:
+    ledger = opened(windows=((1, 1.0),))
+    take(ledger, change("k1"), change("k2"))
+    (grant,) = claim(ledger).grants
+    ledger.settle([result(grant, Unknown("timeout"), sent="lost")])
+    wait = claim(ledger).wait
+    assert wait is not None
+    assert 1.0 + STRAY - 0.5 < wait <= 1.0 + STRAY
 
 
 def test_a_destination_claims_its_own_entries_alone(opened: Open) -> None:

@@ -42,7 +42,7 @@ def told_to_wait(world: World, kind: Kind) -> None:
     granted = world.ledger.grant(kind.name, LEASE, force=True)
     if isinstance(granted, Grant):
         world.memories[kind.name].arrive(world.now)
-        world.ledger.hand_back(kind.name, granted, True, Throttled(PAUSE))
+        world.ledger.hand_back(kind.name, granted, "answered", Throttled(PAUSE))
         world.pauses[kind.name].append((world.now, world.now + PAUSE))
 
 
@@ -84,7 +84,7 @@ def _on_its_way(world: World, worker: Worker, kind: Kind, probe: Probe, fate: Fa
             world.pauses[kind.name].append((world.now, world.now + PAUSE))
         _over(world, worker, kind)
 
-    world.at(world.now + timing.arrives * (ends - world.now), None, arrive)
+    world.at(timing.arrival(fate, world.now, ends), None, arrive)
     world.at(ends, worker, end)
 
 

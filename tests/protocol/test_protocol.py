@@ -39,6 +39,7 @@ TIMING = st.builds(
     ends=SHARE,
     acts=st.sampled_from((None, 0.0, 0.3, 0.8, 0.99)),
     settles=st.sampled_from((0.0, 0.0, 1.0, 25.0)),
+    strays=st.sampled_from((0.0, 0.0, 0.5, 0.99)),
 )
 FATE = st.tuples(st.sampled_from(("answered", "answered", "unheard", "unheard", "throttled", "refused")), TIMING)
 

@@ -234,7 +234,6 @@ class World:
     ) -> None:
         memory = self.memories[kind.name]
         ends = self.now + timing.ends * TIMEOUT
-        arrives = self.now + timing.arrives * (ends - self.now)
         said: list[Any] = [LOST]
 
         def arrive() -> None:
@@ -264,7 +263,7 @@ class World:
                 flight.go_on(said[0])
             self._over(worker, flight, timing)
 
-        self.at(arrives, None, arrive)
+        self.at(timing.arrival(fate, self.now, ends), None, arrive)
         self.at(ends, worker, end)
 
     def _over(self, worker: Worker, flight: Flight, timing: Timing) -> None:

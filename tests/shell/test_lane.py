@@ -210,13 +210,13 @@ async def test_a_stop_lets_the_call_under_way_end_and_settles_it() -> None:
         await asyncio.sleep(0)
         asyncio.get_running_loop().call_later(0.3, vendor.may_answer.set)
         await running
-    assert [result.sent for result in ledger.settled] == [True]
+    assert [result.sent for result in ledger.settled] == ["answered"]
 
 
 async def test_a_stop_gives_back_at_once_what_waits_for_its_turn() -> None:
     ledger, vendor = OneEntry(), CrowdedVendor()
     await run_until_called(lane_of(account_of(vendor), ledger), vendor.called)
-    assert [result.sent for result in ledger.settled] == [False]
+    assert [result.sent for result in ledger.settled] == ["never"]
 
 
 async def test_what_was_read_before_a_freeze_lets_nothing_leave(clock: Clock) -> None:
@@ -231,7 +231,7 @@ async def test_what_was_read_before_a_freeze_lets_nothing_leave(clock: Clock) ->
     lane = lane_of(account, ledger, watch=paused_meanwhile)
     await lane._bring(ledger.claim().grants[0], clock.now - 1.0, departs=0.0)
     assert (looked, vendor.calls) == ([clock.now], [])
-    assert [result.sent for result in [lane._results.get_nowait()]] == [False]
+    assert [result.sent for result in [lane._results.get_nowait()]] == ["never"]
 
 
 async def _calls(
@@ -279,7 +279,7 @@ async def test_results_are_kept_while_the_ledger_is_away() -> None:
     ledger, vendor = AwayOnce(), LateVendor()
     vendor.may_answer.set()
     await run_until_called(lane_of(account_of(vendor), ledger), vendor.called)
-    assert (ledger.away, [result.sent for result in ledger.settled]) == (False, [True])
+    assert (ledger.away, [result.sent for result in ledger.settled]) == (False, ["answered"])
 
 
 @dataclass

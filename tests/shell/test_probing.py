@@ -251,7 +251,7 @@ async def test_a_pause_that_is_stored_while_a_probe_gets_ready_stops_it(world: W
     def paused_by_another() -> None:
         world.tick(0.3)
         granted = world.ledger.grant("a", 20.0, force=True)
-        world.ledger.hand_back("a", cast(Any, granted), sent=True, throttled=Throttled(30.0))
+        world.ledger.hand_back("a", cast(Any, granted), sent="answered", throttled=Throttled(30.0))
 
     vendor, server = slow_tokens(world, paused_by_another)
     await world.pass_time(29.0)

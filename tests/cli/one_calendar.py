@@ -29,10 +29,10 @@ def published(folder: Path, layer: str, records: Iterable[tuple[str, str, bytes]
     """The settings are in the folder, and the records, (topic, key, value), in the broker that they name."""
     with closing(EmbeddedBroker()) as broker:
         (folder / "calends.yaml").write_text(SETTINGS.format(bootstrap=broker.bootstrap, folder=folder, layer=layer))
-        producer = Producer({"bootstrap.servers": broker.bootstrap, "acks": "all"})
-        for topic, key, value in records:
-            producer.produce(topic, value, key)
-        assert producer.flush(30) == 0
+        with Producer({"bootstrap.servers": broker.bootstrap, "acks": "all"}) as producer:
+            for topic, key, value in records:
+                producer.produce(topic, value, key)
+            assert producer.flush(30) == 0
         yield
 
 

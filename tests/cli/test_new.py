@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -27,18 +28,17 @@ rules: rules
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    broker = EmbeddedBroker()
-    producer = Producer({"bootstrap.servers": broker.bootstrap, "acks": "all"})
-    producer.produce("teas", json.dumps(EVENT).encode(), "7", partition=2)
-    assert producer.flush(30) == 0
     (tmp_path / "rules").mkdir()
     entry = '{title: x, start: "2027-01-01", all_day: true}'
     other = f"rules: [{{name: o, from: [x], on: x, send: {{to: calendar, key: x, entry: {entry}}}}}]\n"
     (tmp_path / "rules" / "other.yaml").write_text(other)
-    (tmp_path / "calends.yaml").write_text(SETTINGS.format(bootstrap=broker.bootstrap))
     (tmp_path / "event.json").write_text(json.dumps(EVENT))
-    yield tmp_path
-    broker.close()
+    with closing(EmbeddedBroker()) as broker:
+        (tmp_path / "calends.yaml").write_text(SETTINGS.format(bootstrap=broker.bootstrap))
+        with Producer({"bootstrap.servers": broker.bootstrap, "acks": "all"}) as producer:
+            producer.produce("teas", json.dumps(EVENT).encode(), "7", partition=2)
+            assert producer.flush(30) == 0
+        yield tmp_path
 
 
 def calends(folder: Path, *arguments: str) -> tuple[int, str]:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 ECAL = {"api_key": "test-key", "api_secret": "test-secret"}
@@ -196,10 +196,10 @@ def running(file: Path, environment: Mapping[str, str], folder: Path) -> Iterato
 
 def publish(bootstrap: str, topic: str, *values: bytes) -> None:
     """CloudEvents in structured mode, all acknowledged when it returns."""
-    producer = Producer({"bootstrap.servers": bootstrap})
-    for value in values:
-        producer.produce(topic, value, headers=CLOUDEVENTS)
-    assert producer.flush(30) == 0
+    with Producer({"bootstrap.servers": bootstrap}) as producer:
+        for value in values:
+            producer.produce(topic, value, headers=CLOUDEVENTS)
+        assert producer.flush(30) == 0
 
 
 @dataclass
@@ -363,8 +363,6 @@ class Assembly:
                 "allow.auto.create.topics": True,
             }
         )
-        from confluent_kafka import TopicPartition
-
         topic = self.topic(topic)
         found: list[Any] = []
         deadline = time.monotonic() + seconds
@@ -388,5 +386,7 @@ class Assembly:
                 process.send_signal(signal.SIGCONT)
                 process.kill()
             process.wait()
+        if self._producer is not None:
+            self._producer.close()  # before its broker goes: librdkafka would try to reach it, and write of each try
         if hasattr(self, "sandbox"):
             self.sandbox.close()

@@ -66,7 +66,7 @@ class Sender(msgspec.Struct, frozen=True):
                 self._change(send, inner, group, where, found)
                 not_too_many(len(found))
         if group is not None:
-            namings += [self._naming(send, name, group, found[begun:]) for name in send.send.to]
+            namings += [self._naming(send, name, group, found[begun:]) for name in send.to]
 
     def _scopes(self, send: CompiledSend, scope: Scope, at: str) -> Iterator[tuple[Scope, str]]:
         items = at_slot((at, "each"), slots.rendered, send.each, scope)
@@ -81,14 +81,12 @@ class Sender(msgspec.Struct, frozen=True):
 
     def _change(self, send: CompiledSend, scope: Scope, group: str | None, at: str, found: list[Change]) -> None:
         """Adds what is asked of one entry at each destination."""
-        spec, event = send.send, self.event
-        key = at_slot((at, "key"), given, send.key, scope, slots.key) or default_key(event)
-        subscriber = (
-            None if send.subscriber is None else at_slot((at, "subscriber"), given, send.subscriber, scope, slots.name)
-        )
-        identity = None if send.identity is None else at_slot((at, "identity"), given, send.identity, scope, slots.name)
+        event = self.event
+        key, subscriber, identity = _names(send, scope, at)
+        if not key:
+            key = default_key(event)
         fields = _fields(send, scope, at)
-        for name in spec.to:
+        for name in send.to:
             view = self.destinations[name]
             content, start, zone = _content(send, scope, fields, view, at)
             found.append(
@@ -98,39 +96,65 @@ class Sender(msgspec.Struct, frozen=True):
                     send.kind,
                     self.version,
                     self.rule,
-                    layer=spec.layer,
+                    layer=send.layer,
                     group=group,
                     content=content,
                     subscriber=subscriber,
                     identity=identity,
-                    if_unsent=spec.if_unsent,
+                    if_unsent=send.if_unsent,
                     if_unlinked=send.if_unlinked,
                     event=(event.source, event.id),
                     event_time=event.time or event.record.timestamp,
-                    matters_at=None if start is None else at_slot((at, "entry.start"), start_instant, start, zone),
+                    matters_at=_matters_at(start, zone, at),
                     deliver_at=_moment(send.deliver_at, scope, at, "deliver_at", zone),
                     expires_at=_moment(send.expires_at, scope, at, "expires_at", zone),
                 )
             )
 
 
+def _names(send: CompiledSend, scope: Scope, at: str) -> tuple[str | None, str | None, str | None]:
+    """The key, the subscriber and the identity. Raises Failed."""
+    slot = "key"
+    try:  # as at_slot, once for all three: this is done for every change
+        key = given(send.key, scope, slots.key)
+        slot = "subscriber"
+        subscriber = None if send.subscriber is None else given(send.subscriber, scope, slots.name)
+        slot = "identity"
+        identity = None if send.identity is None else given(send.identity, scope, slots.name)
+    except FAILURES as error:
+        raise failed_at((at, slot), error) from None
+    return key, subscriber, identity
+
+
 def _content(
     send: CompiledSend, scope: Scope, fields: Mapping[str, Any], view: DestinationView, at: str
 ) -> tuple[dict[str, Any], str | None, str]:
     """What this layer says at a destination; when the entry starts there, and in which zone."""
-    spec, defaults = send.send, view.defaults
-    content = at_slot((at, "entry"), slots.timed, fields, defaults, spec.layer != BASE)
+    defaults, item = view.defaults, send.send.kind
+    try:
+        content = slots.timed(fields, defaults, send.layer != BASE)
+    except FAILURES as error:
+        raise failed_at((at, "entry"), error) from None
     start = content.get("start")
     is_date = start is not None and len(start) == 10
-    if is_date and spec.layer == BASE and not content.get("all_day", defaults.get("all_day")):
+    if is_date and send.layer == BASE and not content.get("all_day", defaults.get("all_day")):
         raise Failed(f"{at}.entry.start", "format", "a date as start needs all_day: true")
-    if spec.kind is not None:
-        content["kind"] = spec.kind
+    if item is not None:
+        content["kind"] = item
     if send.own and (section := send.own.get(view.vendor.name)):
-        declared = view.expression(spec.kind).own
+        declared = view.expression(item).own
         content[view.vendor.name] = _own(section, scope, declared, f"{at}.{view.vendor.name}")
     zone = content.get("time_zone") or defaults.get("time_zone") or "UTC"
     return content, start if start is not None else defaults.get("start"), zone
+
+
+def _matters_at(start: str | None, zone: str, at: str) -> datetime | None:
+    if start is None:
+        return None
+    try:
+        return start_instant(start, zone)
+    except FAILURES as error:
+        raise failed_at((at, "entry.start"), error) from None
 
 
 def _fields(send: CompiledSend, scope: Scope, at: str) -> dict[str, Any]:

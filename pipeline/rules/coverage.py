@@ -80,7 +80,7 @@ def _count(rule: CompiledRule, event: DomainEvent, count: RuleCoverage) -> None:
     if candidate is None:
         return
     try:
-        matched = candidate.why(Scope.over(event)) is not None
+        matched = candidate.match(Scope.over(event)) is not None
     except RenderError:
         count.failed += 1
         return

@@ -17,7 +17,7 @@ from pipeline.model.event import DomainEvent, event_order
 from pipeline.rules import slots
 from pipeline.rules.adapt import DestinationView
 from pipeline.rules.changes import Failed, Naming, Sender, at_slot, link_of, not_too_many
-from pipeline.rules.compiled import Candidate, CompiledRule, compile_rule
+from pipeline.rules.compiled import Candidate, CompiledRule, Match, compile_rule
 from pipeline.rules.language import Fault, suggest
 from pipeline.rules.problem import Problem, Spot, Where
 from pipeline.rules.render import Scope
@@ -25,13 +25,6 @@ from pipeline.rules.schema import Rules, Sourced
 
 MAX_REMEMBERED = 4_096
 """Pairs of topic and type for which it is known which rules read them: producers choose the types."""
-
-
-class Match(msgspec.Struct, frozen=True):
-    """A rule that applies, and why."""
-
-    rule: str
-    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +92,9 @@ class _Found(msgspec.Struct):
     def add(self, changes: Sequence[Change]) -> None:
         """All of them, or none: raises Failed where one layer of an entry would be changed twice."""
         not_too_many(len(self.changes) + len(changes))
-        more: dict[tuple[str, str, str], Change] = {}
-        for change in changes:
-            name = (change.destination, change.key, change.layer)
-            if name in self.changes or name in more:
-                raise Failed("send", "duplicate", "the event changes one layer of an entry twice")
-            more[name] = change
+        more = {(change.destination, change.key, change.layer): change for change in changes}
+        if len(more) < len(changes) or not self.changes.keys().isdisjoint(more):
+            raise Failed("send", "duplicate", "the event changes one layer of an entry twice")
         self.changes.update(more)
 
     def evaluation(self, event: DomainEvent) -> Evaluation:
@@ -169,10 +159,10 @@ class RuleSet:
         rule = candidate.rule
         if candidate.data_schema is not None:
             at_slot(("on",), candidate.fits, event)
-        why = at_slot(("when",), candidate.why, scope)
-        if why is None:
+        match = candidate.told if rule.when is None else at_slot(("when",), candidate.match, scope)
+        if match is None:
             return
-        found.matched.append(Match(rule.name, why))
+        found.matched.append(match)
         version = found.version if rule.sequence is None else self._version(rule, event, scope)
         sender = Sender(rule.name, event, version, self.destinations)
         links = [link_of(link, scope, version, n) for n, link in enumerate(rule.links)] if rule.links else ()
@@ -181,8 +171,8 @@ class RuleSet:
         for send in rule.sends:
             sender.add(send, scope, changes, namings)
         found.add(changes)
-        found.links.extend(links)
-        found.namings.extend(namings)
+        found.links += links
+        found.namings += namings
 
     def _version(self, rule: CompiledRule, event: DomainEvent, scope: Scope) -> Version:
         order = at_slot(("sequence",), slots.order, at_slot(("sequence",), slots.rendered, rule.sequence, scope))

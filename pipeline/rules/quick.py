@@ -57,8 +57,11 @@ def quick_text(source: str) -> Run | None:
 
 
 def _joined(parts: list[Any]) -> Run:
-    form = "".join(part.replace("%", "%%") if isinstance(part, str) else "%s" for part in parts)
     runs = [part for part in parts if not isinstance(part, str)]
+    if len(runs) == 1:
+        at = parts.index(runs[0])
+        return _around("".join(parts[:at]), runs[0], "".join(parts[at + 1 :]))
+    form = "".join(part.replace("%", "%%") if isinstance(part, str) else "%s" for part in parts)
 
     def run(scope: Scope) -> str:
         values = []
@@ -68,6 +71,18 @@ def _joined(parts: list[Any]) -> Run:
                 raise Slow
             values.append(value)
         return form % tuple(values)
+
+    return run
+
+
+def _around(before: str, part: Run, after: str) -> Run:
+    """A text with one expression, as most are: it needs no list of values."""
+
+    def run(scope: Scope) -> str:
+        value = part(scope)
+        if value.__class__ is not str and value.__class__ is not int:
+            raise Slow
+        return f"{before}{value}{after}"
 
     return run
 
@@ -213,25 +228,26 @@ def _path(root: str, names: list[str]) -> Run:
 
         return run_one
 
-    steps = (root, *names)
-
     def run(scope: Scope) -> Any:
-        value = scope.roots
-        for name in steps:
-            if value.__class__ is not dict or name not in value:
-                raise Slow
-            value = value[name]
+        try:
+            value = scope.roots[root]
+            for name in names:
+                value = value[name]
+        except (KeyError, TypeError, IndexError):
+            raise Slow from None
         return value
 
     return run
 
 
 def _filter(ours: Callable[..., Any], value: Run, arguments: list[Run]) -> Run:
-    given = [value, *arguments]
+    first = arguments[0] if len(arguments) == 1 else None
 
     def run(scope: Scope) -> Any:
         try:
-            return ours(*[one(scope) for one in given])
+            if first is not None:  # as most have
+                return ours(value(scope), first(scope))
+            return ours(value(scope), *[one(scope) for one in arguments])
         except (ValueError, TypeError, ArithmeticError):
             raise Slow from None
 

@@ -127,7 +127,10 @@ class Template:
             return known[self]
         if self._quick is not None:
             try:
-                value = known[self] = _sound(self._quick(scope))
+                value = self._quick(scope)
+                if value.__class__ is not str or len(value) > MAX_TEXT or "\0" in value:
+                    value = _sound(value)
+                known[self] = value
                 return value
             except (Slow, RenderError):
                 pass  # MiniJinja has the words for it

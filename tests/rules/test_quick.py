@@ -46,7 +46,11 @@ EXPRESSIONS = st.recursive(
     ),
     max_leaves=3,
 )
-SOURCES = EXPRESSIONS.map("{{{{ {} }}}}".format) | st.builds("T-{{{{ {} }}}}-{{{{ {} }}}}\n".format, EXPRESSIONS, PATHS)
+SOURCES = st.one_of(
+    EXPRESSIONS.map("{{{{ {} }}}}".format),
+    EXPRESSIONS.map("100 % of %s: {{{{ {} }}}} %%\n".format),
+    st.builds("T-{{{{ {} }}}}-{{{{ {} }}}} %s\n".format, EXPRESSIONS, PATHS),
+)
 
 
 def outcome(template: Template, data: Any) -> Any:

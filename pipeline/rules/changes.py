@@ -86,6 +86,7 @@ class Sender(msgspec.Struct, frozen=True):
         if not key:
             key = default_key(event)
         fields = _fields(send, scope, at)
+        deliver, expires = send.deliver_at, send.expires_at
         for name in send.to:
             view = self.destinations[name]
             content, start, zone = _content(send, scope, fields, view, at)
@@ -106,8 +107,8 @@ class Sender(msgspec.Struct, frozen=True):
                     event=(event.source, event.id),
                     event_time=event.time or event.record.timestamp,
                     matters_at=_matters_at(start, zone, at),
-                    deliver_at=_moment(send.deliver_at, scope, at, "deliver_at", zone),
-                    expires_at=_moment(send.expires_at, scope, at, "expires_at", zone),
+                    deliver_at=None if deliver is None else _moment(deliver, scope, at, "deliver_at", zone),
+                    expires_at=None if expires is None else _moment(expires, scope, at, "expires_at", zone),
                 )
             )
 
@@ -163,7 +164,7 @@ def _fields(send: CompiledSend, scope: Scope, at: str) -> dict[str, Any]:
         try:  # at_slot's, without its call: most of what an event costs is spent here
             found = value(scope)
             if found is not OMIT:
-                fields[name] = None if found is None else convert(found)
+                fields[name] = found if found is None or convert is None else convert(found)
         except FAILURES as error:
             raise failed_at((at, "entry", name), error) from None
     return fields
@@ -218,8 +219,6 @@ def given(node: Any, scope: Scope, convert: Callable[[Any], str]) -> str | None:
 
 
 def _moment(node: Any, scope: Scope, at: str, slot: str, zone: str) -> datetime | None:
-    if node is None:
-        return None
     value = at_slot((at, slot), slots.rendered, node, scope)
     return None if value is OMIT or value is None else at_slot((at, slot), slots.instant, value, zone)
 

@@ -19,7 +19,7 @@ from pipeline.rules.patterns import TOPIC, UNREADABLE, is_topic, topic_meant, to
 from pipeline.rules.problem import Where
 from pipeline.rules.render import RenderError, Scope, Template, TemplateFault, compile_template
 from pipeline.rules.schema import On, Rule, Send, Sourced
-from pipeline.rules.slots import FIELD_SLOTS, Node, rendered, seconds_unlinked
+from pipeline.rules.slots import FIELD_SLOTS, Node, rendered, seconds_unlinked, text
 
 Report = Callable[[Where, Fault], None]
 
@@ -41,8 +41,8 @@ class CompiledSend:
     """Its place, as explanations name it."""
     constant: Mapping[str, Any] = field(init=False)
     """The fields of the entry that are the same for every event, as the ledger has them."""
-    varying: tuple[tuple[str, Callable[[Scope], Any], Callable[[Any], Any]], ...] = field(init=False)
-    """Its other fields: what renders each, and what makes the ledger's value of that."""
+    varying: tuple[tuple[str, Callable[[Scope], Any], Callable[[Any], Any] | None], ...] = field(init=False)
+    """Its other fields: what renders each, and what makes the ledger's value of that; None: it is that."""
     kind: Kind = field(init=False)
     ends_group: bool = field(init=False)
     """Whether it cancels whatever the group has."""
@@ -53,11 +53,7 @@ class CompiledSend:
 
     def __post_init__(self) -> None:
         constant = dict(_constants(self.entry))
-        varying = tuple(
-            (name, node.render if isinstance(node, Template) else partial(rendered, node), FIELD_SLOTS[name])
-            for name, node in self.entry.items()
-            if name not in constant
-        )
+        varying = tuple(_varying(name, node) for name, node in self.entry.items() if name not in constant)
         object.__setattr__(self, "constant", constant)
         object.__setattr__(self, "varying", varying)
         object.__setattr__(self, "kind", "cancel" if self.send.cancel else "delete" if self.send.delete else "upsert")
@@ -196,6 +192,13 @@ def _constants(entry: Mapping[str, Node]) -> Iterator[tuple[str, Any]]:
                 continue
 
 
+def _varying(name: str, node: Node) -> tuple[str, Callable[[Scope], Any], Callable[[Any], Any] | None]:
+    if not isinstance(node, Template):
+        return name, partial(rendered, node), FIELD_SLOTS[name]
+    is_text = not node.whole and FIELD_SLOTS[name] is text  # of a bounded length, by its template
+    return name, node.render, None if is_text else FIELD_SLOTS[name]
+
+
 def has_template(node: Node) -> bool:
     if isinstance(node, list | dict):
         return any(map(has_template, node.values() if isinstance(node, dict) else node))
@@ -231,10 +234,10 @@ def _when(value: Any, report: Report) -> Node:
     return node
 
 
-def _reads(text: str) -> bool:
+def _reads(written: str) -> bool:
     """Whether a text would be a template if it stood between braces."""
     try:
-        compile_template(f"{{{{ {text} }}}}")
+        compile_template(f"{{{{ {written} }}}}")
     except TemplateFault:
         return False
     return True

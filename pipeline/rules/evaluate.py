@@ -16,7 +16,7 @@ from pipeline.model.entry import canonical
 from pipeline.model.event import DomainEvent, event_order
 from pipeline.rules import slots
 from pipeline.rules.adapt import DestinationView
-from pipeline.rules.changes import Failed, Naming, Sender, at_slot, link_of, not_too_many
+from pipeline.rules.changes import FAILURES, Failed, Naming, Sender, at_slot, failed_at, link_of, not_too_many
 from pipeline.rules.compiled import Candidate, CompiledRule, Match, compile_rule
 from pipeline.rules.language import Fault, suggest
 from pipeline.rules.problem import Problem, Spot, Where
@@ -159,7 +159,10 @@ class RuleSet:
         rule = candidate.rule
         if candidate.data_schema is not None:
             at_slot(("on",), candidate.fits, event)
-        match = candidate.told if rule.when is None else at_slot(("when",), candidate.match, scope)
+        try:
+            match = candidate.match(scope)
+        except FAILURES as error:
+            raise failed_at(("when",), error) from None
         if match is None:
             return
         found.matched.append(match)

@@ -166,9 +166,15 @@ def _bounded(text: str) -> str:
 
 
 def _scalar(value: Any, name: str) -> Any:
-    if isinstance(value, bool) or not isinstance(value, _SCALARS) or len(str(value)) > 60:
-        raise FilterError(f"{name} needs a number, not {kind(value)}")
+    _printed(value, name)
     return value
+
+
+def _printed(value: Any, name: str) -> str:
+    """A number, or a text that may be one, as text."""
+    if isinstance(value, bool) or not isinstance(value, _SCALARS) or len(text := str(value)) > 60:
+        raise FilterError(f"{name} needs a number, not {kind(value)}")
+    return text
 
 
 def _numbers(name: str, *values: Any) -> None:
@@ -185,7 +191,7 @@ def _finite(value: float) -> float:
 
 def _decimal(value: Any, name: str) -> Decimal:
     try:
-        found = Decimal(str(_scalar(value, name)))
+        found = Decimal(_printed(value, name))
     except InvalidOperation:
         raise FilterError(f"{name} needs a number, not another text") from None
     if not found.is_finite() or abs(found) > _LARGEST:

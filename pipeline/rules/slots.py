@@ -68,7 +68,7 @@ def flag(value: Any) -> bool:
 
 def name(value: Any) -> str:
     """A subscriber or an identity: a text or an integer, not empty."""
-    if isinstance(value, int) and not isinstance(value, bool):
+    if value.__class__ is int:
         value = str(value)
     if not isinstance(value, str):
         raise _wrong("a text or an integer", value)
@@ -78,6 +78,8 @@ def name(value: Any) -> str:
 
 
 def key(value: Any) -> str:
+    if isinstance(value, str) and _is_key(value):
+        return value
     found = name(value) if value != "" else ""
     if not _is_key(found):
         raise RenderError("key", "a key has 1 to 200 of A-Z a-z 0-9 . _ : -; write replace(' ', '-'), or take an id")

@@ -15,7 +15,7 @@ from typing import Any
 from pipeline.ledger import Message
 from pipeline.model.facts import Facts, unsettled
 from pipeline.model.when import microseconds
-from pipeline.model.wire import Coordinates, Record
+from pipeline.model.wire import Coordinates, KafkaHeaders, Record
 
 HEADERS = "calends-headers"
 """How many headers the original had: always the last, so that what is ours can be taken off again."""
@@ -54,7 +54,7 @@ def restore(raw: Mapping[str, Any]) -> Record:
         Coordinates(raw["topic"], raw["partition"], raw["offset"]),
         data(raw["key"]),
         data(raw["value"]),
-        tuple((name, data(value) or b"") for name, value in raw["headers"]),
+        tuple((name, data(value)) for name, value in raw["headers"]),
         datetime.fromtimestamp(raw["timestamp"], UTC),
     )
 
@@ -141,7 +141,7 @@ class NoLetter(ValueError):
 def read(record: Record) -> Letter:
     """Raises NoLetter. Whoever may write to the topic chooses what is in it: every header has its bound."""
     own = len(record.headers) - _originals(record)
-    said = dict(record.headers[len(record.headers) - own :])
+    said = _set(record.headers[len(record.headers) - own :])
     at = Coordinates(
         _text(said, "calends-topic", TOPIC),
         _number(said, "calends-partition", 0, 2**31 - 1),
@@ -197,4 +197,9 @@ def _originals(record: Record) -> int:
     name, _ = record.headers[-1] if record.headers else ("", b"")
     if name != HEADERS:
         raise NoLetter(f"the last header is not {HEADERS}")
-    return _number(dict(record.headers[-1:]), HEADERS, 0, len(record.headers) - 1)
+    return _number(_set(record.headers[-1:]), HEADERS, 0, len(record.headers) - 1)
+
+
+def _set(headers: KafkaHeaders) -> dict[str, bytes]:
+    """Those that have a value: ours all do."""
+    return {name: value for name, value in headers if value is not None}

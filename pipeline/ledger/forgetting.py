@@ -284,7 +284,7 @@ def _scrub_outbox(connection: Connection, is_named: Callable[[str], bool], keys:
             bytes(key or b"") in keys
             or is_named(_text(key))
             or (not sealed and is_named(_text(value)))
-            or any(is_named(_text(bytes.fromhex(one))) for _, one in json.loads(headers))
+            or any(is_named(_text(bytes.fromhex(one or ""))) for _, one in json.loads(headers))
         )
     ]
     if theirs:

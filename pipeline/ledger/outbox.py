@@ -32,7 +32,9 @@ def oldest(connection: Connection, limit: int, now: float) -> list[Message]:
             row["topic"],
             row["key"],
             row["value"],
-            tuple((name, bytes.fromhex(value)) for name, value in json.loads(row["headers"])),
+            tuple(
+                (name, None if value is None else bytes.fromhex(value)) for name, value in json.loads(row["headers"])
+            ),
             row["id"],
             bool(row["sealed"]),
         )
@@ -88,7 +90,7 @@ def post(connection: Connection, messages: Sequence[Message]) -> None:
             "key": m.key,
             "value": m.value,
             "sealed": m.sealed,
-            "headers": canonical([[name, value.hex()] for name, value in m.headers]),
+            "headers": canonical([[name, None if value is None else value.hex()] for name, value in m.headers]),
         }
         for m in messages
     ]

@@ -10,7 +10,7 @@ from pipeline.model.blame import Answer, verdict
 from pipeline.model.facts import Facts
 from pipeline.model.outcome import Throttled
 from pipeline.model.pause import longest
-from pipeline.model.wire import Coordinates, Sent
+from pipeline.model.wire import Coordinates, KafkaHeaders, Sent
 
 Raw = Mapping[str, Any]
 """A record as JSON, kept until what it asked for is at the vendor."""
@@ -51,7 +51,7 @@ class Message:
     topic: str
     key: bytes | None = field(repr=False)
     value: bytes | None = field(repr=False)
-    headers: tuple[tuple[str, bytes], ...] = field(repr=False)
+    headers: KafkaHeaders = field(repr=False)
     id: int = 0
     sealed: bool = False
     """Its value is encrypted, until it leaves."""

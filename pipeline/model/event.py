@@ -123,7 +123,10 @@ def _within_limits(record: Record) -> None:
         raise Undecodable("too_large", "the value is larger than 1 MiB")
     if len(record.key or b"") > MAX_KEY:
         raise Undecodable("key_too_large", "the record's key is larger than 64 KiB")
-    if len(record.headers) > MAX_HEADERS or sum(len(name) + len(value) for name, value in record.headers) > MAX_BYTES:
+    if (
+        len(record.headers) > MAX_HEADERS
+        or sum(len(name) + len(value or b"") for name, value in record.headers) > MAX_BYTES
+    ):
         raise Undecodable("headers_too_large", "the headers are more than 1,000, or larger than 1 MiB")
 
 
@@ -215,7 +218,7 @@ def _time(value: Any, record: Record) -> datetime | None:
 
 
 def _headers(record: Record) -> dict[str, str]:
-    wanted = ((name.lower(), value) for name, value in record.headers)
+    wanted = ((name.lower(), value) for name, value in record.headers if value is not None)
     return {n: _text(v, "header") for n, v in wanted if n == "content-type" or n.startswith("ce_")}
 
 

@@ -12,9 +12,9 @@ HEADERS = ("traceparent", "ce_traceparent")
 _PARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-def traceparent(headers: Iterable[tuple[str, bytes]]) -> str | None:
+def traceparent(headers: Iterable[tuple[str, bytes | None]]) -> str | None:
     """Of a record's headers; None without one that is well formed."""
-    said = {name: value for name, value in headers if name in HEADERS}
+    said = {name: value for name, value in headers if name in HEADERS and value is not None}
     texts = (said[name].decode("latin-1") for name in HEADERS if name in said)
     return next((text for text in texts if _PARENT.fullmatch(text)), None)
 

@@ -16,6 +16,8 @@ from typing import Any, Literal
 from pipeline.model.framed import Parsed, Unreadable
 
 Headers = tuple[tuple[str, str], ...]
+KafkaHeaders = tuple[tuple[str, bytes | None], ...]
+"""A name may come more than once; Kafka knows values that are null."""
 
 MAX_DEPTH = 64
 """Of the JSON that strangers send, whether by Kafka, by webhook or as an answer."""
@@ -47,7 +49,7 @@ class Record:
     at: Coordinates
     key: bytes | None = field(repr=False)
     value: bytes | None = field(repr=False)
-    headers: tuple[tuple[str, bytes], ...] = field(repr=False)
+    headers: KafkaHeaders = field(repr=False)
     timestamp: datetime
     content: Parsed | Unreadable | None = field(default=None, repr=False, compare=False)
     """What a schema registry made of a framed value; None: nobody asked it."""

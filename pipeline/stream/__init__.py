@@ -271,7 +271,7 @@ class Producer:
         await until_started(self._begin, self._telemetry)
 
     async def send(
-        self, topic: str, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]] = ()
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes | None]] = ()
     ) -> None:
         """Returns once the record is durable. After a StreamError it may or may not be there."""
         if self._client is None:
@@ -320,7 +320,7 @@ def record_of(message: Any) -> Record:
         at=Coordinates(message.topic, message.partition, message.offset),
         key=message.key,
         value=message.value,
-        headers=tuple([(name, value or b"") for name, value in message.headers]),
+        headers=tuple(message.headers),
         timestamp=_instant(message.timestamp),
     )
 

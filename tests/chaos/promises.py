@@ -251,7 +251,7 @@ def _overlap(one: Struck, other: Struck) -> bool:
 
 def nothing_is_told(seen: Observation) -> Judged:
     headers = "\n".join(
-        f"{name}: {value.decode('utf-8', 'replace')}"
+        f"{name}: {(value or b'').decode('utf-8', 'replace')}"
         for letter in seen.letters
         for name, value in letter.headers
         if name.startswith(("calends-", "__connect"))

@@ -15,7 +15,7 @@ from random import Random
 from typing import Any
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-STRUCTURED = (("content-type", b"application/cloudevents+json"), ("trace", b"\x00\xff"))
+STRUCTURED = (("content-type", b"application/cloudevents+json"), ("trace", b"\x00\xff"), ("null", None))
 PERSONAL = "Zuleika Quenneville"
 """Stands in every title: a name that must be found nowhere but in the ledger, at the vendor and in dead letters."""
 E_MAIL = "zuleika@quenneville.example"
@@ -25,7 +25,7 @@ EARLIER = 120.0
 """Seconds before the round's start at which the story's own time begins: no event is from the future."""
 
 
-def headers_of(value: bytes) -> list[tuple[str, bytes]]:
+def headers_of(value: bytes) -> list[tuple[str, bytes | None]]:
     """What is published beside a value: what is no CloudEvent does not claim to be one."""
     return list(STRUCTURED if b"specversion" in value else STRUCTURED[1:])
 

@@ -12,7 +12,7 @@ from pipeline.dead_letters import keep, of_record, restore
 from pipeline.model.wire import Coordinates, Record
 
 BYTES = st.none() | st.binary(max_size=50)
-HEADERS = st.lists(st.tuples(st.text(max_size=10), st.binary(max_size=10)), max_size=3).map(tuple)
+HEADERS = st.lists(st.tuples(st.text(max_size=10), BYTES), max_size=3).map(tuple)
 RECORDS = st.builds(
     Record,
     at=st.builds(Coordinates, st.just("events"), st.integers(0, 9), st.integers(0, 2**40)),

@@ -79,13 +79,17 @@ async def read(consumer: Consumer, n: int) -> list[Record]:
 
 async def test_a_record_comes_as_it_was_sent(config: KafkaConfig, producer: Producer) -> None:
     (topic,) = config.topics
-    await producer.send(topic, b"k", b"\x00\xff", [("ce_type", b"x"), ("ce_type", b"y")])
+    await producer.send(topic, b"k", b"\x00\xff", [("ce_type", b"x"), ("ce_type", b"y"), ("null", None)])
     await producer.send(topic, b"k", None)
     consumer = Consumer(config, Ledger(), Events())
     await consumer.start()
     first, tombstone = await read(consumer, 2)
     await consumer.stop()
-    assert (first.key, first.value, first.headers) == (b"k", b"\x00\xff", (("ce_type", b"x"), ("ce_type", b"y")))
+    assert (first.key, first.value, first.headers) == (
+        b"k",
+        b"\x00\xff",
+        (("ce_type", b"x"), ("ce_type", b"y"), ("null", None)),
+    )
     assert (tombstone.value, tombstone.headers) == (None, ())
     assert (first.at.topic, tombstone.at.offset - first.at.offset) == (topic, 1)
     assert abs(datetime.now(UTC) - first.timestamp) < timedelta(minutes=1)

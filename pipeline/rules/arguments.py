@@ -104,15 +104,16 @@ def _arguments(inside: list[Word]) -> Iterator[Any]:
     for word in inside:
         depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(word[1], 0) if word[0] == "mark" else 0
         if word == ("mark", ",") and not depth:
-            yield _value(one)
+            yield value_of(one)
             one = []
         else:
             one.append(word)
     if one:
-        yield _value(one)
+        yield value_of(one)
 
 
-def _value(words: list[Word]) -> Any:
+def value_of(words: list[Word]) -> Any:
+    """What stands there as it is; UNKNOWN: what only an event knows, or a text with an escape."""
     match words:
         case [("text", text)] if "\\" not in text:
             return text[1:-1]

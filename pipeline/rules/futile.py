@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 from pipeline.model.event import TOMBSTONE
 from pipeline.rules import slots
-from pipeline.rules.arguments import misused
+from pipeline.rules.arguments import UNKNOWN, misused, value_of
 from pipeline.rules.compiled import CompiledRule, CompiledSend
 from pipeline.rules.language import did_you_mean, nearest, pieces
 from pipeline.rules.lexer import Word, tokens
@@ -198,18 +199,14 @@ def _both(source: str) -> str | None:
     words = tokens(pieces(source)[0][0].text)[0]
     if {("name", "or"), ("name", "not"), ("name", "if")} & set(words) or ("mark", "(") in words:
         return None
-    equal: dict[str, str] = {}
+    equal: dict[str, Any] = {}
     for term in _terms(words):
         match term:
-            case [*path, ("mark", "=="), ("text" | "number", literal)] if path:
-                name = "".join(word for _, word in path)
-                if _bare(literal) != _bare(equal.setdefault(name, literal)):
+            case [*path, ("mark", "=="), ("text" | "number", _) as literal] if path:
+                name, value = "".join(word for _, word in path), value_of([literal])
+                if value is not UNKNOWN and value != equal.setdefault(name, value):
                     return name
     return None
-
-
-def _bare(literal: str) -> str:
-    return literal[1:-1] if literal[:1] in "'\"" else literal
 
 
 def _terms(words: list[Word]) -> Iterator[list[Word]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 
 from pipeline.calls import CallFailed
@@ -19,6 +19,8 @@ from pipeline.vendors.contract import Item, Page, ReadBack, Situation, Unread, V
 
 ATTEMPTS = 5
 THROTTLED = 429
+MOST_PAGES = 10_000
+"""Of one list: what an account holds is fewer, so that a list which never ends is told as one."""
 
 
 class Halted(Exception):
@@ -67,8 +69,18 @@ class Reader:
         assert self.vendor.read_back is not None
         return self.vendor.read_back
 
-    async def list(self, place: str, page: int) -> Page | Unread:
-        return await self._read(self.back.list(place, page, self.sending.account.options))
+    async def pages(self, place: str) -> AsyncIterator[Page | Unread]:
+        """A place's list until its last page, or until one is unread. Halted where the list has no end."""
+        before = Page()
+        for number in range(1, MOST_PAGES + 1):
+            shown = await self._read(self.back.list(place, number, self.sending.account.options))
+            if isinstance(shown, Page) and shown.items and shown.items == before.items:
+                raise Halted(f"the vendor shows page {number - 1} of a list again as page {number}: it has no end")
+            yield shown
+            if isinstance(shown, Unread) or not shown.more:
+                return
+            before = shown
+        raise Halted(f"the vendor shows {MOST_PAGES:,} pages of a list and says that there are more")
 
     async def look(self, situation: Situation) -> Page | Unread:
         asked = self.back.look(situation)

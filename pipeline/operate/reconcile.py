@@ -147,15 +147,11 @@ class Reconciling:
 
     async def _list(self, place: str) -> str | None:
         """Reads a place's list into the file; why it cannot be read."""
-        page = 0
-        while True:
-            page += 1
-            shown = await self.reader.list(place, page)
+        async for shown in self.reader.pages(place):
             if isinstance(shown, Unread):
                 return shown.reason
             self._standing.shows(place, shown.items)
-            if not shown.more:
-                return None
+        return None
 
     def _count(self, judged: Sequence[Judged]) -> None:
         self.counts["looked"] += len(judged)

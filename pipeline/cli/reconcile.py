@@ -104,9 +104,8 @@ def _work(settings: Settings, ledger: Ledger, destination: str, patience: float)
     name, account = settings.account_of(destination)
     vendor = settings.vendor_of(destination)
     sending = sending_of(settings, destination, ledger, patience)
-    concurrency = account.concurrency or vendor.defaults.concurrency
     siblings = [one for one in settings.destinations if settings.account_of(one)[0] == name]
-    reader = Reader(sending, windows_of(account, vendor), concurrency)
+    reader = Reader(sending, windows_of(account, vendor))
     return Reconciling(destination, siblings, ledger, reader, vendor_keys(settings, destination))
 
 

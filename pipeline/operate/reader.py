@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from pipeline.calls import CallFailed
@@ -51,14 +52,11 @@ class Reader:
 
     sending: InQuota
     windows: tuple[Window, ...]
-    concurrency: int
     calls: int = 0
-    _turns: asyncio.Semaphore = field(init=False)
+    _under_way: int = 0
+    _ended: asyncio.Condition = field(default_factory=asyncio.Condition)
     _next: float = 0.0
     """When the next read may leave, in monotonic time."""
-
-    def __post_init__(self) -> None:
-        self._turns = asyncio.Semaphore(self.concurrency)
 
     @property
     def vendor(self) -> Vendor:
@@ -121,8 +119,8 @@ class Reader:
 
     async def _sent(self, request: Request) -> Response | CallFailed:
         account = self.sending.account
-        async with self._turns:
-            await self._turn()
+        async with self._room():
+            await self._paced()
             access = await account.access()
             if isinstance(access, TokenUnavailable):
                 raise Halted(f"there is no access token ({access.reason})")
@@ -140,7 +138,21 @@ class Reader:
                 account.tokens.invalidate(access)
         return came
 
-    async def _turn(self) -> None:
+    @asynccontextmanager
+    async def _room(self) -> AsyncIterator[None]:
+        """No more reads at once than calls may be under way: a place of the quota that waits for its turn grows old."""
+        concurrency = self.sending.account.caller.concurrency
+        async with self._ended:
+            await self._ended.wait_for(lambda: self._under_way < int(concurrency.limit))
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            async with self._ended:
+                self._under_way -= 1
+                self._ended.notify_all()
+
+    async def _paced(self) -> None:
         """Evenly, half as often as the quota allows."""
         now = time.monotonic()
         leaves = max(self._next, now)

@@ -22,7 +22,7 @@ from pipeline.operate.sending import InQuota
 from pipeline.pacing import Pace
 from pipeline.vendors.apptoto import VENDOR as APPTOTO
 from pipeline.vendors.apptoto.readback import PAGE_SIZE
-from pipeline.vendors.contract import Page, Unread
+from pipeline.vendors.contract import Page, Situation, Unread
 
 
 def full(first: int) -> Response:
@@ -64,7 +64,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 def reader_of(vendor: Vendor, ledger: Ledger) -> Reader:
     credential = Credential({"user": "u", "api_key": "k"})
     account = Account("acme", APPTOTO, {}, cast(Any, vendor), Pace(()), lambda: credential)
-    return Reader(InQuota(account, ledger, 10.0), (), 8)
+    return Reader(InQuota(account, ledger, 10.0), ())
 
 
 async def read(reader: Reader) -> list[Page | Unread]:
@@ -88,3 +88,16 @@ async def test_a_list_that_never_ends_is_told(ledger: Ledger, monkeypatch: pytes
     vendor = Vendor(full(n * PAGE_SIZE) for n in count())
     with pytest.raises(Halted, match="shows 3 pages of a list and says that there are more"):
         await read(reader_of(vendor, ledger))
+
+
+async def test_no_more_reads_have_a_place_of_the_quota_than_may_be_under_way(ledger: Ledger) -> None:
+    """However many the account allows at most: one that waits for its turn would grow old."""
+    vendor = Vendor((Response(200, {}, b'{"id": 1}') for _ in count()), concurrency=Concurrency(2, 64))
+    vendor.may.clear()
+    reader = reader_of(vendor, ledger)
+    reads = [asyncio.create_task(reader.look(Situation("k", None, None, None, vendor_id="1"))) for _ in range(6)]
+    for _ in range(20):  # time for a third, were it let
+        await asyncio.sleep(0.01)
+    vendor.may.set()
+    await asyncio.gather(*reads)
+    assert (vendor.most, reader.calls) == (2, 6)

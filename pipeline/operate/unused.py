@@ -128,7 +128,7 @@ def untaken(rules: Rules) -> Iterator[Problem]:
                 advice = suggest(kind, globs)
                 place = ("given", index, "type")
                 yield test.problem(place, "no rule takes a given event of this type", kind, "", advice)
-            yield from (_unread_key(name, index, test) for name in given if _is_unread_topics(name, given))
+            yield from (_unread_key(name, index, test) for name in given if _is_unread_key(name, given))
 
 
 def _unread_key(name: str, index: int, test: SourcedTest) -> Problem:
@@ -136,7 +136,7 @@ def _unread_key(name: str, index: int, test: SourcedTest) -> Problem:
     return test.problem(place, "an unknown key in a given event", name, expected, suggest(name, GIVEN))
 
 
-def _is_unread_topics(name: str, given: Mapping[str, Any]) -> bool:
+def _is_unread_key(name: str, given: Mapping[str, Any]) -> bool:
     """A CloudEvent may have any attribute, and without `data` all is data: of those, what is nearly a known key."""
     if name in GIVEN or not isinstance(given.get("type"), str):
         return False

@@ -15,7 +15,7 @@ from typing import Any
 from pipeline.ledger import Message
 from pipeline.model.facts import Facts, unsettled
 from pipeline.model.when import microseconds
-from pipeline.model.wire import Coordinates, KafkaHeaders, Record
+from pipeline.model.wire import TOPIC, Coordinates, KafkaHeaders, Record
 
 HEADERS = "calends-headers"
 """How many headers the original had: always the last, so that what is ours can be taken off again."""
@@ -23,7 +23,6 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LONGEST = 1_000
 """Bytes of a text that a letter says of itself."""
 WORDS = re.compile(r".+")
-TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 NUMBER = re.compile(rb"-?[0-9]{1,19}")
 TIMES = tuple(microseconds(one.replace(tzinfo=UTC)) for one in (datetime.min, datetime.max))
 """The first and the last that there is, in microseconds."""

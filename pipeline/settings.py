@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from pipeline import sealing
 from pipeline.model.change import BASE
 from pipeline.model.facts import KEEP
-from pipeline.model.wire import Credential
+from pipeline.model.wire import TOPIC, Credential
 from pipeline.rules.adapt import DestinationView
 from pipeline.rules.reading import load_inline, load_paths, load_text, twice_named
 from pipeline.rules.schema import Rules
@@ -109,7 +109,7 @@ class Kafka(Strict):
     """Where what cannot be used goes, bytes untouched."""
     outcome_topic: str | None = None
     """Where what became of each entry is told, with the vendor's id and links; none: nowhere."""
-    inbound_topic: str = Field(default="calends.inbound", pattern=r"^[A-Za-z0-9._-]{1,249}$")
+    inbound_topic: str = Field(default="calends.inbound", pattern=rf"^{TOPIC.pattern}$")
     """Where `calends webhooks` writes what vendors tell, and where links are read from."""
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     """How to talk to the brokers."""

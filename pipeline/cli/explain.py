@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -16,10 +15,9 @@ from pipeline.cli.configured import sound
 from pipeline.cli.options import HERE, PROBLEMS, USAGE, AsJson, Config, give_up, write
 from pipeline.cli.samples import NOWHERE, Event, sample
 from pipeline.model.event import Undecodable
+from pipeline.model.wire import TOPIC
 from pipeline.operate.explain import Explained, Explainer, RuleStory
 from pipeline.operate.page import page
-
-TOPIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 Topic = Annotated[str | None, typer.Option(help="Where the event was published. Default: each rule's first topic.")]
 Identity = Annotated[str | None, typer.Option(help="The subscriber at the vendor, as the directory would give it.")]
@@ -35,7 +33,7 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Show which rules match an event and why, each change, and each vendor's exact request. Sends nothing."""
-    if topic is not None and not TOPIC_NAME.fullmatch(topic):
+    if topic is not None and not TOPIC.fullmatch(topic):
         give_up(f"--topic {topic!a}: expected the name of a topic, of letters, digits, '.', '_' and '-'", USAGE)
     report = sound(config)
     record = sample(event, report.usable, datetime.now(UTC), topic or NOWHERE)

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.options import USAGE, give_up, input_of
-from pipeline.model.wire import Coordinates, Record
+from pipeline.model.wire import TOPIC, Coordinates, Record
 from pipeline.settings import Settings
 
 Event = Annotated[
@@ -32,7 +32,7 @@ NOWHERE = "-"
 
 def sample(event: str, settings: Settings, now: datetime, topic: str) -> Record:
     """The record. One of a file is as if just written to this topic. Where it is not there, the command ends."""
-    at = re.fullmatch(r"([A-Za-z0-9._-]+)/(\d+)/(\d+)", event)
+    at = re.fullmatch(rf"({TOPIC.pattern})/(\d+)/(\d+)", event)
     if at and not Path(event).exists():
         return _in_kafka(Coordinates(at[1], int(at[2]), int(at[3])), settings)
     return Record(Coordinates(topic, 0, 0), None, _json_of(event), (), now)

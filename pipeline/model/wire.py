@@ -27,6 +27,8 @@ MAX_IDENTITY = 500
 """Characters of a subscriber, and of who that is at a vendor, whether a rule says it or a webhook."""
 Sent = Literal["never", "lost", "answered"]
 """Whether a call has reached its vendor. `lost`: bytes have left, no answer came, and it may still be on its way."""
+TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
+"""The name of a topic, as Kafka has them."""
 _ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
 

@@ -13,9 +13,10 @@ import msgspec
 
 from pipeline.model.change import Kind
 from pipeline.model.event import DomainEvent
+from pipeline.model.wire import TOPIC
 from pipeline.rules.data_schema import DataSchema, SchemaInvalid
 from pipeline.rules.language import Fault
-from pipeline.rules.patterns import TOPIC, UNREADABLE, is_topic, topic_meant, topic_named, unreadable
+from pipeline.rules.patterns import UNREADABLE, is_topic, topic_meant, topic_named, unreadable
 from pipeline.rules.problem import Where
 from pipeline.rules.render import RenderError, Scope, Template, TemplateFault, compile_template
 from pipeline.rules.schema import On, Rule, Send, Sourced

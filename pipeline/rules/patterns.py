@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 UNREADABLE = (re.error, OverflowError, RecursionError)
 """What a regular expression may raise: absurd repetitions and brackets without end too."""
 FAULTS = {

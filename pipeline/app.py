@@ -116,38 +116,36 @@ class Worker:
         while not stopping.is_set():
             if serving.done():
                 serving.result()  # the port cannot be opened
-            looking = asyncio.create_task(self._lacks())
-            if not await before(stopping, self._answer_of(looking)):
-                looking.cancel()
+            opening = asyncio.create_task(self._open_ledger())
+            if not await before(stopping, self._answer_of(opening)):
+                opening.cancel()
                 return
-            lacks = looking.result()
-            if lacks is None:
+            in_the_way = opening.result()
+            if in_the_way is None:
                 return
-            self.telemetry.waiting_for("ledger", lacks)
+            self.telemetry.waiting_for("ledger", in_the_way)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
                     await stopping.wait()
 
-    async def _answer_of(self, looking: asyncio.Task[str | None]) -> None:
+    async def _answer_of(self, opening: asyncio.Task[str | None]) -> None:
         """Once it is there. A database that takes connections and is silent is told; SQLite's is at work itself."""
-        while not (await asyncio.wait({looking}, timeout=SILENT))[0]:
+        while not (await asyncio.wait({opening}, timeout=SILENT))[0]:
             if not self.ledger.automatic:
                 self.telemetry.waiting_for("ledger", NO_ANSWER)
 
-    async def _lacks(self) -> str | None:
+    async def _open_ledger(self) -> str | None:
+        """Migrates SQLite's, declares the accounts and takes the rules. What keeps the ledger from being used; None:
+        nothing any more. A newer version's tables are fine."""
         try:
-            return await self._lacking()
+            if self.ledger.automatic:
+                await self.threads(self.ledger.migrate)
+            elif await self.threads(self.ledger.behind):
+                return TO_MIGRATE
+            await self.threads(self.ledger.declare)
+            self.rules = await self.reloading.begin()
         except LedgerUnavailable as error:
             return str(error)
-
-    async def _lacking(self) -> str | None:
-        """What keeps the ledger from being used; None: nothing any more. A newer version's tables are fine."""
-        if self.ledger.automatic:
-            await self.threads(self.ledger.migrate)
-        elif await self.threads(self.ledger.behind):
-            return TO_MIGRATE
-        await self.threads(self.ledger.declare)
-        self.rules = await self.reloading.begin()
         return None
 
     async def _compose(self) -> None:

@@ -41,6 +41,10 @@ from pipeline.threads import Threads
 from pipeline.tokens import TokenEvents, Tokens
 
 T = TypeVar("T")
+UNANSWERED = 10.0
+"""Seconds for which the ledger may be silent before the worker is not ready."""
+STUCK = 60.0
+"""Seconds for which housekeeping may not come round before the worker is not live."""
 GOOD_BYE = 3.5
 """Seconds beyond the grace period after which a process that was told to stop is ended, whatever hangs in it."""
 TO_MIGRATE = "tables_are_old.run_calends_migrate"
@@ -266,9 +270,9 @@ class Worker:
         if not self.composed:
             return None
         late = self.housekeeping.late()
-        if late > 60.0:
+        if late > STUCK:
             return f"housekeeping has not come round for {late:.0f} s"
-        if self.housekeeping.silence() > 10.0:  # nothing can be read then; a restart would help nobody
+        if self.housekeeping.silence() > UNANSWERED:  # nothing can be read then; a restart would help nobody
             return None
         consumer = self.intake.consumer
         if self.intake.ready and consumer is not None and not self.intake.waiting and not consumer.healthy():
@@ -280,7 +284,7 @@ class Worker:
             return "the ledger is not there yet, or waits for calends migrate"
         if not self.intake.ready:
             return "the consumer group has not been joined yet"
-        return "the ledger does not answer" if self.housekeeping.silence() > 10.0 else None
+        return "the ledger does not answer" if self.housekeeping.silence() > UNANSWERED else None
 
     def _not_started(self) -> str | None:
         return None if self.composed and self.intake.ready else self._not_ready()

@@ -28,7 +28,8 @@ SILENT = 2.0
 """Seconds for which the ledger may owe an answer before it is said."""
 NO_ANSWER = "no_answer"
 GAUGES_EVERY = 1.0
-LAG_EVERY = 5.0
+LAG_EVERY = 1.0
+BEHIND_EVERY = 5.0
 """Seconds: two requests to Kafka each time."""
 COUNTING_SHARE = 0.02
 """Of the time may go into counting what the ledger holds: the more it holds, the less often it is counted."""
@@ -84,8 +85,8 @@ class Housekeeping:
             tasks.create_task(self._every(SWEEP_EVERY, self.post, stopping))
             tasks.create_task(self._every(GAUGES_EVERY, self._gauges, stopping))
             tasks.create_task(self._every(GAUGES_EVERY, self._count, stopping))
-            tasks.create_task(self._every(1.0, self._lag, stopping))
-            tasks.create_task(self._every(LAG_EVERY, self._behind, stopping))
+            tasks.create_task(self._every(LAG_EVERY, self._lag, stopping))
+            tasks.create_task(self._every(BEHIND_EVERY, self._behind, stopping))
             tasks.create_task(self._every(QUOTA_EVERY, self._quotas, stopping))
             tasks.create_task(self._every(PRUNE_EVERY, self._prune, stopping))
 

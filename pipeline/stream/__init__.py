@@ -48,9 +48,13 @@ OnAssigned = Callable[[list[Partition]], Awaitable[Offsets]]
 COMMIT_TIMEOUT = 5.0
 SEND_TIMEOUT = 30.0
 SOUGHT_EVERY = 2.0
+"""Seconds between two questions for a topic that is not there."""
 QUIET_AFTER = 20.0
+"""Seconds without a record after which Kafka is asked whether there is one."""
 STALLED_AFTER = 60.0
+"""Seconds without a record, while there is one, after which the consumer is not healthy."""
 UNPOLLED_AFTER = 240.0
+"""Seconds after which one that nobody asks for records is not healthy."""
 MAX_REQUEST_BYTES = 100 * 1024 * 1024
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -191,7 +195,7 @@ class Consumer:
         client.subscribe(
             topics=self._config.topics if self._config.pattern is None else (),
             pattern=self._config.pattern,
-            listener=_Listener(self._turn_over),
+            listener=_Listener(self._turn_over, self._joined.set),
         )
 
     async def _join(self) -> None:
@@ -201,10 +205,8 @@ class Consumer:
         except TimeoutError:
             self._telemetry.waiting_for("kafka", "group")
 
-    def _turn_over(self, joined: bool = True) -> None:
+    def _turn_over(self) -> None:
         self.generation += 1
-        if joined:
-            self._joined.set()
 
     async def _place(self) -> bool:
         """Seeks to where the ledger is; False when the assignment changed meanwhile."""
@@ -305,14 +307,15 @@ class Producer:
 class _Listener:
     """Marks the turn; the work is done in `batch`, as aiokafka only logs what is raised here."""
 
-    def __init__(self, turn_over: Callable[[bool], None]) -> None:
-        self._turn_over = turn_over
+    def __init__(self, turn_over: Callable[[], None], joined: Callable[[], None]) -> None:
+        self._turn_over, self._joined = turn_over, joined
 
     async def on_partitions_revoked(self, revoked: object) -> None:
-        self._turn_over(False)
+        self._turn_over()
 
     async def on_partitions_assigned(self, assigned: object) -> None:
-        self._turn_over(True)
+        self._turn_over()
+        self._joined()
 
 
 def record_of(message: Any) -> Record:

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
@@ -24,6 +25,8 @@ from httpx_aiohttp import AiohttpTransport
 
 from pipeline import __version__
 from pipeline.concurrency import Concurrency
+from pipeline.model.outcome import Throttled
+from pipeline.model.pause import asked_for
 from pipeline.model.wire import Request, Response, Sent
 
 BODY_LIMIT = 1024 * 1024
@@ -49,6 +52,11 @@ def sent(came: Response | CallFailed) -> Sent:
     if isinstance(came, Response):
         return "answered"
     return "lost" if came.kind == "unknown" else "never"
+
+
+def pause_asked(answered: Response | CallFailed) -> Throttled | None:
+    """The pause that the vendor asks for, of an answer that came just now. A fact of the account, whoever called."""
+    return asked_for(answered, datetime.now(UTC)) if isinstance(answered, Response) else None
 
 
 class Caller:

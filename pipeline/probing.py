@@ -11,12 +11,10 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from pipeline.account import FRESH, Account
-from pipeline.calls import CallFailed, sent
+from pipeline.calls import CallFailed, pause_asked, sent
 from pipeline.ledger import MARGIN, SLACK, Ledger, LedgerUnavailable
-from pipeline.model.pause import asked_for
 from pipeline.model.wire import Request, Response
 from pipeline.telemetry import Telemetry
 from pipeline.threads import InThreads
@@ -72,7 +70,7 @@ class Probing:
             return
         came = await self._ask(account, since)
         jitter = self.random()
-        throttled = asked_for(came, datetime.now(UTC)) if isinstance(came, Response) else None
+        throttled = pause_asked(came)
         if throttled is not None:
             account.throttle(throttled, since, time.monotonic(), jitter)
         await self.in_threads(self.ledger.hand_back, account.name, granted, sent(came), throttled, jitter)

@@ -9,12 +9,10 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
-from pipeline.calls import CallFailed
+from pipeline.calls import CallFailed, pause_asked
 from pipeline.model.outcome import Rejected
-from pipeline.model.pause import asked_for
 from pipeline.model.wire import Credential, Request, Response, Token
 from pipeline.vendors.contract import TokenFlow
 
@@ -156,7 +154,7 @@ class Tokens:
 
     async def _asked(self, request: Request) -> Response | CallFailed:
         answer = await self._send(request)
-        throttled = asked_for(answer, datetime.now(UTC)) if isinstance(answer, Response) else None
+        throttled = pause_asked(answer)
         if throttled is not None:
             self._left_alone = self._monotonic() + (throttled.after or 0.0)
         return answer

@@ -8,13 +8,10 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from pipeline.account import FRESH, Account
-from pipeline.calls import CallFailed, sent
+from pipeline.calls import CallFailed, pause_asked, sent
 from pipeline.ledger import MARGIN, SLACK, Grant, Ledger, LedgerUnavailable, Stopped
-from pipeline.model.outcome import Throttled
-from pipeline.model.pause import asked_for
 from pipeline.model.wire import Request, Response
 
 
@@ -58,11 +55,7 @@ class InQuota:
         try:
             came = await self.account.caller.send(signed, lambda: time.monotonic() - asked < FRESH)
         finally:
+            asked_for = pause_asked(came)
             with suppress(LedgerUnavailable):  # then the tokens come back by themselves, with their lease
-                await asyncio.to_thread(self.ledger.hand_back, self.account.name, granted, sent(came), _pause(came))
+                await asyncio.to_thread(self.ledger.hand_back, self.account.name, granted, sent(came), asked_for)
         return None if isinstance(came, CallFailed) and came.kind == "too_late" else came
-
-
-def _pause(came: Response | CallFailed) -> Throttled | None:
-    """A fact of the account, whoever called."""
-    return asked_for(came, datetime.now(UTC)) if isinstance(came, Response) else None

@@ -34,7 +34,7 @@ FINE = {"TYPE": "a.b", "WHEN": "true", "KEY": "k", "MORE": "layer: base", "ALL_D
         ("WHEN", '"{{ data.s == \'x\' and data.n == 1 and data.s == \\"x\\" }}"'),
         ("WHEN", "\"{{ not (data.s == 'x' and data.s == 'y') }}\""),
         ("WHEN", '"{{ data.n == 1 and data.n == 1.0 and data.n == 1e0 }}"'),
-        ("WHEN", "'{{ data.s == \"a\\x62\" and data.s == \"ab\" }}'"),
+        ("WHEN", '\'{{ data.s == "a\\x62" and data.s == "ab" }}\''),
         ("WHEN", '"{{ data.paid }}"'),
         ("WHEN", '"{{ data.s | bool }}"'),
         ("WHEN", '"{{ 2 > 1 }}"'),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.calls import Caller
+from pipeline.ledger import MARGIN, SLACK
 from pipeline.model.outcome import Throttled
 from pipeline.model.pause import Pause
 from pipeline.model.wire import Credential, Request
@@ -42,6 +43,11 @@ class Account:
     """In a row that did not say for how long, seen by this process, since something was accepted."""
     failures: int = 0
     """Answers in a row, seen by this process, that were none, since something was accepted or a hold lifted."""
+
+    @property
+    def lease(self) -> float:
+        """Seconds for which a call has its place of the quota: it leaves within SLACK, and ends within its time-out."""
+        return SLACK + self.caller.timeout + MARGIN
 
     def open(self) -> bool:
         return self.obstacle is None and time.monotonic() >= self.paused_until

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from pipeline.account import FRESH, Account
 from pipeline.calls import CallFailed, pause_asked, sent
-from pipeline.ledger import MARGIN, SLACK, Ledger, LedgerUnavailable
+from pipeline.ledger import SLACK, Ledger, LedgerUnavailable
 from pipeline.model.wire import Request, Response
 from pipeline.telemetry import Telemetry
 from pipeline.threads import InThreads
@@ -64,8 +64,8 @@ class Probing:
 
     async def probe(self, account: Account) -> None:
         """Where it is this worker's turn: asks the vendor, and tells the ledger what came of it."""
-        since, lease = time.monotonic(), SLACK + account.caller.timeout + MARGIN
-        granted = await self.in_threads(self.ledger.probe_due, account.name, lease)
+        since = time.monotonic()
+        granted = await self.in_threads(self.ledger.probe_due, account.name, account.lease)
         if granted is None:
             return
         came = await self._ask(account, since)

@@ -18,6 +18,4 @@ class _Silent:
 
 def sending_of(settings: Settings, destination: str, ledger: Ledger, patience: float, force: bool = False) -> InQuota:
     """Waits up to `patience` seconds for a place. Its account's caller is to be closed, by the loop that used it."""
-    account = account_of(settings, destination, _Silent())
-    timeout = settings.account_of(destination)[1].timeout or account.vendor.defaults.timeout
-    return InQuota(account, ledger, timeout, patience, force)
+    return InQuota(account_of(settings, destination, _Silent()), ledger, patience, force)

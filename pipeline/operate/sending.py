@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pipeline.account import FRESH, Account
 from pipeline.calls import CallFailed, pause_asked, sent
-from pipeline.ledger import MARGIN, SLACK, Grant, Ledger, LedgerUnavailable, Stopped
+from pipeline.ledger import Grant, Ledger, LedgerUnavailable, Stopped
 from pipeline.model.wire import Request, Response
 
 
@@ -26,7 +26,6 @@ class InQuota:
 
     account: Account
     ledger: Ledger
-    timeout: float
     patience: float = 30.0
     force: bool = False
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -36,8 +35,7 @@ class InQuota:
         deadline = time.monotonic() + self.patience
         while True:
             asked = time.monotonic()
-            lease = SLACK + self.timeout + MARGIN
-            granted = await asyncio.to_thread(self.ledger.grant, self.account.name, lease, self.force)
+            granted = await asyncio.to_thread(self.ledger.grant, self.account.name, self.account.lease, self.force)
             if isinstance(granted, Stopped):
                 return granted
             if isinstance(granted, Grant):

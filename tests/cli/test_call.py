@@ -332,6 +332,8 @@ def test_tables_that_are_missing_are_told(tmp_path: Path, postgres_url: str) -> 
 class SlowToConnect:
     """A caller whose first connection takes longer than a look at the holds is good for."""
 
+    timeout = 10.0
+
     def __init__(self, meanwhile: Callable[[], None]) -> None:
         self.meanwhile, self.attempts = meanwhile, 0
 
@@ -346,7 +348,7 @@ class SlowToConnect:
 def by_hand(ledger: Ledger, caller: Any) -> ByHand:
     credential = Credential({"api_key": "k", "api_secret": "s"})
     account = LaneAccount("there", vendors()["ecal"], {}, caller, Pace(()), lambda: credential)
-    return ByHand(InQuota(account, ledger, 10.0), "there", "somebody")
+    return ByHand(InQuota(account, ledger), "there", "somebody")
 
 
 async def test_who_is_slow_to_connect_looks_again_and_takes_no_second_place(tmp_path: Path) -> None:
@@ -364,6 +366,8 @@ async def test_a_hold_that_comes_while_it_connects_stops_it(tmp_path: Path) -> N
 
 
 class NeverAnswers:
+    timeout = 10.0
+
     def __init__(self) -> None:
         self.called = asyncio.Event()
 

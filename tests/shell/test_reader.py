@@ -64,7 +64,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 def reader_of(vendor: Vendor, ledger: Ledger) -> Reader:
     credential = Credential({"user": "u", "api_key": "k"})
     account = Account("acme", APPTOTO, {}, cast(Any, vendor), Pace(()), lambda: credential)
-    return Reader(InQuota(account, ledger, 10.0), ())
+    return Reader(InQuota(account, ledger), ())
 
 
 async def read(reader: Reader) -> list[Page | Unread]:

@@ -1,4 +1,4 @@
-"""What the pages say of settings and commands is all there is."""
+"""What the pages say of settings and commands is all there is, and their links lead somewhere."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from pipeline.settings import Account, Admin, Brake, Destination, Kafka, LedgerS
 from pipeline.vendors import vendors
 
 ROOT = Path(__file__).parents[2]
+PAGES = sorted(page for folder in ("docs", "tests", "helm", "configs") for page in (ROOT / folder).rglob("*.md"))
+PAGES += sorted(ROOT.glob("*.md"))
 GROUPS = {"kafka": Kafka, "ledger": LedgerSettings, "admin": Admin, "webhooks": Webhooks, "brake": Brake}
 NAMES = [
     *(name for name in Settings.model_fields if name not in GROUPS),
@@ -106,6 +108,25 @@ def test_every_module_has_its_place_in_the_architecture() -> None:
 
 def test_the_readme_shows_the_relay_as_it_is() -> None:
     assert (ROOT / "configs" / "relay.yaml").read_text() in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    links = [link.partition("#") for link in re.findall(r"\]\((?!\w+:)([^)\s]+)\)", words(page))]
+    to = [((page.parent / path).resolve() if path else page, heading) for path, _, heading in links]
+
+    assert [str(file) for file, _ in to if not file.exists()] == []
+    assert [heading for file, heading in to if heading and heading not in headings(file)] == []
+
+
+def words(page: Path) -> str:
+    return re.sub(r"^ *```.*?^ *```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def headings(page: Path) -> set[str]:
+    """As GitHub names their anchors."""
+    titles = re.findall(r"^#+ (.*)$", words(page), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 def test_every_guard_that_is_named_exists() -> None:

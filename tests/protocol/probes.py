@@ -70,12 +70,7 @@ def _on_its_way(world: World, worker: Worker, kind: Kind, probe: Probe, fate: Fa
     said: list[Any] = [LOST]
 
     def arrive() -> None:
-        weather = world.weather[kind.name]
-        if weather == "refusing":
-            said[0] = REFUSED
-            return
-        world.memories[kind.name].arrive(world.now)
-        said[0] = _how_it_is(weather, fate)
+        said[0] = _how_it_is(world.arrives(kind), fate)
 
     def end() -> None:
         with world.seen_by(worker):
@@ -96,6 +91,8 @@ def _over(world: World, worker: Worker, kind: Kind) -> None:
 
 def _how_it_is(weather: Weather, fate: Fate) -> Any:
     match weather, fate:
+        case "refusing", _:
+            return REFUSED
         case ("down", _) | (_, "unheard"):
             return LOST
         case "revoked", _:

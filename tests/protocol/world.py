@@ -229,6 +229,13 @@ class World:
             if stored + OBEYED_WITHIN < self.now < until - 1e-3:
                 raise Broken("pause: a call left after it was stored")
 
+    def arrives(self, kind: Kind) -> Weather:
+        """What a call, or a probe, meets now. Who is refused does not count as arrived."""
+        weather = self.weather[kind.name]
+        if weather != "refusing":
+            self.memories[kind.name].arrive(self.now)
+        return weather
+
     def _on_its_way(
         self, worker: Worker, kind: Kind, grant: Grant, flight: Flight, asked: list[Asked], fate: Fate, timing: Timing
     ) -> None:
@@ -237,11 +244,10 @@ class World:
         said: list[Any] = [LOST]
 
         def arrive() -> None:
-            weather = self.weather[kind.name]
+            weather = self.arrives(kind)
             if weather == "refusing":
                 said[0] = REFUSED
                 return
-            memory.arrive(self.now)
             if weather != "well" or fate in ("throttled", "refused"):
                 said[0] = foul(weather, fate, len(asked))
                 return

@@ -35,9 +35,6 @@ from pipeline.settings import Account, Destination, SecretRef, Settings, Webhook
 from pipeline.vendors import vendors
 from pipeline.vendors.contract import Vendor, free
 
-UNSET, UNREADABLE_FILE = "is not set, or empty", "is missing, empty or not readable"
-"""How the messages end of a secret that is not there."""
-
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -48,11 +45,13 @@ class Report:
     settings: Settings | None = None
     rules: Rules = field(default_factory=Rules)
     views: Mapping[str, DestinationView] = field(default_factory=dict)
+    lacking: frozenset[Problem] = frozenset()
+    """Those of the problems that are of a secret which is not there."""
 
     @property
     def lacks_only_secrets(self) -> bool:
         """Whether nothing else is wrong: if it is, nothing is certain of what rules do not name."""
-        return all(problem.message.endswith((UNSET, UNREADABLE_FILE)) for problem in self.problems)
+        return self.lacking.issuperset(self.problems)
 
     @property
     def usable(self) -> Settings:
@@ -83,12 +82,14 @@ def check(path: Path, secrets: bool = True, tests: bool = True, part: Part | Non
         return Report(file, tuple(sorted(set(problems))))
     desk = _Desk(settings, source)
     of_destinations = {name: list(desk.destination(name)) for name in settings.destinations}
+    lacking = frozenset(desk.secrets(part)) if secrets else frozenset()
     problems += [
-        *desk.top(secrets),
+        *desk.top(),
         *desk.keys(secrets),
-        *desk.accounts(secrets and part != "webhooks"),
+        *desk.accounts(),
         *chain(*of_destinations.values()),
         *desk.webhooks(secrets and part != "worker"),
+        *lacking,
     ]
     views = desk.views()
     read_rules, lost = _read_rules(settings, source) if rules and ("rules",) not in dropped else (Rules(), None)
@@ -98,7 +99,7 @@ def check(path: Path, secrets: bool = True, tests: bool = True, part: Part | Non
     held = _secrets_of(settings) if secrets else {}
     problems += [*secret_problems(read_rules, held), *secrets_in_tests(read_rules, held)]
     problems += _rules(read_rules, views, settings.all_layers, tests, frozenset(map(str, doubtful)))
-    return Report(file, tuple(sorted(set(problems))), settings, read_rules, views)
+    return Report(file, tuple(sorted(set(problems))), settings, read_rules, views, lacking)
 
 
 def _read_rules(settings: Settings, source: Source) -> tuple[Rules, Problem | None]:
@@ -175,7 +176,7 @@ class _Desk:
                 message = f"outcomes of {name} may hold links with a password, which the ledger keeps encrypted"
                 yield self.problem(("kafka", "outcome_topic"), message, "no key_file", "key_file: FILE")
 
-    def top(self, secrets: bool) -> Iterator[Problem]:
+    def top(self) -> Iterator[Problem]:
         """Layers and Kafka."""
         for index, layer in enumerate(self.settings.layers):
             if layer == BASE:
@@ -183,39 +184,39 @@ class _Desk:
             elif layer in self.settings.layers[:index]:
                 yield self.problem(("layers", index), "a layer that stands twice", layer, "each layer once")
         kafka = self.settings.kafka
-        if kafka.sasl_password and secrets:
-            yield from self._secret(("kafka", "sasl_password"), "sasl_password", kafka.sasl_password)
         for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
             path = getattr(kafka, name)
             if path is not None and not path.is_file():
                 yield self.problem(("kafka", name), f"kafka.{name}: no such file", str(path), "a file")
-        yield from self._registry(secrets)
+        yield from self._registry()
         try:
             re.compile(kafka.pattern or "")
         except UNREADABLE as error:
             found = str(kafka.pattern)[:60]
             yield self.problem(("kafka", "pattern"), "kafka.pattern is not right", found, *unreadable(error))
 
-    def _registry(self, secrets: bool) -> Iterator[Problem]:
+    def _registry(self) -> Iterator[Problem]:
         registry, place = self.settings.kafka.schema_registry, ("kafka", "schema_registry")
         if registry is None:
             return
-        if registry.password and secrets:
-            yield from self._secret((*place, "password"), "password", registry.password)
         path = registry.ssl_cafile
         if path is not None and not path.is_file():
             message = "kafka.schema_registry.ssl_cafile: no such file"
             yield self.problem((*place, "ssl_cafile"), message, str(path), "a file")
 
-    def accounts(self, secrets: bool) -> Iterator[Problem]:
+    def accounts(self) -> Iterator[Problem]:
+        for place, account in self._accounts():
+            yield from self._account(place, account)
+
+    def _accounts(self) -> Iterator[tuple[Place, Account]]:
         """Every account, also those that destinations carry themselves."""
         for name, account in self.settings.accounts.items():
-            yield from self._account(("accounts", name), account, secrets)
+            yield ("accounts", name), account
         for name, destination in self.settings.destinations.items():
             if destination.vendor is not None:
-                yield from self._account(("destinations", name), self.settings.account_of(name)[1], secrets)
+                yield ("destinations", name), self.settings.account_of(name)[1]
 
-    def _account(self, place: Place, account: Account, secrets: bool) -> Iterator[Problem]:
+    def _account(self, place: Place, account: Account) -> Iterator[Problem]:
         vendor = vendors().get(account.vendor)
         if account.base_url is not None and not re.match(r"https?://[^/\s]+", account.base_url):
             yield self.problem((*place, "base_url"), "base_url is not right", "", "https://host or https://host/path")
@@ -235,20 +236,33 @@ class _Desk:
                 what = f"{secret.name}: {{env: …}} or {{file: …}}"
                 message = f"{vendor.title} needs {secret.name} ({secret.help})"
                 yield self.problem((*place, "credential"), message, "", what)
-        for name, reference in account.credential.items():
+        for name in account.credential:
             if name not in names:
                 yield self.unknown((*place, "credential", name), "part of the credential", name, names)
-            elif secrets:
-                yield from self._secret((*place, "credential", name), name, reference)
+
+    def secrets(self, part: Part | None) -> Iterator[Problem]:
+        """Secrets that are named and not there; with `part`, of what that process needs."""
+        kafka, registry = self.settings.kafka, self.settings.kafka.schema_registry
+        if kafka.sasl_password:
+            yield from self._secret(("kafka", "sasl_password"), "sasl_password", kafka.sasl_password)
+        if registry is not None and registry.password:
+            yield from self._secret(("kafka", "schema_registry", "password"), "password", registry.password)
+        for place, account in self._accounts() if part != "webhooks" else ():
+            vendor = vendors().get(account.vendor)
+            known = {secret.name for secret in vendor.secrets} if vendor else set()
+            for name in sorted(known & account.credential.keys()):
+                yield from self._secret((*place, "credential", name), name, account.credential[name])
+        for name, webhook in self.settings.hooked.items() if part != "worker" else ():
+            yield from self._secret(("destinations", name, "webhook", "secret"), "webhook.secret", webhook.secret)
 
     def _secret(self, place: Place, name: str, reference: SecretRef) -> Iterator[Problem]:
         if reference.read():
             return
         if reference.env is not None:
-            message, what = f"{name}: the environment variable {UNSET}", reference.env
+            message, what = f"{name}: the environment variable is not set, or empty", reference.env
             yield self.problem(place, message, what, f"a value for {what}")
         else:
-            message = f"{name}: the file {UNREADABLE_FILE}"
+            message = f"{name}: the file is missing, empty or not readable"
             yield self.problem(place, message, str(reference.file), "a file with the secret in it")
 
     def destination(self, name: str) -> Iterator[Problem]:
@@ -283,9 +297,8 @@ class _Desk:
                 yield from self._webhook_secret((*place, "secret"), webhook)
 
     def _webhook_secret(self, place: Place, webhook: Webhook) -> Iterator[Problem]:
-        missing = list(self._secret(place, "webhook.secret", webhook.secret))
-        yield from missing
-        if not missing and not re.fullmatch(r"[A-Za-z0-9._~-]{16,200}", webhook.secret.read() or ""):
+        secret = webhook.secret.read()
+        if secret and not re.fullmatch(r"[A-Za-z0-9._~-]{16,200}", secret):
             expected = "16 to 200 of A-Z a-z 0-9 . _ ~ -, e.g. of openssl rand -hex 24"
             yield self.problem(place, "webhook.secret is too short, or cannot stand in an address", "", expected)
 

@@ -23,16 +23,23 @@ def ledger_at(settings: Settings) -> Ledger:
 
 
 @contextmanager
-def opened(settings: Settings) -> Iterator[Ledger]:
-    """The ledger of this version for one command. SQLite migrates itself."""
+def of_any_version(settings: Settings) -> Iterator[Ledger]:
+    """The ledger for one command, with whatever tables it has."""
     ledger = ledger_at(settings)
     try:
-        if ledger.behind():
-            if not ledger.automatic:
-                give_up(OLD)
-            ledger.migrate()
         yield ledger
     except LedgerUnavailable as error:
         give_up(f"the ledger at {ledger.address} cannot be used: {of_ledger(str(error))}")
     finally:
         ledger.close()
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Ledger]:
+    """The ledger of this version for one command. SQLite migrates itself."""
+    with of_any_version(settings) as ledger:
+        if ledger.behind():
+            if not ledger.automatic:
+                give_up(OLD)
+            ledger.migrate()
+        yield ledger

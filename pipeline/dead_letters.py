@@ -129,8 +129,12 @@ class Letter:
 
     @property
     def name(self) -> str:
-        """What a person calls it by: partition:offset."""
-        return f"{self.at.partition}:{self.at.offset}"
+        return name_at(self.at)
+
+
+def name_at(at: Coordinates) -> str:
+    """What a person calls a record of the topic of dead letters by: partition:offset."""
+    return f"{at.partition}:{at.offset}"
 
 
 class NoLetter(ValueError):

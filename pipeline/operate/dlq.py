@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from pipeline.dead_letters import Letter, NoLetter, keep, read
+from pipeline.dead_letters import Letter, NoLetter, keep, name_at, read
 from pipeline.ledger import Ledger, LedgerUnavailable, LedgerWentBack, Replayed
 from pipeline.model.change import Change, Link, Roster
 from pipeline.model.event import Undecodable, decode
@@ -56,7 +56,7 @@ class Stranger:
 
     @property
     def name(self) -> str:
-        return f"{self.at.partition}:{self.at.offset}"
+        return name_at(self.at)
 
 
 @dataclass(frozen=True, slots=True)

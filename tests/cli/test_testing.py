@@ -142,7 +142,7 @@ def test_a_misspelt_given_event_is_a_warning(folder: Path, given: str, words: st
     assert ("in a given event" in checked or "a given event of" in checked) == bool(words)
 
 
-def test_it_is_told_where_the_event_stands(folder: Path) -> None:
+def test_a_misspelt_given_event_is_told_at_its_line(folder: Path) -> None:
     given = "  - given:\n      - {type: made, data: {n: 0}}\n      - {type: mdae, data: {n: 0}}\n    expect: []\n"
     (folder / "calends.yaml").write_text((SETTINGS % "Tea").partition("  - name: one is made")[0] + given)
 

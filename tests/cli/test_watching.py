@@ -67,7 +67,7 @@ def test_a_change_of_a_schema_is_one_of_the_rules(folder: Path) -> None:
     assert asyncio.run(told(folder, lambda: schema.write_text(f'{{"title": "{time.monotonic()}"}}')))
 
 
-def test_also_where_the_rules_name_it_later(folder: Path) -> None:
+def test_a_change_of_a_schema_that_the_rules_name_later_is_one_too(folder: Path) -> None:
     settings, schema = folder / "calends.yaml", folder / "schemas" / "made.json"
     settings.write_text(SETTINGS)
 

@@ -26,7 +26,7 @@ def test_text_beside_a_template_is_no_filter() -> None:
 
 
 @pytest.mark.parametrize("name", FORMS)
-def test_every_right_form_is_right(name: str) -> None:
+def test_every_form_that_is_suggested_of_a_filter_is_right(name: str) -> None:
     assert list(misused(f"{{{{ data.x | {FORMS[name]} }}}}")) == []
 
 
@@ -34,7 +34,7 @@ def test_every_filter_that_may_have_arguments_is_judged() -> None:
     assert set(SAMPLES) == set(FORMS) <= set(OURS)
 
 
-def test_each_of_several_is_told_as_it_stands_there() -> None:
+def test_each_of_several_filters_that_are_wrong_is_told() -> None:
     found = [one.found for one in misused("{{ data.a | money }} {% if data.b | plus('1 day') %}x{% endif %}")]
 
     assert found == ["money", "plus('1 day')"]

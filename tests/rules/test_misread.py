@@ -39,7 +39,7 @@ def test_braces_of_another_language_are_told_wherever_they_stand(text: str, mean
     assert told(text) == [(7, f"write {{{{ {meant} }}}}"), (8, f"write {{{{ {meant} }}}}")]
 
 
-def test_so_are_those_of_a_key() -> None:
+def test_braces_of_another_language_in_a_key_are_told() -> None:
     assert told("x", "A-${data.n}") == [(6, "write {{ data.n }}")]
 
 
@@ -57,7 +57,7 @@ def test_so_are_those_of_a_key() -> None:
         "'$database.x'",
     ],
 )
-def test_other_texts_are_left_alone(text: str) -> None:
+def test_texts_that_only_look_like_other_braces_are_left_alone(text: str) -> None:
     assert told(text) == []
 
 

@@ -25,7 +25,7 @@ from pipeline.rules.reading import load_text
         ("a: 1\nb: \x01\n", "2:4", "a control character", ""),
     ],
 )
-def test_it_is_told_where_the_mistake_is(text: str, where: str, found: str, advice: str) -> None:
+def test_what_is_no_yaml_is_told_where_the_mistake_is(text: str, where: str, found: str, advice: str) -> None:
     (problem,) = load_text(text, "r.yaml", ()).problems
 
     assert (problem.where, problem.message) == (f"r.yaml:{where}", "not YAML")

@@ -46,5 +46,5 @@ def test_a_time_beside_a_number_is_warned_of(send: str) -> None:
         'sequence: "{{ event.time }}"\nsend: {to: d, key: "SH-{{ data.shift }}", cancel: true}',
     ],
 )
-def test_what_is_written_apart_or_has_a_sequence_too_is_not(rest: str) -> None:
+def test_what_is_written_apart_or_has_a_sequence_too_is_not_warned_of(rest: str) -> None:
     assert warned(rest) == []

@@ -21,12 +21,12 @@ from pipeline.rules.zone_names import zone_meant
         ({"title": "Berln", "end_time_zone": "Asia/Tokio"}, "Asia/Tokyo"),
     ],
 )
-def test_the_nearest_name(written: Any, meant: str) -> None:
+def test_a_misspelt_zone_gets_the_nearest_name(written: Any, meant: str) -> None:
     assert zone_meant(written) == meant
 
 
 @pytest.mark.parametrize(
     "written", ["CEST", "PST", "GMT+1", "+01:00", "", "W. Europe Standard Time", 7, "Europe/Berlin"]
 )
-def test_no_name_is_guessed(written: Any) -> None:
+def test_no_zone_is_guessed_where_a_guess_may_be_wrong(written: Any) -> None:
     assert zone_meant(written) is None

@@ -66,7 +66,7 @@ async def test_calls_that_fail_together_halve_it_once() -> None:
     assert await calls.end(8, well=False) == 4
 
 
-async def test_there_is_always_one_call() -> None:
+async def test_calls_that_fail_never_leave_less_than_one_at_once() -> None:
     calls = Calls(Concurrency(2, 32))
     await calls.begin(10)
     assert [await calls.end(len(calls.under_way), well=False) for _ in range(4)] == [1, 1, 1, 1]

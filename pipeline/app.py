@@ -22,7 +22,7 @@ from pipeline.account import Account
 from pipeline.calls import Caller
 from pipeline.certificates import ends_at
 from pipeline.concurrency import MOST, Concurrency
-from pipeline.housekeeping import NO_ANSWER, SILENT, Housekeeping
+from pipeline.housekeeping import SILENT, Housekeeping
 from pipeline.intake import Intake, before
 from pipeline.lane import Lane
 from pipeline.ledger import Ledger, LedgerUnavailable
@@ -37,6 +37,7 @@ from pipeline.starting import Missing
 from pipeline.stream import Consumer, Producer
 from pipeline.stream.configured import kafka_config
 from pipeline.telemetry import Telemetry
+from pipeline.telemetry.advice import NO_ANSWER, TO_MIGRATE
 from pipeline.threads import Threads
 from pipeline.tokens import TokenEvents, Tokens
 
@@ -47,8 +48,6 @@ STUCK = 60.0
 """Seconds for which housekeeping may not come round before the worker is not live."""
 GOOD_BYE = 3.5
 """Seconds beyond the grace period after which a process that was told to stop is ended, whatever hangs in it."""
-TO_MIGRATE = "tables_are_old.run_calends_migrate"
-"""What a worker says that is newer than the ledger's tables, until somebody has done so."""
 
 
 # the worker --------------------------------------------------------------------------------------------------------

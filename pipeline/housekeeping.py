@@ -17,6 +17,7 @@ from pipeline.probing import Probing
 from pipeline.sealing import Seal, SealBroken
 from pipeline.stream import Producer, StreamError
 from pipeline.telemetry import GaugeRow, Telemetry
+from pipeline.telemetry.advice import NO_ANSWER
 from pipeline.threads import InThreads
 
 T = TypeVar("T")
@@ -26,7 +27,6 @@ WATCH_EVERY = 0.1
 """Seconds: a pause that another worker stored is obeyed within a quarter of a second."""
 SILENT = 2.0
 """Seconds for which the ledger may owe an answer before it is said."""
-NO_ANSWER = "no_answer"
 GAUGES_EVERY = 1.0
 LAG_EVERY = 1.0
 BEHIND_EVERY = 5.0

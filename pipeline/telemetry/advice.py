@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+NO_ANSWER = "no_answer"
+"""Of a ledger that takes connections and is silent."""
+TO_MIGRATE = "tables_are_old.run_calends_migrate"
+"""Of a ledger whose tables are not those of this version, until somebody has done so."""
+ANOTHER_QUOTA = "another_quota_is_in_force"
+"""Of an account that workers with other windows call."""
+
 OUTBOX: Mapping[str, str] = {
     "MessageSizeTooLargeError": "raise max.message.bytes of the topic; the record is kept and sent again",
     "InvalidTopicError": "name a topic that Kafka accepts",
@@ -15,7 +22,7 @@ LEDGER: Mapping[str, str] = {
     "cannot_open": "let the worker's user read and write the file of ledger.url, and its folder",
     "disk_full": "make room on the database's disk",
     "locked": "end what holds the database's locks: a backup, a session left open",
-    "no_answer": "it takes connections and is silent: see whether its host or disk hangs",
+    NO_ANSWER: "it takes connections and is silent: see whether its host or disk hangs",
     "no_privilege": "grant the user of ledger.url all on the schema's tables",
     "no_such_database": "create it, or correct the name in ledger.url",
     "no_such_folder": "make the folder, or correct ledger.url",
@@ -25,7 +32,7 @@ LEDGER: Mapping[str, str] = {
     "read_only": "name the primary in ledger.url; a file must be writable",
     "refused": "start the database, or correct host and port in ledger.url",
     "starting": "wait: it starts, stops or recovers",
-    "tables_are_old.run_calends_migrate": "run calends migrate",
+    TO_MIGRATE: "run calends migrate",
     "timeout": "see whether it is overloaded, or a firewall drops what is sent to it",
     "tls": "make sslmode and certificates of ledger.url fit the server's",
     "too_many_connections": "raise max_connections; each worker takes at most 16",
@@ -34,6 +41,12 @@ LEDGER: Mapping[str, str] = {
     "wrong_password": "correct the password in ledger.url",
 }
 """Of a ledger that is waited for."""
+
+WAITING: Mapping[str, Mapping[str, str]] = {
+    "ledger": LEDGER,
+    "quota": {ANOTHER_QUOTA: "restart it with their settings, or end them: its own quota is in force seconds later"},
+}
+"""Of each part that is waited for."""
 
 
 def of_ledger(code: str) -> str:

@@ -16,7 +16,7 @@ import structlog
 
 from pipeline.model.facts import Facts
 from pipeline.model.trace import kept, trace_id
-from pipeline.telemetry.advice import LEDGER, OUTBOX
+from pipeline.telemetry.advice import ANOTHER_QUOTA, OUTBOX, WAITING
 from pipeline.telemetry.logs import code, described
 from pipeline.telemetry.metrics import CHANGES, PARTS, SETTLED, Metrics, drop
 from pipeline.telemetry.rules import RuleEvents
@@ -315,19 +315,17 @@ class Telemetry:
 
     # Process
 
-    def waiting_for(self, part: str, reason: str) -> None:
-        """Kafka, the ledger or a vendor is not there; `reason` is a code."""
+    def waiting_for(self, part: str, reason: str, account: str | None = None) -> None:
+        """Kafka, the ledger or a vendor is not there, or an account's quota; `reason` is a code."""
         self._metrics.waits.labels(part).inc()
-        said = {"address": self._addresses.get(part), "advice": LEDGER.get(reason) if part == "ledger" else None}
+        advice = WAITING.get(part, {}).get(reason)
+        said = {"account": account, "address": self._addresses.get(part), "advice": advice}
         told = {name: value for name, value in said.items() if value}
         self._log.warning("waiting", part=part, reason=code(reason), **told)
 
     def quota_replaced(self, account: str) -> None:
         """Workers with other windows have been started: this one must not call the account."""
-        self._metrics.waits.labels("quota").inc()
-        advice = "restart it with their settings, or end them: its own quota is in force seconds later"
-        reason = "another_quota_is_in_force"
-        self._log.warning("waiting", part="quota", account=account, reason=reason, advice=advice)
+        self.waiting_for("quota", ANOTHER_QUOTA, account)
 
     def loop_failed(self, loop: str, error: BaseException) -> None:
         """A loop tripped over its own code: the type and place of the error, never its text."""

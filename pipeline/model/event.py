@@ -43,6 +43,7 @@ REASONS = frozenset({
 """Codes with which a record is refused here; those of a schema registry are not among them."""
 _read_json = msgspec.json.Decoder().decode
 _SHAPE = bytes.maketrans(b"0123456789[", b"9999999999{")
+_escaped_nul = re.compile(rb"\\u0000").search  # takes half the time of `in`
 _TWENTY_DIGITS = b"9" * 20
 """What an integer has that is too large to be exact."""
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -123,7 +124,7 @@ def _within_limits(record: Record) -> None:
         raise Undecodable("too_large", "the value is larger than 1 MiB")
     if len(record.key or b"") > MAX_KEY:
         raise Undecodable("key_too_large", "the record's key is larger than 64 KiB")
-    if (
+    if record.headers and (
         len(record.headers) > MAX_HEADERS
         or sum(len(name) + len(value or b"") for name, value in record.headers) > MAX_BYTES
     ):
@@ -218,6 +219,8 @@ def _time(value: Any, record: Record) -> datetime | None:
 
 
 def _headers(record: Record) -> dict[str, str]:
+    if not record.headers:
+        return {}
     wanted = ((name.lower(), value) for name, value in record.headers if value is not None)
     return {n: _text(v, "header") for n, v in wanted if n == "content-type" or n.startswith("ce_")}
 
@@ -275,7 +278,7 @@ def json_value(raw: bytes) -> Any:
 def _is_ordinary(raw: bytes) -> bool:
     """Whether nothing in it, once it is read, could be what `_inspect` refuses: msgspec refuses the rest itself."""
     shape = raw.translate(_SHAPE)
-    return shape.count(b"{") <= MAX_DEPTH and b"\\u0000" not in raw and _TWENTY_DIGITS not in shape
+    return shape.count(b"{") <= MAX_DEPTH and not _escaped_nul(raw) and _TWENTY_DIGITS not in shape
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -380,13 +380,18 @@ class Assembly:
     def converged(self, account: str, titles: Mapping[str, str]) -> bool:
         return {entry["key"]: entry["title"] for entry in self.sandbox.entries(account)} == dict(titles)
 
+    def close_producer(self) -> None:
+        """Before the broker goes: librdkafka would go on trying to reach it, and write of each try."""
+        if self._producer is not None:
+            self._producer.close()
+            self._producer = None
+
     def close(self) -> None:
         for process in self.workers:
             if process.poll() is None:
                 process.send_signal(signal.SIGCONT)
                 process.kill()
             process.wait()
-        if self._producer is not None:
-            self._producer.close()  # before its broker goes: librdkafka would try to reach it, and write of each try
+        self.close_producer()
         if hasattr(self, "sandbox"):
             self.sandbox.close()

@@ -54,6 +54,7 @@ def test_a_stop_without_kafka_ends_within_the_grace_period_and_a_little(
     until(lambda: assembly.sandbox.counters("ecal")["calls"] > 0, 30, "an event went the whole way")
     if busy:
         assembly.publish([("k", b"no event")])
+    assembly.close_producer()
     broker.send_signal(end)
     time.sleep(1.0)
     started = time.monotonic()

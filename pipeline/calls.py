@@ -78,7 +78,7 @@ class Caller:
             return CallFailed("not_sent", "invalid_request")
         async with self.concurrency.turn():
             begun = time.monotonic()
-            answered = await self._attempt(prepared, _Departure(deadline_check))
+            answered = await self._attempt(prepared, _Departure(deadline_check, bool(request.body)))
             if answered != TOO_LATE:
                 self.concurrency.ended(begun, _well(answered))
             return answered
@@ -88,11 +88,11 @@ class Caller:
         try:
             async with _within(self.timeout):
                 return await self._exchange(prepared)
-        except _TooLate:
-            return TOO_LATE
         except _TooLarge:
             return CallFailed("unknown", "too_large")
-        except Exception as error:  # the kind rests on `left` alone, whatever the transport raised
+        except Exception as error:  # the kind rests on `departure` alone, whatever the transport raised
+            if departure.too_late:
+                return TOO_LATE
             return CallFailed("unknown" if departure.left else "not_sent", _code(error))
         finally:
             _departure.reset(token)
@@ -113,12 +113,12 @@ class Caller:
         headers.setdefault("user-agent", f"calends/{__version__}")
         if request.body:
             headers.setdefault("content-type", "application/json")
+            headers["content-length"] = str(len(request.body))
         if any(character in value for value in headers.values() for character in "\r\n\0"):
             raise ValueError("a header with a line break")
         url = f"{self._base}{request.path}{query}"
-        return httpx.Request(
-            request.method, url, headers=headers, content=request.body or None, extensions=self._extensions
-        )
+        body = _Body(request.body) if request.body else None
+        return httpx.Request(request.method, url, headers=headers, content=body, extensions=self._extensions)
 
     async def _exchange(self, prepared: httpx.Request) -> Response:
         if self._transport is None:
@@ -181,35 +181,62 @@ async def _within(seconds: float) -> AsyncIterator[None]:
             timer.cancel()
 
 
-class _TooLate(Exception):
-    """The call's time to start has passed."""
-
-
 class _TooLarge(Exception):
     """The answer is longer than any documented one."""
 
 
+class _TooLate(Exception):
+    """The call's time to start has passed."""
+
+
 @dataclass(slots=True)
 class _Departure:
+    """What a call is asked right before its first byte leaves."""
+
     check: Callable[[], bool] | None
+    has_body: bool
     left: bool = False
+    too_late: bool = False
+
+    def ask(self) -> None:
+        """Raises _TooLate."""
+        self.too_late = self.check is not None and not self.check()
+        if self.too_late:
+            raise _TooLate
 
 
 _departure: ContextVar[_Departure | None] = ContextVar("calends_departure", default=None)
 
 
 class _Gate(aiohttp.TCPConnector):
-    """Looks at the clock last: with the connection open, before the first byte of the request."""
+    """Asks with the connection open: what has no body leaves at once from here."""
 
     async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
         connection = await super().connect(req, traces, timeout)
         departure = _departure.get()
         if departure is not None:
-            if departure.check is not None and not departure.check():
+            try:
+                departure.ask()
+            except _TooLate:
                 connection.release()
-                raise _TooLate
-            departure.left = True
+                raise
+            departure.left = not departure.has_body
         return connection
+
+
+class _Body(httpx.AsyncByteStream):
+    """Asks once more when it is read. aiohttp does so in a later turn of the loop than the gate's, and a process may be
+    frozen between the two; the headers leave with it."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        departure = _departure.get()
+        if departure is not None:
+            departure.ask()
+            departure.left = True
+        yield self._content
 
 
 def _transport(concurrency: int) -> AiohttpTransport:

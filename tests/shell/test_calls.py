@@ -208,6 +208,20 @@ async def test_a_call_whose_time_has_passed_sends_nothing_and_keeps_the_connecti
     assert len(seen) == 1
 
 
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+async def test_a_call_whose_time_passes_between_the_connection_and_its_first_byte_sends_nothing(method: str) -> None:
+    """As where the process is frozen just there: for longer than a lease, somebody else has made the call by then."""
+    looks = iter([True])
+    async with server(OK) as (base, seen):
+        caller = Caller(base, concurrency=Concurrency(1, 1), timeout=2)
+        late = await caller.send(Request(method, "/", body=b"x"), lambda: next(looks, False))
+        again = await caller.send(Request("POST", "/", body=b"{}"), lambda: True)
+        await caller.close()
+    assert late == CallFailed("too_late", "too_late")
+    assert isinstance(again, Response)
+    assert [one.splitlines()[0] for one in seen] == [b"POST / HTTP/1.1"]
+
+
 async def test_the_clock_is_looked_at_after_the_wait_for_a_turn() -> None:
     release = asyncio.Event()
     order: list[str] = []

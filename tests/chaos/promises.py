@@ -83,14 +83,30 @@ def nothing_is_lost(seen: Observation) -> Judged:
             yield f"{place} is read to {seen.ledger.offsets.get(place, 0)} of {end}"
     for name, wanted, there in _vendors(seen):
         yield len(wanted)
-        yield from (f"{name}: {key} is not there" for key in sorted(wanted.keys() - there.keys()))
-        yield from (f"{name}: {key} should not be there" for key in sorted(there.keys() - wanted.keys()))
+        yield from (
+            f"{name}: {key} is not there: {_known(seen, name, key)}" for key in sorted(wanted.keys() - there.keys())
+        )
+        yield from (
+            f"{name}: {key} should not be there: {_known(seen, name, key)}"
+            for key in sorted(there.keys() - wanted.keys())
+        )
     buried = Counter(letter.value or b"" for letter in seen.letters)
     for value, least in dead(seen.plan.events, len(seen.vendors), seen.base).items():
         yield least
         if buried[value] < least:
             yield f"{buried[value]} dead letters of {least} for {value[:40]!r}"
     yield from (f"{log} ended by itself with {code}" for log, code in seen.ended.items())
+
+
+def _known(seen: Observation, name: str, key: str) -> str:
+    """What the ledger holds of an entry, and what its vendor was asked: seconds, method, status."""
+    state = next(
+        (one.state for one in seen.ledger.rows if (one.destination, vendor_key(name, one.key)) == (name, key)),
+        "nothing",
+    )
+    calls = [one for one in seen.vendors[name].arrivals if one[2] == key]
+    told = ", ".join(f"{at - seen.base:.2f} {method} {status}" for at, method, _, status in calls[-6:])
+    return f"{state} in the ledger; {told or 'no call'}"
 
 
 def nothing_is_double(seen: Observation) -> Judged:

@@ -172,7 +172,9 @@ class Worker:
             config.bootstrap_servers,
         )
         self._tell_certificate()
-        producer = Producer(config, self.telemetry)
+        kafka = self.settings.kafka
+        written = [kafka.dead_letter_topic, *filter(None, [kafka.outcome_topic])]
+        producer = Producer(config, self.telemetry, written)
         self.housekeeping = Housekeeping(
             self.ledger,
             self.threads,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from pipeline.ledger.draining import HORIZONS, drained_in, late_when_drained
 from pipeline.probing import Probing
 from pipeline.sealing import Seal, SealBroken
 from pipeline.stream import Producer, StreamError
+from pipeline.stream.connection import NO_TOPIC
 from pipeline.telemetry import GaugeRow, Telemetry
 from pipeline.telemetry.advice import NO_ANSWER
 from pipeline.threads import InThreads
@@ -225,6 +227,7 @@ class Housekeeping:
         failures = await asyncio.gather(*(self._failure(message) for message in messages))
         sent: list[Message] = []
         refused: dict[int, str] = {}
+        sizes = defaultdict[tuple[str, str], list[int]](list)
         away: set[str] = set()
         for message, failure in zip(messages, failures, strict=True):
             # A batch is refused whole, for one of it or for all together; while Kafka is away there is no telling.
@@ -232,11 +235,13 @@ class Housekeeping:
                 failure = await self._failure(message)
             if failure is None:
                 sent.append(message)
-            elif failure.lasting and not away:
+            elif failure.code == NO_TOPIC or (failure.lasting and not away):
                 refused[message.id] = failure.code
-                self.telemetry.outbox_refused(message.topic, failure.code, len(message.value or b""))
+                sizes[message.topic, failure.code].append(len(message.value or b""))
             else:
                 away.add(failure.code)
+        for (topic, reason), found in sizes.items():
+            self.telemetry.outbox_refused(topic, reason, found)
         for reason in sorted(away):
             self.telemetry.waiting_for("kafka", reason)
         for topic in {message.topic for message in sent}:

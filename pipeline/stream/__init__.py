@@ -22,12 +22,14 @@ from aiokafka.errors import (
     KafkaError,
     MessageSizeTooLargeError,
     TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
     UnsupportedCodecError,
 )
 
 from pipeline.model.wire import Coordinates, Record
 from pipeline.stream import header_names
 from pipeline.stream.connection import (
+    NO_TOPIC,
     START_WAITS,
     KafkaConfig,
     Partition,
@@ -49,12 +51,16 @@ COMMIT_TIMEOUT = 5.0
 SEND_TIMEOUT = 30.0
 SOUGHT_EVERY = 2.0
 """Seconds between two questions for a topic that is not there."""
+ABSENT_FOR = 10.0
+"""Seconds for which a topic that is not there is not asked for again: each question takes twelve."""
 QUIET_AFTER = 20.0
 """Seconds without a record after which Kafka is asked whether there is one."""
 STALLED_AFTER = 60.0
 """Seconds without a record, while there is one, after which the consumer is not healthy."""
 UNPOLLED_AFTER = 240.0
 """Seconds after which one that nobody asks for records is not healthy."""
+TO_MAKE = "make them, or correct kafka.dead_letter_topic or kafka.outcome_topic; what is for them is kept"
+"""Of topics that are written."""
 MAX_REQUEST_BYTES = 100 * 1024 * 1024
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -263,14 +269,23 @@ class Producer:
     for all that follow (0.14.0, Kafka 4, measured 2026-11). What comes from an outbox may come twice anyway.
     """
 
-    def __init__(self, config: KafkaConfig, telemetry: StreamEvents) -> None:
+    def __init__(self, config: KafkaConfig, telemetry: StreamEvents, topics: Sequence[str] = ()) -> None:
+        """`topics`: those that will be written, asked for at the start."""
         self._config = config
         self._telemetry = telemetry
+        self._topics = topics
         self._client: Any = None
+        self._absent: dict[str, float] = {}
+        """Topic → until when it counts as not there, in monotonic time."""
+        self._looking = asyncio.Lock()
 
     async def start(self) -> None:
-        """Waits for as long as Kafka is not there."""
+        """Waits for as long as Kafka is not there; says which topics are not, where Kafka makes none by itself."""
         await until_started(self._begin, self._telemetry)
+        found = await asyncio.gather(*(self._is_there(topic) for topic in self._topics))
+        absent = [topic for topic, there in zip(self._topics, found, strict=True) if not there]
+        if absent:
+            self._telemetry.topics_absent(absent, TO_MAKE)
 
     async def send(
         self, topic: str, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes | None]] = ()
@@ -278,11 +293,15 @@ class Producer:
         """Returns once the record is durable. After a StreamError it may or may not be there."""
         if self._client is None:
             raise StreamError("not_started")
+        if time.monotonic() < self._absent.get(topic, 0.0):
+            raise StreamError(NO_TOPIC, lasting=True)
         try:
             async with asyncio.timeout(SEND_TIMEOUT):
                 await self._client.send_and_wait(topic, value, key=key, headers=list(headers))
         except TimeoutError:
             raise StreamError("timeout") from None
+        except UnknownTopicOrPartitionError as error:
+            raise await self._unknown(topic, type(error).__name__) from None
         except KafkaError as error:
             lasting = isinstance(error, (MessageSizeTooLargeError, InvalidTopicError, TopicAuthorizationFailedError))
             raise StreamError(type(error).__name__, lasting=lasting) from None
@@ -301,6 +320,30 @@ class Producer:
         )
         await started(client)
         self._client = client
+
+    async def _is_there(self, topic: str) -> bool:
+        """False where Kafka says that it is not; of what it does not say, sending will tell."""
+        try:
+            await self._client.partitions_for(topic)
+        except UnknownTopicOrPartitionError as error:
+            return (await self._unknown(topic, type(error).__name__)).code != NO_TOPIC
+        except KafkaError:
+            return True
+        return True
+
+    async def _unknown(self, topic: str, code: str) -> StreamError:
+        """Why there is no such topic: the client says the same of a Kafka that is away. Asked once for all who send."""
+        async with self._looking:
+            if time.monotonic() < self._absent.get(topic, 0.0):
+                return StreamError(NO_TOPIC, lasting=True)
+            try:
+                there = (await asked(self._client.client.fetch_all_metadata())).topics()
+            except StreamError as error:
+                return error
+            if topic in there:
+                return StreamError(code)
+            self._absent[topic] = time.monotonic() + ABSENT_FOR
+        return StreamError(NO_TOPIC, lasting=True)
 
 
 @ConsumerRebalanceListener.register  # aiokafka ships no types: to a type checker there is no class to inherit from

@@ -17,6 +17,8 @@ Partition = tuple[str, int]
 REQUEST_TIMEOUT_MS = 12_000
 STOP_TIMEOUT = 1.0
 """Seconds for the good-bye, and once more for closing its connections: a stop has no time for a Kafka that is gone."""
+NO_TOPIC = "no_such_topic"
+"""Of a Kafka that answers, and has no topic of that name, or shows it to nobody with this login."""
 START_WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 
 
@@ -34,7 +36,7 @@ class StreamEvents(Protocol):
 
     def partitions_assigned(self, partitions: Sequence[Partition]) -> None: ...
 
-    def topics_absent(self, topics: Sequence[str]) -> None: ...
+    def topics_absent(self, topics: Sequence[str], advice: str = "") -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ ANOTHER_QUOTA = "another_quota_is_in_force"
 OUTBOX: Mapping[str, str] = {
     "MessageSizeTooLargeError": "raise max.message.bytes of the topic; the record is kept and sent again",
     "InvalidTopicError": "name a topic that Kafka accepts",
+    "no_such_topic": "make the topic, or correct its name in kafka.dead_letter_topic or kafka.outcome_topic; "
+    "what is kept is sent within five minutes",
     "no_key": "put the key that it was written with back into the key file",
 }
 """Of a record that Kafka refuses."""

@@ -118,9 +118,9 @@ class Telemetry:
         self._metrics.partitions.set(len(partitions))
         self._log.info("partitions assigned", partitions=[f"{topic}/{number}" for topic, number in partitions])
 
-    def topics_absent(self, topics: Sequence[str]) -> None:
-        """The rules read them, and Kafka has none of that name, or shows it to nobody with this login."""
-        self._log.warning("topics absent", topics=list(topics))
+    def topics_absent(self, topics: Sequence[str], advice: str = "") -> None:
+        """They are read, or written, and Kafka has none of that name, or shows it to nobody with this login."""
+        self._log.warning("topics absent", topics=list(topics), **({"advice": advice} if advice else {}))
 
     def consumer_lag(self, records: Mapping[str, int]) -> None:
         """Topic → records of the partitions that this process reads which are not in the ledger yet."""
@@ -143,13 +143,17 @@ class Telemetry:
         self._metrics.sent.labels(topic).inc(n)
         self._log.debug("outbox sent", topic=topic, n=n)
 
-    def outbox_refused(self, topic: str, reason: str, size: int) -> None:
-        """Kafka will not take a record for what it, or its topic, is: it stands aside and is tried again later."""
+    def outbox_refused(self, topic: str, reason: str, sizes: Sequence[int]) -> None:
+        """Kafka will not take records for what they, or their topic, are: they stand aside and are tried again later.
+
+        `sizes`: of each, in bytes; the largest is told.
+        """
         self._log.error(
-            "outbox record refused",
+            "outbox records refused",
             topic=topic,
             reason=code(reason),
-            bytes=size,
+            n=len(sizes),
+            bytes=max(sizes),
             advice=OUTBOX.get(reason, "let the user of the settings write to this topic"),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 from pipeline.housekeeping import Housekeeping
 from pipeline.ledger import Ledger, Message
 from pipeline.stream import KafkaConfig, Producer
-from pipeline.telemetry import Telemetry
+from pipeline.telemetry import Telemetry, configure_logging
 from tests.services import KafkaService
 
 
@@ -63,4 +64,33 @@ async def test_what_is_too_large_for_its_topic_waits_and_the_others_go_on(
         while ledger.outbox_refused():
             await housekeeping.post()
     assert large in values(kafka_service.bootstrap, topic, len(small) + 1)
+    await producer.stop()
+
+
+async def test_a_topic_that_is_not_there_is_told_as_that_and_keeps_no_other_waiting(
+    kafka_service: KafkaService, topic_prefix: str, ledger: Ledger, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Kafka answers: nobody is to be told that it does not, and that no event is read."""
+    outcomes, absent = f"{topic_prefix}.outcomes", f"{topic_prefix}.letters"
+    admin = AdminClient({"bootstrap.servers": kafka_service.bootstrap})
+    admin.create_topics([NewTopic(outcomes, 1, 1)])[outcomes].result(30)
+    ledger.take([], [], [Message(topic, None, b"value", ()) for topic in (absent, absent, outcomes)], {})
+    configure_logging("info", json=True)
+    telemetry = Telemetry(b"key")
+    telemetry.declare([])
+    producer = Producer(KafkaConfig(kafka_service.bootstrap, topic_prefix), telemetry)
+    await producer.start()
+    housekeeping = Housekeeping(ledger, in_threads, telemetry, {}, {}, producer, lambda destinations: None)
+
+    await housekeeping.post()
+    assert values(kafka_service.bootstrap, outcomes, 1) == [b"value"]
+    assert ledger.outbox_refused() == {absent: 2}
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    (told,) = [line for line in lines if line["event"] == "outbox records refused"]
+    assert (told["topic"], told["reason"], told["n"]) == (absent, "no_such_topic", 2)
+    assert told["advice"].startswith("make the topic")
+    telemetry.outbox_refusals(ledger.outbox_refused())
+    page = telemetry.exposition()[0].decode()
+    assert 'calends_waits_total{part="kafka"} 0.0' in page
+    assert f'calends_outbox_refused_records{{topic="{absent}"}} 2.0' in page
     await producer.stop()

@@ -31,7 +31,7 @@ class Events:
     def partitions_assigned(self, partitions: Sequence[Partition]) -> None:
         self.assigned = list(partitions)
 
-    def topics_absent(self, topics: Sequence[str]) -> None:
+    def topics_absent(self, topics: Sequence[str], advice: str = "") -> None:
         self.absent = list(topics)
 
 

@@ -352,9 +352,8 @@ class Lane:
         if one.answer is None:
             return
         outcome = one.answer.outcome
-        freshness = max(0.0, self.wall().timestamp() - one.good) if one.good is not None else None
         if isinstance(outcome, Accepted | Unconfirmed) or one.after.state in ("idle", "dead"):
-            self.telemetry.entry_settled(self.destination, label(outcome), freshness)
+            self.telemetry.entry_settled(self.destination, label(outcome), self.wall().timestamp(), one.good, one.due)
         if one.after.state == "dead" and one.before.state != "dead":
             reason = outcome.reason if isinstance(outcome, Rejected) else "too_many_attempts"
             key_hash = self.telemetry.key_hash(one.after.key)

@@ -17,6 +17,7 @@ from pipeline.model.blame import Answer, settle
 from pipeline.model.change import Change
 from pipeline.model.facts import UNSURE, Facts, Policy
 from pipeline.model.groups import hold
+from pipeline.model.wanted import due
 
 
 @dataclass(slots=True)
@@ -104,4 +105,4 @@ class Batch:
         else:
             after = settle(before, answer, good_since, now, policy)
         good = after.event_time if after.state == "idle" and after.observed_hash != before.observed_hash else None
-        return Settled(before, after, answer, good)
+        return Settled(before, after, answer, good, None if good is None else due(after, policy))

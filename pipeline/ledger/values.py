@@ -10,6 +10,7 @@ from pipeline.model.blame import Answer, verdict
 from pipeline.model.facts import Facts
 from pipeline.model.outcome import Throttled
 from pipeline.model.pause import longest
+from pipeline.model.wanted import Due
 from pipeline.model.wire import Coordinates, KafkaHeaders, Sent
 
 Raw = Mapping[str, Any]
@@ -192,6 +193,8 @@ class Settled:
     answer: Answer | None
     good: float | None
     """The event's time where the entry is now at the vendor as wanted."""
+    due: Due | None = None
+    """When that event matters."""
 
     @property
     def name(self) -> tuple[str, str]:

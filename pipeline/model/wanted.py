@@ -6,7 +6,7 @@ Each function ends in `place`: nothing else ever assigns a state.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
@@ -105,6 +105,26 @@ def _rank(facts: Facts, matters_at: float | None, now: float, policy: Policy) ->
     """The soonest first; but who keeps changing while it waits is no less urgent for it, or it might wait for ever."""
     rank = min(max(matters_at or now, now), now + policy.patience)
     return min(rank, facts.rank) if facts.state in ("ready", "held") else rank
+
+
+class Due(NamedTuple):
+    """From when on an entry is late."""
+
+    at: float
+    urgent: bool
+    """It matters sooner than `patience` after its event."""
+
+
+def due(facts: Facts, policy: Policy) -> Due | None:
+    """When the entry's newest event matters: at its start or by its rank, whichever is sooner, but not before the
+    event, nor before it may be sent. None where the event's time is not known."""
+    event = facts.event_time
+    if event is None:
+        return None
+    start = _last_of([facts.layers[name] for name in policy.layers if name in facts.layers])["matters_at"]
+    earliest = max(event, facts.deliver_at or event)
+    matters = max(earliest, start or earliest)
+    return Due(max(earliest, min(matters, facts.rank)), urgent=matters < event + policy.patience)
 
 
 def _last_of(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

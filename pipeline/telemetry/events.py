@@ -16,9 +16,10 @@ import structlog
 
 from pipeline.model.facts import Facts
 from pipeline.model.trace import kept, trace_id
+from pipeline.model.wanted import Due
 from pipeline.telemetry.advice import ANOTHER_QUOTA, OUTBOX, WAITING
 from pipeline.telemetry.logs import code, described
-from pipeline.telemetry.metrics import CHANGES, PARTS, SETTLED, Metrics, drop
+from pipeline.telemetry.metrics import CHANGES, PARTS, SETTLED, URGENT, Metrics, drop
 from pipeline.telemetry.rules import RuleEvents
 from pipeline.telemetry.spans import Spans
 from pipeline.telemetry.webhooks import WebhookEvents
@@ -76,6 +77,8 @@ class Telemetry:
                 metrics.settled.labels(name, vendor, outcome)
             for histogram in (metrics.call_seconds, metrics.call_entries, metrics.freshness):
                 histogram.labels(name, vendor)
+            for urgent in URGENT.values():
+                metrics.lateness.labels(name, vendor, urgent)
             metrics.saved.labels(name, vendor)
             metrics.held.labels(name).set(0)
             metrics.leases.labels(name)
@@ -194,12 +197,18 @@ class Telemetry:
             **({} if good else _traced(next((one for row in rows if (one := kept(row.raws))), None))),
         )
 
-    def entry_settled(self, destination: str, outcome: str, freshness_seconds: float | None = None) -> None:
+    def entry_settled(
+        self, destination: str, outcome: str, now: float = 0.0, event: float | None = None, due: Due | None = None
+    ) -> None:
+        """`event` is when it happened that the vendor has accepted by `now`; `due` is when that matters."""
         vendor = self._vendor(destination)
         self._metrics.settled.labels(destination, vendor, outcome).inc()
-        if freshness_seconds is not None:
-            self._metrics.freshness.labels(destination, vendor).observe(max(freshness_seconds, 0.0))
-        self._log.debug("entry settled", destination=destination, outcome=outcome, seconds=freshness_seconds)
+        seconds = None if event is None else max(now - event, 0.0)
+        if seconds is not None:
+            self._metrics.freshness.labels(destination, vendor).observe(seconds)
+        if due is not None:
+            self._metrics.lateness.labels(destination, vendor, URGENT[due.urgent]).observe(max(now - due.at, 0.0))
+        self._log.debug("entry settled", destination=destination, outcome=outcome, seconds=seconds)
 
     def entry_dead(self, destination: str, vendor: str, reason: str, key_hash: str, parent: str | None = None) -> None:
         """`parent`: the traceparent of the newest of its records."""

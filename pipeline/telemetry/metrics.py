@@ -13,6 +13,7 @@ PARTS = ("kafka", "ledger", "quota", "schema_registry")
 CALL_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 BATCH_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 FRESH_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400)
+URGENT = {True: "yes", False: "no"}
 COUNTS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 
@@ -67,6 +68,13 @@ class Metrics:
         )
         self.freshness = self._histogram(
             "calends_freshness_seconds", "From the event to its acceptance by the vendor", FRESH_SECONDS, *lane
+        )
+        self.lateness = self._histogram(
+            "calends_lateness_seconds",
+            "By which an entry is accepted after it matters, 0: in time; urgent: it matters within a day of its event",
+            FRESH_SECONDS,
+            *lane,
+            "urgent",
         )
         self.held = self._gauge("calends_lanes_held", "1 while a lane waits for a person or a probe", "destination")
         self.hold_start = self._gauge(

@@ -36,8 +36,17 @@ class Case:
         return f"{self.alert}, {'fires' if self.fires else 'quiet'} after {self.minutes} min"
 
 
-def fresh(accepted: int, in_time: int, minutes: int) -> dict[str, str]:
-    """`accepted` entries a minute, of which `in_time` are there within five minutes."""
+def fresh(accepted: int, in_time: int, minutes: int, urgent: str = "yes") -> dict[str, str]:
+    """`accepted` entries a minute, of which `in_time` are there no more than five minutes after they matter."""
+    labels = f'destination="d",vendor="v",urgent="{urgent}"'
+    return {
+        f"calends_lateness_seconds_count{{{labels}}}": f"0+{accepted}x{minutes}",
+        f'calends_lateness_seconds_bucket{{{labels},le="300.0"}}': f"0+{in_time}x{minutes}",
+    }
+
+
+def freshness(accepted: int, in_time: int, minutes: int) -> dict[str, str]:
+    """The time since their events of as many."""
     labels = 'destination="d",vendor="v"'
     return {
         f"calends_freshness_seconds_count{{{labels}}}": f"0+{accepted}x{minutes}",
@@ -64,6 +73,12 @@ CASES = [
     Case("CalendsLateFast", fresh(100, 50, 90), 90, 1),
     Case("CalendsLateFast", fresh(100, 95, 90), 90, 0),
     Case("CalendsLateFast", fresh(100, 92, 400), 400, 1),
+    # A bulk that has time comes long after its events, and before it matters.
+    Case("CalendsLateFast", fresh(3000, 3000, 90, "no") | freshness(3000, 0, 90), 90, 0),
+    Case("CalendsLateSlow", fresh(3000, 3000, 5000, "no") | freshness(3000, 0, 5000), 5000, 0),
+    # It does not hide a few that were urgent; and what had time is late once it matters.
+    Case("CalendsLateFast", fresh(3000, 3000, 90, "no") | fresh(10, 5, 90), 90, 1),
+    Case("CalendsLateFast", fresh(100, 50, 90, "no") | fresh(100, 100, 90), 90, 1),
     Case("CalendsLateSlow", fresh(100, 98, 5000), 5000, 1),
     Case("CalendsLateSlow", fresh(100, 100, 5000), 5000, 0),
     Case("CalendsCredentialRefused", hold("unauthorized"), 2, 1),

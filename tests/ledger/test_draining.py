@@ -8,7 +8,8 @@ import pytest
 
 from pipeline.ledger import Ledger
 from pipeline.ledger.draining import HORIZONS, late_when_drained
-from tests.ledger.acts import change, take
+from pipeline.model.outcome import Accepted
+from tests.ledger.acts import change, claim, result, take
 from tests.ledger.conftest import Open
 
 ONE_A_MINUTE = ((1, 60.0),)
@@ -45,6 +46,19 @@ def test_what_mattered_already_is_late_by_all_that_goes_before_it(opened: Open) 
     ledger = opened(windows=ONE_A_MINUTE)
     heap_up(ledger, 10, -timedelta(hours=3))
     assert late(ledger) == 600
+
+
+@pytest.mark.parametrize(("matters_in", "urgent"), [(14 * 86_400, False), (-60, True)])
+def test_what_is_settled_says_when_it_mattered(opened: Open, matters_in: int, urgent: bool) -> None:
+    ledger, now = opened(windows=()), datetime.now(UTC)
+    event = now - timedelta(hours=1)
+    take(ledger, change("k", matters_at=event + timedelta(seconds=matters_in), event_time=event, identity="ann"))
+
+    (one,) = ledger.settle([result(claim(ledger).grants[0], Accepted("id"))])
+
+    assert one.good == event.timestamp()
+    assert one.due is not None
+    assert (one.due.urgent, one.due.at > now.timestamp()) == (urgent, not urgent)
 
 
 def test_without_a_quota_nothing_is_late(opened: Open) -> None:

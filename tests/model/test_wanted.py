@@ -126,3 +126,32 @@ def test_a_change_forgets_the_failures_of_what_it_replaces() -> None:
     after = wanted.apply(failed, change(2, "new"), {}, NOW, POLICY)
     assert after is not None
     assert (after.state, after.failures, after.retry_at, after.error) == ("ready", 0, None, None)
+
+
+@pytest.mark.parametrize(
+    ("starts", "deliver", "at", "urgent"),
+    [
+        (None, None, 0, True),  # no start: at once
+        (-3600, None, 0, True),
+        (60, None, 60, True),
+        (100_000, None, 500, False),  # by its rank: its patience is over before it begins
+        (60, 90, 90, True),
+        (None, 100_000, 100_000, False),
+    ],
+)
+def test_an_entry_is_late_once_it_matters(starts: int | None, deliver: int | None, at: int, urgent: bool) -> None:
+    def moment(seconds: int | None) -> datetime | None:
+        return None if seconds is None else datetime.fromtimestamp(NOW + seconds, UTC)
+
+    row = applied(change(matters_at=moment(starts), deliver_at=moment(deliver), event_time=moment(0)))
+    assert wanted.due(row, POLICY) == (NOW + at, urgent)
+
+
+def test_a_bulk_read_long_after_its_events_has_time_from_then_on() -> None:
+    event, start = datetime.fromtimestamp(NOW - 90_000, UTC), datetime.fromtimestamp(NOW + 90_000, UTC)
+    row = applied(change(matters_at=start, event_time=event))
+    assert wanted.due(row, POLICY) == (NOW + POLICY.patience, False)
+
+
+def test_without_the_time_of_its_event_nothing_is_late() -> None:
+    assert wanted.due(READY, POLICY) is None

@@ -103,7 +103,8 @@ class Load(threading.Thread):
         while not self._over.wait(EVERY):
             turn += 1
             for name in (*LOADED, "nobody"):
-                self._stage.publish(name, f"turn {turn}", turn % KEYS)
+                begins = time.time() if name == "late" else None  # nothing is late that has time
+                self._stage.publish(name, f"turn {turn}", turn % KEYS, start=begins)
 
     def stop(self) -> None:
         self._over.set()

@@ -15,6 +15,7 @@ import structlog
 from aiokafka.errors import AuthenticationFailedError, KafkaConnectionError, NodeNotReadyError
 
 from pipeline.certificates import ends_at
+from pipeline.model.wanted import Due
 from pipeline.telemetry import GaugeRow, Telemetry, configure_logging
 from tests.services.certificates import Authority
 
@@ -46,6 +47,17 @@ def test_a_call_is_counted_and_timed(telemetry: Telemetry) -> None:
     figures = page(telemetry)
     assert figures['calends_calls_total{destination="acme-ecal",outcome="accepted",vendor="ecal"}'] == 1
     assert figures['calends_call_duration_seconds_sum{destination="acme-ecal",vendor="ecal"}'] == 0.2
+
+
+@pytest.mark.parametrize(("due", "urgent", "late"), [(Due(4990.0, True), "yes", 10.0), (Due(9000.0, False), "no", 0.0)])
+def test_an_entry_is_late_by_when_it_matters_and_old_by_its_event(
+    telemetry: Telemetry, due: Due, urgent: str, late: float
+) -> None:
+    telemetry.entry_settled("acme-ecal", "accepted", 5000.0, 1000.0, due)
+    figures, lane = page(telemetry), 'destination="acme-ecal"'
+    assert figures[f'calends_freshness_seconds_sum{{{lane},vendor="ecal"}}'] == 4000
+    assert figures[f'calends_lateness_seconds_count{{{lane},urgent="{urgent}",vendor="ecal"}}'] == 1
+    assert figures[f'calends_lateness_seconds_sum{{{lane},urgent="{urgent}",vendor="ecal"}}'] == late
 
 
 def test_a_hold_shows_its_reason_until_lifted(telemetry: Telemetry) -> None:

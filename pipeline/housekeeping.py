@@ -290,7 +290,7 @@ class Housekeeping:
         self.telemetry.ledger_gauges(
             rows,
             oldest,
-            drained_in(self.ledger, self.destinations, backlog),
+            drained_in(self.ledger, self.destinations, urgent),
             late_when_drained(self.ledger, self.destinations, urgent),
         )
 

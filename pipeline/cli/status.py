@@ -25,7 +25,7 @@ from pipeline.operate.status import status as read
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for other programs; with --watch, a line each time.")]
 Watch = Annotated[bool, typer.Option("--watch", "-w", help="Show it again each second, until Ctrl-C.")]
-HEAD = ("destination", *STATES, "oldest ready", "quota used", "calls/min", "drained in", "hold")
+HEAD = ("destination", *STATES, "oldest ready", "quota used", "calls/min", "drained in", "late", "hold")
 
 
 def status(config: Config = HERE, as_json: AsJson = False, watch: Watch = False) -> None:
@@ -105,6 +105,7 @@ def _row(one: Standing) -> tuple[str, ...]:
         " ".join(f"{taken.calls}/{taken.of} in {span(taken.seconds)}" for taken in one.quota) or "-",
         "-" if one.rate is None else f"{one.rate:.0f}",
         span(one.drained_in),
+        "no" if one.late_when_drained == 0 else span(one.late_when_drained),
         ", ".join(dict.fromkeys(hold.reason for hold in one.holds)) or "-",
     )
 

@@ -6,11 +6,23 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, delete, func, literal, select, text, tuple_, union_all, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    TextClause,
+    delete,
+    func,
+    literal,
+    select,
+    text,
+    tuple_,
+    union_all,
+    update,
+)
 
 from pipeline.ledger import bulk
 from pipeline.ledger import tables as t
-from pipeline.ledger.values import Backlog
+from pipeline.ledger.values import Backlog, Urgent
 from pipeline.model.entry import canonical
 from pipeline.model.facts import Facts
 
@@ -112,7 +124,9 @@ def forget(connection: Connection, keys: Sequence[Key]) -> None:
 
 UNSETTLED = text("state <> 'idle'")
 """Said in full, so that both databases see that the index of these rows will do."""
+READY = text("state = 'ready'")
 HELD = text("state = 'held'")
+UNSURE = text("observed_hash = '?' and state <> 'idle'")
 
 
 def wake(connection: Connection, destinations: Sequence[str], error: str) -> None:
@@ -144,11 +158,28 @@ def backlog(connection: Connection, now: float) -> Backlog:
     }
 
 
-def urgent(connection: Connection, now: float, horizons: Sequence[float]) -> dict[str, list[int]]:
-    """Destination → how many of its ready entries matter by each of so many seconds from now."""
+def urgent(connection: Connection, now: float, horizons: Sequence[float]) -> Urgent:
+    """What matters by each of so many seconds from now: what is ready, and what is in doubt and waits to be."""
+    ready = _by_rank(connection, now, horizons, READY)
+    looked_for = _by_rank(connection, now, horizons, READY, UNSURE)
+    in_doubt = _by_rank(connection, now, horizons, HELD, UNSURE)
+    none = [0] * len(horizons)
+    return {
+        name: [
+            (sure - unsure, unsure + waits)
+            for sure, unsure, waits in zip(
+                ready.get(name, none), looked_for.get(name, none), in_doubt.get(name, none), strict=True
+            )
+        ]
+        for name in ready.keys() | in_doubt.keys()
+    }
+
+
+def _by_rank(connection: Connection, now: float, horizons: Sequence[float], *which: TextClause) -> dict[str, list[int]]:
+    """Destination → how many of these entries matter by each horizon: out of an index that holds no other."""
     c = t.entries.c
     counted = [func.count().filter(c.rank <= now + horizon) for horizon in horizons]
-    query = select(c.destination, *counted).where(text("state = 'ready'")).group_by(c.destination)
+    query = select(c.destination, *counted).where(*which).group_by(c.destination)
     return {destination: list(counts) for destination, *counts in connection.execute(query).all()}
 
 

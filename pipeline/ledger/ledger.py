@@ -56,6 +56,7 @@ from pipeline.ledger.values import (
     Settled,
     Stopped,
     Taken,
+    Urgent,
 )
 from pipeline.ledger.writing import Words
 from pipeline.model.blame import Answer
@@ -368,11 +369,10 @@ class Ledger:
 
     def backlog(self) -> Backlog:
         """What is not in step. Entries that are idle are not looked at, however many they are."""
-
         return self._database.look(lambda connection: entries.backlog(connection, clock(connection)))
 
-    def urgent(self, horizons: Sequence[float]) -> dict[str, list[int]]:
-        """Destination → how many of its ready entries matter by each of so many seconds from now."""
+    def urgent(self, horizons: Sequence[float]) -> Urgent:
+        """How many entries that could go matter by each of so many seconds from now."""
         return self._database.look(lambda connection: entries.urgent(connection, clock(connection), horizons))
 
     def totals(self) -> dict[str, int]:

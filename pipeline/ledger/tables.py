@@ -94,6 +94,15 @@ Index(
     postgresql_where=_unsettled,
     sqlite_where=_unsettled,
 )
+_unsure = text("observed_hash = '?' and state <> 'idle'")
+Index(
+    "entries_unsure",
+    entries.c.destination,
+    entries.c.state,
+    entries.c.rank,
+    postgresql_where=_unsure,
+    sqlite_where=_unsure,
+)
 Index("entries_prune", entries.c.prune_at, postgresql_where=_ends, sqlite_where=_ends)
 Index("entries_subscriber", entries.c.destination, entries.c.subscriber)
 _grouped = text("group_name is not null")

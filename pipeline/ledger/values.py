@@ -21,6 +21,9 @@ Tokens = tuple[tuple[str, int, float], ...]
 Backlog = dict[tuple[str, str], tuple[int, float | None]]
 """(destination, state) → entries, and the age in seconds of the oldest event among them."""
 
+Urgent = dict[str, list[tuple[int, int]]]
+"""Destination → by each horizon: entries that are ready, and those of which the vendor must be asked first."""
+
 SLACK = 2.0
 """Seconds for which a claim's token and lease are good to start a call."""
 AHEAD = 0.1

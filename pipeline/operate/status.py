@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.ledger import Hold, Ledger, Reading, RulesHold, Taken
-from pipeline.ledger.draining import drained_in
+from pipeline.ledger.draining import HORIZONS, drained_in, late_when_drained
 from pipeline.settings import Settings
 
 STATES = ("ready", "sending", "held", "waiting", "expired", "dead")
@@ -30,7 +30,9 @@ class Standing:
     """Of the account, shared with its other destinations; scarcest first."""
     budget_used: float | None
     drained_in: float | None
-    """Until the ready entries are sent at the quota's full rate; None: the account has no quota."""
+    """Until all that could go is sent at the quota's full rate; None: the account has no quota."""
+    late_when_drained: float | None
+    """By how much the latest of it then comes after it matters; 0: all in time."""
     holds: tuple[Hold, ...]
 
     @property
@@ -65,7 +67,8 @@ def status(settings: Settings, ledger: Ledger, digest: str | None) -> Status:
     accounts = {name: settings.account_of(name)[0] for name in settings.destinations}
     backlog, holds, taken = ledger.backlog(), ledger.holds(), ledger.quota_taken()
     budgets = ledger.budget_used() if ledger.budgets else {}
-    drained = drained_in(ledger, accounts, backlog)
+    urgent = ledger.urgent(HORIZONS)
+    drained, late = drained_in(ledger, accounts, urgent), late_when_drained(ledger, accounts, urgent)
     newest, known = ledger.rules.known()
     rules = ledger.rules.state()
     return Status(
@@ -84,6 +87,7 @@ def status(settings: Settings, ledger: Ledger, digest: str | None) -> Status:
                 quota=tuple(sorted(taken.get(account, ()), key=lambda one: -one.share)),
                 budget_used=budgets.get(account),
                 drained_in=drained[name] if ledger.quotas[account].windows else None,
+                late_when_drained=late[name] if ledger.quotas[account].windows else None,
                 holds=_of(name, account, holds),
             )
             for name, account in accounts.items()

@@ -101,9 +101,9 @@ class Metrics:
     def _ledger(self) -> None:
         self.backlog = self._gauge("calends_ledger_entries", "Entries by state", "destination", "state")
         self.oldest = self._gauge("calends_oldest_ready_seconds", "Age of the oldest ready entry", "destination")
-        self.drained = self._gauge("calends_drained_in_seconds", "Until the ready are sent", "destination")
+        self.drained = self._gauge("calends_drained_in_seconds", "Until what could go is sent", "destination")
         self.drained_late = self._gauge(
-            "calends_drained_late_seconds", "By which some of the ready come after they matter", "destination"
+            "calends_drained_late_seconds", "By which some of what could go comes after it matters", "destination"
         )
         self.quota = self._gauge("calends_quota_used_ratio", "Share of the quota in use", "account")
         self.budget = self._gauge("calends_budget_used_ratio", "Share of the period's credits used up", "account")

@@ -88,7 +88,8 @@ def test_status_tells_backlog_quota_rate_and_time_until_drained(night: Night) ->
     assert (there["destination"], there["vendor"], there["account"]) == ("there", "ecal", "acme")
     assert {state: n for state, n in there["entries"].items() if n} == {"ready": 90, "sending": 30}
     assert there["quota"] == [{"calls": 30, "of": 60, "seconds": 60.0}]
-    assert (there["rate"], there["drained_in"]) == (30.0, 90.0)
+    assert (there["rate"], there["drained_in"], there["late_when_drained"]) == (30.0, 90.0, 90.0)
+    assert "drained in  late " in night.calends("status")[1]
     assert there["oldest_ready"] > 0
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pipeline.ledger import Ledger
-from pipeline.ledger.draining import HORIZONS, late_when_drained
+from pipeline.ledger.draining import HORIZONS, drained_in, late_when_drained
 from pipeline.model.outcome import Accepted
 from tests.ledger.acts import change, claim, result, take
 from tests.ledger.conftest import Open
@@ -59,6 +59,18 @@ def test_what_is_settled_says_when_it_mattered(opened: Open, matters_in: int, ur
     assert one.good == event.timestamp()
     assert one.due is not None
     assert (one.due.urgent, one.due.at > now.timestamp()) == (urgent, not urgent)
+
+
+def test_what_is_in_doubt_is_reckoned_in_with_two_calls_each_also_while_it_is_held(opened: Open) -> None:
+    ledger = opened(windows=ONE_A_MINUTE)
+    heap_up(ledger, 10, timedelta(minutes=-1))
+    assert drained_in(ledger, {"d": "a"}, ledger.urgent(HORIZONS)) == {"d": 600}
+
+    ledger.went_back({})
+
+    assert ledger.backlog()["d", "held"][0] == 10
+    assert drained_in(ledger, {"d": "a"}, ledger.urgent(HORIZONS)) == {"d": 1200}
+    assert late(ledger) == 1200
 
 
 def test_without_a_quota_nothing_is_late(opened: Open) -> None:

@@ -54,6 +54,11 @@ def sent(came: Response | CallFailed) -> Sent:
     return "lost" if came.kind == "unknown" else "never"
 
 
+def told(came: Response | CallFailed) -> str:
+    """The status, or the code of why there is none: a connection that was refused, an answer that did not come."""
+    return str(came.status) if isinstance(came, Response) else came.code
+
+
 def pause_asked(answered: Response | CallFailed) -> Throttled | None:
     """The pause that the vendor asks for, of an answer that came just now. A fact of the account, whoever called."""
     return asked_for(answered, datetime.now(UTC)) if isinstance(answered, Response) else None

@@ -29,7 +29,7 @@ from pipeline.model.outcome import (
 )
 from pipeline.model.pause import asked_for
 from pipeline.model.trace import kept
-from pipeline.model.wire import Response, Sent
+from pipeline.model.wire import Response, SecretMissing, Sent
 from pipeline.pacing import until
 from pipeline.telemetry import Telemetry
 from pipeline.threads import InThreads
@@ -191,7 +191,10 @@ class Lane:
             return await self._held(grant, "unauthorized" if access.reason == "refused" else "token_server")
         try:
             signed = self.account.signed(call.request, access)
-        except Exception as error:  # a secret is missing or no text, as while somebody replaces it
+        except SecretMissing as missing:
+            self.telemetry.secret_missing(self.account.name, missing.name, missing.why)
+            return await self._held(grant, "unauthorized")
+        except Exception as error:  # a secret that nothing can be signed with, as while somebody replaces it
             self.telemetry.loop_failed("signing", error)
             return await self._held(grant, "unauthorized")
         if time.monotonic() - max(claimed, self.account.seen) > FRESH / 2:

@@ -13,9 +13,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 from pipeline.account import FRESH, Account
-from pipeline.calls import CallFailed, pause_asked, sent
+from pipeline.calls import CallFailed, pause_asked, sent, told
 from pipeline.ledger import SLACK, Ledger, LedgerUnavailable
-from pipeline.model.wire import Request, Response
+from pipeline.model.wire import Request, Response, SecretMissing
 from pipeline.telemetry import Telemetry
 from pipeline.threads import InThreads
 from pipeline.tokens import TokenUnavailable
@@ -74,6 +74,7 @@ class Probing:
         if throttled is not None:
             account.throttle(throttled, since, time.monotonic(), jitter)
         await self.in_threads(self.ledger.hand_back, account.name, granted, sent(came), throttled, jitter)
+        self.telemetry.account_probed(account.name, _outcome(came), told(came))
         if _is_well(came):
             await self.in_threads(self.ledger.lift, account.name, since, time.monotonic)
 
@@ -81,9 +82,12 @@ class Probing:
         try:
             access = await account.access(due=True)
             if isinstance(access, TokenUnavailable):
-                return CallFailed("not_sent", access.reason)
+                return CallFailed("not_sent", f"token_{access.reason}")
             request = account.signed(account.vendor.probe(account.options), access)
-        except Exception as error:  # a probe that cannot even be worded (a secret is missing) is one that failed
+        except SecretMissing as missing:
+            self.telemetry.secret_missing(account.name, missing.name, missing.why)
+            return CallFailed("not_sent", "secret_missing")
+        except Exception as error:  # a probe that cannot even be worded is one that failed
             self.telemetry.loop_failed("probe", error)
             return CallFailed("not_sent", "wording")
         return await self._send(account, request, access, since)
@@ -104,6 +108,23 @@ def _may_go(account: Account, since: float) -> bool:
     """As of any call: its place of the quota is good for a while, what was read of pauses for a shorter one."""
     now = time.monotonic()
     return account.unpaused() and now - max(since, account.seen) < FRESH and now - since < SLACK
+
+
+def _outcome(came: Response | CallFailed) -> str:
+    """As of any call, by what a probe can tell."""
+    match came:
+        case CallFailed(kind="unknown"):
+            return "unknown"
+        case CallFailed(code="token_refused" | "secret_missing"):
+            return "unauthorized"
+        case CallFailed():
+            return "not_sent"
+        case Response(status=401 | 403):
+            return "unauthorized"
+        case Response(status=429):
+            return "throttled"
+        case Response():
+            return "accepted" if _is_well(came) else "unknown"
 
 
 def _is_well(came: Response | CallFailed) -> bool:

@@ -63,6 +63,13 @@ class SecretRef(Strict):
             raise ValueError("expected exactly one of `env` and `file`")
         return self
 
+    @property
+    def missing(self) -> str:
+        """Where it is looked for and what to do, for when it cannot be read."""
+        if self.env is not None:
+            return f"the environment variable {self.env} is not set, or empty: set it and start the workers again"
+        return f"the file {self.file} is missing, empty or not readable: put it back, it is read anew at each probe"
+
     def read(self) -> str | None:
         """The secret as it is now, None where it is not there, is no text, or is no secret by its size."""
         try:
@@ -330,7 +337,8 @@ def windows_of(account: Account, vendor: Vendor) -> tuple[Window, ...]:
 def credential_of(account: Account) -> Credential:
     """What is there now: files are read anew each time, so that a rotated secret is found."""
     values = {name: reference.read() for name, reference in account.credential.items()}
-    return Credential({name: value for name, value in values.items() if value is not None})
+    missing = {name: account.credential[name].missing for name, value in values.items() if not value}
+    return Credential({name: value for name, value in values.items() if value}, missing)
 
 
 # what it means -----------------------------------------------------------------------------------------------------

@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
-from pipeline.calls import CallFailed, pause_asked
+from pipeline.calls import CallFailed, pause_asked, told
 from pipeline.model.outcome import Rejected
-from pipeline.model.wire import Credential, Request, Response, Token
+from pipeline.model.wire import Credential, Request, Response, SecretMissing, Token
 from pipeline.vendors.contract import TokenFlow
 
 MARGIN_SHARE = 0.075
@@ -29,6 +29,8 @@ class TokenUnavailable:
 
     reason: Literal["unreachable", "refused"]
     retry_in: float
+    answer: str = ""
+    """What the token server said: its status, or the code of why there is none."""
 
 
 class TokenEvents(Protocol):
@@ -36,7 +38,9 @@ class TokenEvents(Protocol):
 
     def token_renewed(self, account: str, how: str, seconds: float) -> None: ...
 
-    def token_failed(self, account: str, reason: str) -> None: ...
+    def token_failed(self, account: str, reason: str, answer: str) -> None: ...
+
+    def secret_missing(self, account: str, name: str, why: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,7 @@ class Tokens:
         self._failures = 0
         self._failed: TokenUnavailable | None = None
         self._not_before = 0.0
+        self._said = ""  # by the token server, the last time
         self._left_alone = 0.0  # until then, as the token server asked
         self._renewing: asyncio.Task[None] | None = None
 
@@ -102,6 +107,7 @@ class Tokens:
         self._rejected = True
         self._forced += 1
         if self._forced > 1:  # a token fresh from a forced renewal is refused too: renewing faster does not help
+            self._said = "401"
             self._fail("refused")
 
     def ask_again(self) -> None:
@@ -123,14 +129,17 @@ class Tokens:
         if held is not None and not self._rejected and held.left(now) > held.margin() / 2:
             return held.token.access
         failed = self._failed or TokenUnavailable("unreachable", 0.0)
-        return TokenUnavailable(failed.reason, max(self._not_before - now, self._left_alone - now, 0.0))
+        return replace(failed, retry_in=max(self._not_before - now, self._left_alone - now, 0.0))
 
     async def _renew(self) -> None:
+        self._said = ""
         try:
             await self._refresh_or_obtain()
-        except (
-            Exception
-        ):  # an unreadable secret file, a vendor's flow that trips over an answer: never the caller's end
+        except SecretMissing as missing:
+            self._telemetry.secret_missing(self._account, missing.name, missing.why)
+            self._said = "secret_missing"
+            self._fail("refused")
+        except Exception:  # a vendor's flow that trips over an answer: never the caller's end
             self._fail("unreachable")
         finally:
             self._renewing = None
@@ -154,6 +163,7 @@ class Tokens:
 
     async def _asked(self, request: Request) -> Response | CallFailed:
         answer = await self._send(request)
+        self._said = told(answer)
         throttled = pause_asked(answer)
         if throttled is not None:
             self._left_alone = self._monotonic() + (throttled.after or 0.0)
@@ -178,6 +188,6 @@ class Tokens:
         first, most = REFUSED_WAIT if reason == "refused" else UNREACHABLE_WAIT
         wait = min(most, first * 2.0 ** min(self._failures, 16)) * (0.5 + self._jitter() / 2)
         self._failures += 1
-        self._failed = TokenUnavailable(reason, wait)
+        self._failed = TokenUnavailable(reason, wait, self._said)
         self._not_before = self._monotonic() + wait
-        self._telemetry.token_failed(self._account, reason)
+        self._telemetry.token_failed(self._account, reason, self._said)

@@ -222,7 +222,18 @@ BOARD = board(
             "CalendsQuotaTooHigh",
             "Accounts that a vendor asked to be left alone, and for how long yet. Below zero: it is over.",
             query(f"max by (account) (calends_pause_end_seconds{{{ACCOUNT}}}) - time()", "{{account}}", instant=True),
-            width=12,
+            width=8,
+        ),
+        stacked(
+            "Probes",
+            "reqps",
+            "CalendsLaneHeld",
+            "Of held accounts. `unknown`: an error, or no answer; `not_sent`: no connection, or no token.",
+            query(
+                f"sum by (account, outcome) (rate(calends_probes_total{{{ACCOUNT}}}[$__rate_interval])) > 0",
+                "{{account}} {{outcome}}",
+            ),
+            width=8,
         ),
         rows(
             "No token since",
@@ -234,7 +245,7 @@ BOARD = board(
                 "{{account}}",
                 instant=True,
             ),
-            width=12,
+            width=8,
         ),
     ),
 )

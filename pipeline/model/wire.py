@@ -173,13 +173,27 @@ def json_request(method: str, path: str, body: Mapping[str, Any], query: tuple[t
     return Request(method, path, query, (("content-type", "application/json"),), text.encode())
 
 
+class SecretMissing(KeyError):
+    """A part of a credential cannot be read now. `why`: where it is looked for and what to do, never what is there."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(name)
+        self.name = name
+        self.why = why
+
+
 @dataclass(frozen=True, slots=True)
 class Credential:
     """What proves who we are: names as the vendor's folder declares them, values secret."""
 
     values: Mapping[str, str] = field(repr=False)
+    missing: Mapping[str, str] = field(default_factory=dict)
+    """Of those that are not there: in which file or variable they are looked for, and what to do."""
 
     def __getitem__(self, name: str) -> str:
+        """Raises SecretMissing."""
+        if name not in self.values:
+            raise SecretMissing(name, self.missing.get(name, "it is not in the settings: add it"))
         return self.values[name]
 
 

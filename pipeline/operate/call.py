@@ -178,7 +178,7 @@ class ByHand:
             return await self._sent(request, flow.obtain(self.account.credential(), self.account.options), None)
         access = await self.account.access()
         if isinstance(access, TokenUnavailable):
-            return Refused(f"token_{access.reason}", _NO_TOKEN[access.reason])
+            return Refused(f"token_{access.reason}", _no_token(access))
         return await self._sent(request, self.account.signed(request, access), access)
 
     async def _sent(self, request: Request, signed: Request, access: str | None) -> Answered | Refused:
@@ -220,16 +220,25 @@ class ByHand:
         return lambda text: pattern.sub(MASK, text) if pattern else text
 
 
-_NO_TOKEN = {
-    "refused": "the vendor refuses the credential: there is no token",
-    "unreachable": "the token server does not answer: there is no token",
-}
 _WHY = {
     "throttled": "the vendor asked to be left alone",
     "failing": "its calls failed; workers probe it",
     "unauthorized": "the vendor refused the credential; workers probe it",
-    "token_server": "the token server does not answer; workers probe it",
+    "token_server": "its token server gives out no token; workers probe it",
 }
+
+
+def _no_token(unavailable: TokenUnavailable) -> str:
+    answer = unavailable.answer
+    if unavailable.reason == "refused":
+        why = f"the vendor refuses the credential ({answer})"
+    elif answer == "200":
+        why = "the token server answered 200, with nothing that can be read as a token"
+    elif answer.isdecimal():
+        why = f"the token server answered {answer}"
+    else:
+        why = f"the token server does not answer ({answer})" if answer else "the token server does not answer"
+    return f"{why}: there is no token"
 
 
 def _stopped(stopped: Stopped) -> Refused:

@@ -19,7 +19,7 @@ from pipeline.model.trace import kept, trace_id
 from pipeline.model.wanted import Due
 from pipeline.telemetry.advice import ANOTHER_QUOTA, OUTBOX, WAITING
 from pipeline.telemetry.logs import code, described
-from pipeline.telemetry.metrics import CHANGES, PARTS, SETTLED, URGENT, Metrics, drop
+from pipeline.telemetry.metrics import CHANGES, PARTS, PROBES, SETTLED, URGENT, Metrics, drop
 from pipeline.telemetry.rules import RuleEvents
 from pipeline.telemetry.spans import Spans
 from pipeline.telemetry.webhooks import WebhookEvents
@@ -49,6 +49,7 @@ class Telemetry:
         self._lagging: set[str] = set()
         self._tokenless: set[str] = set()
         self._holds: dict[str, set[str]] = {}
+        self._answers: dict[str, str] = {}
         self.rules = RuleEvents(self._metrics, self._log)
         self.webhooks = WebhookEvents(self._metrics, self._log)
         self.spans = Spans(self._vendors)
@@ -83,6 +84,8 @@ class Telemetry:
             metrics.held.labels(name).set(0)
             metrics.leases.labels(name)
             metrics.pauses.labels(account)
+            for outcome in PROBES:
+                metrics.probes.labels(account, outcome)
             metrics.quota.labels(account).set(0)
 
     def key_hash(self, key: str) -> str:
@@ -270,12 +273,24 @@ class Telemetry:
             drop(self._metrics.token_failing, account)
         self._log.debug("token renewed", account=account, how=how, seconds=round(seconds, 4))
 
-    def token_failed(self, account: str, reason: str) -> None:
+    def token_failed(self, account: str, reason: str, answer: str) -> None:
+        """`answer`: the token server's status, or the code of why there is none."""
         self._metrics.token_failures.labels(account, reason).inc()
         if account not in self._tokenless:
             self._tokenless.add(account)
             self._metrics.token_failing.labels(account).set(self._wall())
-        self._log.warning("token failed", account=account, reason=reason)
+        self._log.warning("token failed", account=account, reason=reason, answer=code(answer))
+
+    def secret_missing(self, account: str, name: str, why: str) -> None:
+        """`name`: of the part of the account's credential; `why`: where it is looked for, and what to do."""
+        self._log.error("secret missing", account=account, part=f"accounts.{account}.credential.{name}", advice=why)
+
+    def account_probed(self, account: str, outcome: str, answer: str) -> None:
+        """`answer`: the status, or the code of why there is none; another than the last time is told to people."""
+        self._metrics.probes.labels(account, outcome).inc()
+        known, self._answers[account] = self._answers.get(account), answer
+        say = self._log.debug if answer == known else self._log.info
+        say("account probed", account=account, outcome=outcome, answer=code(answer))
 
     # Ledger
 

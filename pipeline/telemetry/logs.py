@@ -21,7 +21,7 @@ FIELDS = frozenset(
      "change", "stale", "stage", "reason", "coordinates", "key_hash", "step", "outcome", "seconds", "entries", "since",
      "how", "partitions", "part", "version", "python", "ledger", "replica", "rule", "trace_id", "error", "where",
      "loop", "destinations", "topics", "group", "address", "bytes", "advice", "kind", "table",
-     "revision", "problem", "problems", "until"}
+     "revision", "problem", "problems", "until", "answer"}
 )  # fmt: skip
 LONGEST = 300
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://\S+")

@@ -10,6 +10,7 @@ CHANGES = ("upsert", "cancel", "delete")
 NOTICES = ("linked", "unlinked", "seen", "accepted", "changed", "deleted", "answered", "test")
 SETTLED = ("accepted", "unconfirmed", "absent", "rejected")
 PARTS = ("kafka", "ledger", "quota", "schema_registry")
+PROBES = ("accepted", "unauthorized", "throttled", "unknown", "not_sent")
 CALL_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 BATCH_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 FRESH_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400)
@@ -57,6 +58,9 @@ class Metrics:
     def _sending(self) -> None:
         lane = ("destination", "vendor")
         self.calls = self._counter("calends_calls_total", "Calls to vendors by what came of them", *lane, "outcome")
+        self.probes = self._counter(
+            "calends_probes_total", "Probes of held accounts by what came of them", "account", "outcome"
+        )
         self.call_seconds = self._histogram(
             "calends_call_duration_seconds", "From a call to its answer", CALL_SECONDS, *lane
         )

@@ -317,6 +317,13 @@ def test_a_refused_credential_gives_no_token(tmp_path: Path) -> None:
     assert (result.exit_code, "refuses the credential" in result.stderr) == (3, True)
 
 
+def test_a_token_server_that_answers_with_an_error_is_told_with_its_status(tmp_path: Path) -> None:
+    with desk(tmp_path, "calreply", faults={"token_outage": True}) as here:
+        result = here.call("GET", "/v1/webcal/x")
+    words = "calends: the token server answered 503: there is no token\n"
+    assert (result.exit_code, result.stderr) == (3, words)
+
+
 def test_tables_that_are_missing_are_told(tmp_path: Path, postgres_url: str) -> None:
     with desk(tmp_path) as here:
         ledger = {"CALENDS_LEDGER__URL": postgres_url}

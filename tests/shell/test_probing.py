@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any, Literal, cast
 import pytest
 
 from pipeline import account as accounts
-from pipeline import probing as probes
+from pipeline import probing as probing_module
 from pipeline.account import Account
 from pipeline.calls import TOO_LATE, CallFailed
 from pipeline.ledger import Ledger, Quota
@@ -20,7 +22,7 @@ from pipeline.model.outcome import Throttled
 from pipeline.model.wire import Credential, Request, Response
 from pipeline.pacing import Pace
 from pipeline.probing import Probing
-from pipeline.telemetry import Telemetry
+from pipeline.telemetry import Telemetry, configure_logging
 from pipeline.tokens import Tokens
 from pipeline.vendors.calreply import VENDOR as CALREPLY
 from pipeline.vendors.ecal import VENDOR as ECAL
@@ -145,7 +147,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     ledger.migrate()
     ledger.declare()
     made = World(ledger, clock)
-    for module in (accounts, probes):
+    for module in (accounts, probing_module):
         monkeypatch.setattr(module, "time", made)
     yield made
     ledger.close()
@@ -271,3 +273,66 @@ async def test_a_probe_keeps_its_place_for_as_long_as_its_call_may_take(world: W
     await world.turn()
     await world.pass_time(1.2)
     assert (world.taken("a"), world.clock.now > EPOCH) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (WELL, "accepted"),
+        (Response(404), "accepted"),
+        (DOWN, "unknown"),
+        (CallFailed("unknown", "timeout"), "unknown"),
+        (CallFailed("not_sent", "refused"), "not_sent"),
+        (Response(401), "unauthorized"),
+        (Response(429), "throttled"),
+    ],
+)
+async def test_each_probe_is_counted_by_what_came_of_it(
+    world: World, answer: Response | CallFailed, outcome: str
+) -> None:
+    vendor = Vendor(answer)
+    world.account("a", vendor)
+    world.ledger.hold("a", "failing")
+    await world.pass_time(2.0, until=lambda: vendor.calls > 0)
+    await world.turn()
+    assert probes(world) == {outcome: 1.0}
+
+
+async def test_what_a_probe_was_answered_is_told_once_and_again_when_it_changes(
+    world: World, capfd: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging("info", json=True)
+    vendor = Vendor(DOWN)
+    world.account("a", vendor)
+    world.ledger.hold("a", "failing")
+    await world.pass_time(30.0, until=lambda: vendor.calls > 2)
+    vendor.answer = CallFailed("unknown", "timeout")
+    await world.pass_time(30.0, until=lambda: vendor.calls > 4)
+    told = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    assert [line["answer"] for line in told if line["event"] == "account probed"] == ["503", "timeout"]
+
+
+async def test_a_secret_that_is_missing_is_named_and_counts_as_refused(
+    world: World, capfd: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging("info", json=True)
+    vendor = Vendor(WELL)
+    account = world.account("a", vendor)
+    account.credential = lambda: Credential({}, {"api_key": "the file /run/key is missing: put it back"})
+    world.ledger.hold("a", "unauthorized")
+    await world.pass_time(2.0, until=lambda: bool(probes(world)))
+    (told,) = [line for line in map(json.loads, capfd.readouterr().err.splitlines()) if line["level"] == "error"]
+    assert (told["event"], told["account"], told["part"]) == ("secret missing", "a", "accounts.a.credential.api_key")
+    assert told["advice"] == "the file /run/key is missing: put it back"
+    assert (probes(world), vendor.calls, world.held("a")) == ({"unauthorized": 1.0}, 0, "unauthorized")
+    assert "calends_waits_total{" not in exposed(world)
+
+
+def probes(world: World) -> dict[str, float]:
+    """Those of account `a`, by what came of them."""
+    lines = re.findall(r'^calends_probes_total\{account="a",outcome="(\w+)"\} (\S+)', exposed(world), re.MULTILINE)
+    return {outcome: float(n) for outcome, n in lines if float(n)}
+
+
+def exposed(world: World) -> str:
+    return world.telemetry.exposition()[0].decode()

@@ -90,8 +90,8 @@ def test_a_topic_that_is_no_longer_read_has_no_lag(telemetry: Telemetry) -> None
 
 def test_it_is_told_since_when_no_token_is_got(telemetry: Telemetry) -> None:
     name = 'calends_token_failing_start_seconds{account="acme"}'
-    telemetry.token_failed("acme", "refused")
-    telemetry.token_failed("acme", "unreachable")
+    telemetry.token_failed("acme", "refused", "401")
+    telemetry.token_failed("acme", "unreachable", "503")
     assert page(telemetry)[name] == 1000.0
     telemetry.token_renewed("acme", "obtain", 0.1)
     assert name not in page(telemetry)

@@ -36,12 +36,18 @@ def read(response: Response) -> Token | Rejected | None:
 class Events:
     def __init__(self) -> None:
         self.seen: list[str] = []
+        self.answers: list[str] = []
+        self.missing: list[tuple[str, str, str]] = []
 
     def token_renewed(self, account: str, how: str, seconds: float) -> None:
         self.seen.append(how)
 
-    def token_failed(self, account: str, reason: str) -> None:
+    def token_failed(self, account: str, reason: str, answer: str) -> None:
         self.seen.append(reason)
+        self.answers.append(answer)
+
+    def secret_missing(self, account: str, name: str, why: str) -> None:
+        self.missing.append((account, name, why))
 
 
 class TokenServer:
@@ -161,7 +167,7 @@ async def test_a_fresh_token_that_is_refused_too_is_refused_for_a_while_instead_
     tokens.invalidate("a1")
     await tokens.token()
     tokens.invalidate("a2")
-    assert await tokens.token() == TokenUnavailable("refused", 15.0)
+    assert await tokens.token() == TokenUnavailable("refused", 15.0, "401")
     assert len(server.grants) == 2
     server.now += 15.0
     assert await tokens.token() == "a3"
@@ -193,7 +199,7 @@ async def test_a_refresh_that_was_never_sent_is_kept() -> None:
     await tokens.token()
     server.now += 100.0
     server.answers = [CallFailed("not_sent", "refused")]
-    assert await tokens.token() == TokenUnavailable("unreachable", 1.0)
+    assert await tokens.token() == TokenUnavailable("unreachable", 1.0, "refused")
     server.now += 1.0
     assert await tokens.token() == "a3"
     assert server.grants == ["client", "r1", "r1"]
@@ -202,7 +208,7 @@ async def test_a_refresh_that_was_never_sent_is_kept() -> None:
 async def test_refused_credentials_are_refused() -> None:
     server = TokenServer()
     server.answers = [Response(401)]
-    assert await server.tokens().token() == TokenUnavailable("refused", 15.0)
+    assert await server.tokens().token() == TokenUnavailable("refused", 15.0, "401")
     assert server.events.seen == ["refused"]
 
 
@@ -242,7 +248,7 @@ async def test_a_due_probe_asks_while_all_others_leave_the_server_alone() -> Non
         server.answers = [CallFailed("not_sent", "refused")]
         await tokens.token(due=True)
     assert len(server.grants) == 5
-    assert await tokens.token() == TokenUnavailable("unreachable", 16.0)
+    assert await tokens.token() == TokenUnavailable("unreachable", 16.0, "refused")
     assert await tokens.token(due=True) == "a6"
 
 
@@ -279,3 +285,37 @@ async def test_a_credential_that_cannot_be_read_is_a_pause() -> None:
         TokenFlow(obtain, renew, read), absent, {}, server.send, lambda: 0.0, server.events, "acme", jitter=lambda: 1.0
     )
     assert await tokens.token() == TokenUnavailable("unreachable", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "said"),
+    [
+        (Response(503), "unreachable", "503"),
+        (CallFailed("not_sent", "refused"), "unreachable", "refused"),
+        (CallFailed("unknown", "timeout"), "unreachable", "timeout"),
+        (Response(401), "refused", "401"),
+        (Response(200, {}, b"<html>"), "unreachable", "200"),
+    ],
+    ids=["503", "no connection", "no answer", "401", "no token"],
+)
+async def test_what_the_token_server_said_is_told(answer: Response | CallFailed, reason: str, said: str) -> None:
+    server = TokenServer()
+    server.answers = [answer]
+    unavailable = await server.tokens().token()
+    assert isinstance(unavailable, TokenUnavailable)
+    assert (unavailable.reason, unavailable.answer) == (reason, said)
+    assert (server.events.seen, server.events.answers) == ([reason], [said])
+
+
+async def test_a_secret_that_is_missing_is_named_and_no_matter_of_the_token_server() -> None:
+    def wants_it(credential: Credential, options: object) -> Request:
+        return Request("POST", "/token", (("secret", credential["client_secret"]),))
+
+    server = TokenServer()
+    credential = Credential({}, {"client_secret": "the file /run/secret is missing"})
+    flow = TokenFlow(wants_it, renew, read)
+    tokens = Tokens(flow, lambda: credential, {}, server.send, lambda: server.now, server.events, "acme")
+    unavailable = await tokens.token()
+    assert isinstance(unavailable, TokenUnavailable)
+    assert (unavailable.reason, unavailable.answer, server.grants) == ("refused", "secret_missing", [])
+    assert server.events.missing == [("acme", "client_secret", "the file /run/secret is missing")]

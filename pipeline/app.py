@@ -85,7 +85,7 @@ class Worker:
         self.threads = Threads(1 if self.ledger.automatic else 6)
         self.looking = Threads(2)
         self.telemetry.locate("ledger", self.ledger.address)
-        self.ledger.noticed = lambda: self.telemetry.ledger_went_back([])
+        self.ledger.noticed = self.telemetry.ledger_went_back
         config = kafka_config(self.settings, self.rules)
         self.registry = None if config.registry is None else Registry(config.registry)
         self.reloading = Reloading(

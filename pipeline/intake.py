@@ -108,7 +108,6 @@ class Intake:
         marked = await self.in_threads(self.ledger.catching_up)
         unmarked = {part: until for part, until in unsure.items() if marked.get(part, 0) < until}
         if unmarked:
-            self.telemetry.ledger_went_back(sorted(unmarked))
             await self.in_threads(self.ledger.went_back, unmarked)
 
     async def run(self, stopping: asyncio.Event) -> None:

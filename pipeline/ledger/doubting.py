@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy import Connection
 
@@ -20,20 +21,35 @@ LONGEST_WINDOW_KEPT_BACK = 3600.0
 calls that the copy does not know of."""
 
 
-def doubt(transaction: Transaction, policies: Mapping[str, Policy], untils: Mapping[Partition, int]) -> None:
+Notice = Callable[[Sequence[Partition], int, float | None], None]
+"""Takes the partitions of which more had been read (none: this process has read none), the entries that are to be
+marked, and at the end how many were, and in how many seconds (None: it begins)."""
+
+
+def doubt(
+    transaction: Transaction, policies: Mapping[str, Policy], untils: Mapping[Partition, int], notice: Notice
+) -> None:
     """Up to these offsets entries are unsure. Whatever is not in step is looked for at its vendor before anything is
     made, and the quota is taken for used. In several transactions; may be run again."""
+    began = time.monotonic()
     transaction(lambda connection: offsets.unsure(connection, untils))
-    last: Key | None = ("", "")
-    while last is not None:
-        last = transaction(functools.partial(_some, policies, last))
+    notice(sorted(untils), transaction(_unsettled), None)
+    last, marked = ("", ""), 0
+    while some := transaction(functools.partial(_some, policies, last)):
+        last, n = some
+        marked += n
     transaction(lambda connection: quota.forgotten(connection, clock(connection), LONGEST_WINDOW_KEPT_BACK))
+    notice(sorted(untils), marked, time.monotonic() - began)
 
 
-def _some(policies: Mapping[str, Policy], last: Key, connection: Connection) -> Key | None:
+def _unsettled(connection: Connection) -> int:
+    return sum(n for n, _ in entries.backlog(connection, clock(connection)).values())
+
+
+def _some(policies: Mapping[str, Policy], last: Key, connection: Connection) -> tuple[Key, int] | None:
     now = clock(connection)
     rows = entries.unsettled_after(connection, last, CHUNK)
     # What had expired in the copy has not been made since.
     mine = [row for row in rows if row.destination in policies and row.state != "expired"]
     entries.write(connection, [f.doubt(row, now, policies[row.destination]) for row in mine], entries.SETTLE)
-    return (rows[-1].destination, rows[-1].key) if rows else None
+    return ((rows[-1].destination, rows[-1].key), len(mine)) if rows else None

@@ -11,6 +11,13 @@ TO_MIGRATE = "tables_are_old.run_calends_migrate"
 ANOTHER_QUOTA = "another_quota_is_in_force"
 """Of an account that workers with other windows call."""
 
+WENT_BACK = (
+    "nothing: entries are marked, records read again, and what is marked is looked for at the vendor before it is made"
+)
+"""Of a ledger that is an older copy."""
+MARKED = "calends status says up to which offset records are read again; then lanes go on"
+"""Of its entries once they are marked."""
+
 OUTBOX: Mapping[str, str] = {
     "MessageSizeTooLargeError": "raise max.message.bytes of the topic; the record is kept and sent again",
     "InvalidTopicError": "name a topic that Kafka accepts",

@@ -17,7 +17,7 @@ import structlog
 from pipeline.model.facts import Facts
 from pipeline.model.trace import kept, trace_id
 from pipeline.model.wanted import Due
-from pipeline.telemetry.advice import ANOTHER_QUOTA, OUTBOX, WAITING
+from pipeline.telemetry.advice import ANOTHER_QUOTA, MARKED, OUTBOX, WAITING, WENT_BACK
 from pipeline.telemetry.logs import code, described
 from pipeline.telemetry.metrics import CHANGES, PARTS, PROBES, SETTLED, URGENT, Metrics, drop
 from pipeline.telemetry.rules import RuleEvents
@@ -136,14 +136,18 @@ class Telemetry:
         for topic, n in records.items():
             self._metrics.lag.labels(topic).set(n)
 
-    def ledger_went_back(self, partitions: Sequence[tuple[str, int]]) -> None:
-        """Kafka's group, or this worker, knows of more than the ledger does. No partitions: the database tells."""
+    def ledger_went_back(
+        self, partitions: Sequence[tuple[str, int]], entries: int, seconds: float | None = None
+    ) -> None:
+        """Kafka's group, or this worker, knows of more than the ledger does, or the database tells of it. `entries` are
+        not in step and will be marked; or they are, in so many `seconds`."""
+        if seconds is not None:
+            self._log.warning("entries marked", n=entries, seconds=round(seconds, 3), advice=MARKED)
+            return
         self._metrics.waits.labels("ledger_went_back").inc()
-        self._log.warning(
-            "ledger went back",
-            partitions=[f"{topic}/{number}" for topic, number in partitions],
-            advice="records are read again, and entries looked for at the vendor before anything is made",
-        )
+        # A process that has read nothing knows of no partition.
+        read = {"partitions": [f"{topic}/{number}" for topic, number in partitions]} if partitions else {}
+        self._log.warning("ledger went back", **read, entries=entries, advice=WENT_BACK)
 
     def outbox_sent(self, topic: str, n: int) -> None:
         self._metrics.sent.labels(topic).inc(n)

@@ -38,6 +38,17 @@ def test_whatever_is_not_in_step_is_looked_for_first(opened: Open) -> None:
     assert claimed(ledger) == [], "not before a call of the ledger that was lost can no longer act"
 
 
+def test_how_many_entries_are_marked_is_told_before_and_after(opened: Open) -> None:
+    ledger, told = opened(windows=ROOMY), list[object]()
+    for order, key in enumerate(("a", "b", "c"), 1):
+        read(ledger, order, key)
+    ledger.noticed = lambda partitions, entries, seconds: told.append(
+        (partitions, entries, seconds is not None, [row(ledger, key).observed_hash == UNSURE for key in ("a", "c")])
+    )
+    ledger.went_back({PART: 10})
+    assert told == [([PART], 3, False, [False, False]), ([PART], 3, True, [True, True])]
+
+
 def test_what_changes_until_the_log_has_been_read_again_is_looked_for_first(opened: Open) -> None:
     ledger = opened(windows=ROOMY)
     read(ledger, 1, "sent")

@@ -60,6 +60,20 @@ def test_an_entry_is_late_by_when_it_matters_and_old_by_its_event(
     assert figures[f'calends_lateness_seconds_sum{{{lane},urgent="{urgent}",vendor="ecal"}}'] == late
 
 
+def test_a_ledger_that_went_back_is_told_with_how_much_is_marked(
+    telemetry: Telemetry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging("info", json=True)
+    telemetry.ledger_went_back([("orders", 2)], 220_000)
+    telemetry.ledger_went_back([], 7)
+    telemetry.ledger_went_back([("orders", 2)], 220_000, 42.0)
+    first, unread, done = lines(capsys.readouterr().err)
+    assert (first["event"], first["partitions"], first["entries"]) == ("ledger went back", ["orders/2"], 220_000)
+    assert ("partitions" in unread, unread["entries"]) == (False, 7)
+    assert (done["event"], done["n"], done["seconds"]) == ("entries marked", 220_000, 42.0)
+    assert page(telemetry)['calends_waits_total{part="ledger_went_back"}'] == 2
+
+
 def test_a_hold_shows_its_reason_until_lifted(telemetry: Telemetry) -> None:
     since = datetime(2026, 1, 1, tzinfo=UTC)
     telemetry.held("acme-ecal", "unauthorized", since)

@@ -6,8 +6,6 @@ import asyncio
 import gc
 import json
 import re
-import time
-from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,9 +19,10 @@ import typer
 from pipeline.cli.bars import progress_bar
 from pipeline.cli.configured import sound_settings
 from pipeline.cli.ledger import opened
+from pipeline.cli.letters import HEAD, NAMED, Kind, by_kind, lines, outcomes, plain, row
 from pipeline.cli.options import HERE, PROBLEMS, USAGE, AsJson, Config, Destination, give_up, refuse
 from pipeline.cli.since import instant
-from pipeline.cli.words import moment, span, table
+from pipeline.cli.words import moment, table
 from pipeline.dead_letters import Letter
 from pipeline.ledger import Act, Ledger
 from pipeline.operate.call import actor
@@ -33,6 +32,7 @@ from pipeline.operate.dlq import replay as replayed
 from pipeline.rules.evaluate import RuleSet
 from pipeline.stream import StreamError
 from pipeline.stream.configured import kafka_config
+from pipeline.stream.connection import NO_TOPIC
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="[LETTER]...", help="partition:offset, as `list` shows.")]
 Reason = Annotated[str | None, typer.Option("--reason", metavar="CODE", help="Only with this reason.")]
@@ -44,14 +44,9 @@ ShowData = Annotated[bool, typer.Option("--show-data", help="Show the original r
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would become of each, and change nothing.")]
 All = Annotated[bool, typer.Option("--all", help="Of all of them, where neither letters nor filters are given.")]
 
-Kind = tuple[str, str, str, str]
-"""Stage, reason, rule, destination."""
 T = TypeVar("T")
 KEPT = 5_000
 """Letters in memory before only the newest are kept."""
-NAMED = 20
-"""Records that are no letters, of which more are only counted."""
-HEAD = ("letter", "age", "stage", "reason", "status", "rule", "destination", "attempts", "record")
 
 dlq = typer.Typer(help="List, show, replay or discard dead letters.", no_args_is_help=True, add_completion=False)
 
@@ -74,11 +69,11 @@ def list_(
         kinds, shown, strangers = _counted(box, wanted, limit)
     strangers.tell()
     if as_json:
-        typer.echo(json.dumps([_plain(one, False) for one in shown], indent=2))
+        typer.echo(json.dumps([plain(one, False) for one in shown], indent=2))
         return
-    typer.echo("\n".join(_kinds(kinds)))
+    typer.echo("\n".join(by_kind(kinds)))
     if shown:
-        typer.echo("\n" + "\n".join(table(HEAD, [_row(one) for one in shown])))
+        typer.echo("\n" + "\n".join(table(HEAD, [row(one) for one in shown])))
 
 
 @dlq.command()
@@ -88,9 +83,9 @@ def show(names: Names, config: Config = HERE, as_json: AsJson = False, data: Sho
     with _box(sound_settings(config)) as box:
         letters, strangers = _all(box, wanted)
     if as_json:
-        typer.echo(json.dumps([_plain(one, data) for one in letters], ensure_ascii=False, indent=2))
+        typer.echo(json.dumps([plain(one, data) for one in letters], ensure_ascii=False, indent=2))
     else:
-        typer.echo("\n\n".join("\n".join(_lines(one, data)) for one in letters))
+        typer.echo("\n\n".join("\n".join(lines(one, data)) for one in letters))
     _missing(wanted, letters, strangers)
 
 
@@ -126,7 +121,10 @@ def _with_options(act: Action) -> Action:
         wanted = _wanted(names or (), reason, stage, rule, destination, since)
         _meant(wanted, everything, act.__name__)
         came = act(Task(act.__name__, wanted, config, dry_run))
-        _tell(came, "would be " if dry_run else "", as_json)
+        if as_json:
+            typer.echo(json.dumps([{"letter": name, "became": became} for name, became in came.items()], indent=2))
+        else:
+            typer.echo("\n".join(outcomes(came, dry_run)))
         raise typer.Exit(PROBLEMS if any(became.startswith("fails") for became in came.values()) else 0)
 
     command.__doc__ = act.__doc__
@@ -234,10 +232,22 @@ def _asked(box: Box, work: Coroutine[Any, Any, T]) -> T:
     try:
         return asyncio.run(work)
     except StreamError as error:
-        give_up(f"Kafka does not answer, or refuses ({error.code}): the dead letters are in its topic {box.topic}")
+        give_up(_not_there(box) if error.code == NO_TOPIC else _unread(box, error.code))
     finally:
         gc.freeze()
         gc.enable()
+
+
+def _unread(box: Box, code: str) -> str:
+    return f"Kafka does not answer, or refuses ({code}): the dead letters are in its topic {box.topic}"
+
+
+def _not_there(box: Box) -> str:
+    make = f"kafka-topics.sh --bootstrap-server {box.kafka.bootstrap_servers} --create --topic {box.topic}"
+    return (
+        f"the topic {box.topic} (kafka.dead_letter_topic) is not there, or not for this login; make it: {make}. "
+        "Dead letters wait in the ledger until then"
+    )
 
 
 def _counted(box: Box, wanted: Wanted, limit: int) -> tuple[Counter[Kind], list[Letter], Strangers]:
@@ -321,77 +331,3 @@ def _words(wanted: Wanted) -> str:
     filters = [f"{name}={getattr(wanted, name)}" for name in ("reason", "stage", "rule") if getattr(wanted, name)]
     since = [f"since={moment(wanted.since.timestamp())}"] if wanted.since else []
     return " ".join([*sorted(wanted.names)[:20], *filters, *since]) or "all"
-
-
-def _tell(came: dict[str, str], would: str, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps([{"letter": name, "became": became} for name, became in came.items()], indent=2))
-        return
-    for name, became in came.items():
-        if became not in ("replayed", "discarded"):
-            typer.echo(f"{name}: {became}{_ADVICE.get(became.partition(':')[0], '')}")
-    for became, n in Counter(came.values()).items():
-        typer.echo(f"{n} {would if became in ('replayed', 'discarded') else ''}{became}")
-    if not came:
-        typer.echo("no open letter is meant")
-
-
-_ADVICE = {
-    "stale": ": the ledger holds this, or something newer; discard it",
-    "unmatched": ": no rule of today wants it; discard it, or bring the rule back",
-    "fails": "; it stays a dead letter",
-}
-
-
-# how they look ----------------------------------------------------------------------------------------------------
-
-
-def _kinds(kinds: Counter[Kind]) -> Iterator[str]:
-    if not kinds:
-        yield "no open dead letters"
-        return
-    rows = [(str(n), *kind) for kind, n in kinds.most_common()]
-    yield from table(("letters", "stage", "reason", "rule", "destination"), rows)
-
-
-def _row(one: Letter) -> tuple[str, ...]:
-    age = span(max(0.0, time.time() - one.posted.timestamp()))
-    attempts = "-" if one.attempts is None else str(one.attempts)
-    words = (one.stage, one.reason, one.status or "-", one.rule or "-", one.destination or "-", attempts)
-    return (one.name, age, *words, str(one.record.at))
-
-
-def _plain(one: Letter, data: bool) -> dict[str, Any]:
-    said = {name: getattr(one, name) for name in ("stage", "reason", "status", "rule", "layer", "destination")}
-    failed = {"attempts": one.attempts, "first_failure": one.first_failure, "last_failure": one.last_failure}
-    at = one.record.at
-    record = {"topic": at.topic, "partition": at.partition, "offset": at.offset}
-    told = {"letter": one.name, "posted": one.posted.isoformat(), **said, **failed, "record": record}
-    return told | {"original": _original(one)} if data else told
-
-
-def _original(one: Letter) -> dict[str, Any]:
-    return {
-        "timestamp": one.record.timestamp.isoformat(),
-        "key": _text(one.record.key),
-        "headers": [[name, _text(value)] for name, value in one.record.headers],
-        "value": _text(one.record.value),
-    }
-
-
-def _text(value: bytes | None) -> str | None:
-    """As text where it is text, else in base64."""
-    try:
-        return None if value is None else value.decode()
-    except UnicodeDecodeError:
-        return f"base64:{b64encode(value or b'').decode()}"
-
-
-def _lines(one: Letter, data: bool) -> Iterator[str]:
-    told = _plain(one, False)
-    told["record"] = str(one.record.at)
-    for name, value in told.items():
-        if value is not None:
-            yield f"{name.replace('_', ' '):<14} {value}"
-    if data:
-        yield json.dumps(_original(one), ensure_ascii=False, indent=2)

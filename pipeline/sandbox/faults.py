@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -49,6 +50,7 @@ class Faults:
 
     def __init__(self, initial: Mapping[str, Any], now: float) -> None:
         self._set: dict[str, tuple[Any, float]] = {}
+        self._times = Counter[str]()
         self.update(initial, now)
 
     def update(self, asked: Mapping[str, Any], now: float) -> None:
@@ -63,6 +65,7 @@ class Faults:
             self._set.pop(name, None)
             if entry is not None:
                 self._set[name] = entry
+                self._times[name] += 1
 
     def get(self, name: str, now: float, default: Any = None) -> Any:
         value, until = self._set.get(name, (default, float("inf")))
@@ -70,6 +73,10 @@ class Faults:
             return value
         del self._set[name]
         return default
+
+    def in_force(self, name: str, now: float) -> int:
+        """The how-manieth setting of this fault it is that is in force; 0: none is."""
+        return self._times[name] if self.get(name, now) else 0
 
     def active(self, now: float) -> dict[str, Any]:
         """The faults in force, for the page and the answer to `POST /_faults`."""

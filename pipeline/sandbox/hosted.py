@@ -111,7 +111,7 @@ class Hosted:
         self.counts = Counts(in_flight=self.counts.in_flight, tokens_now=self.counts.tokens_now)
         self.arrivals: deque[tuple[float, str, str, int]] = deque(maxlen=ARRIVALS_KEPT)
         self._random = random.Random(f"{self._seed} {self.account.name}")
-        self._is_revoked = self._has_lost_tokens = False
+        self._is_revoked, self._lost_tokens = False, 0
 
     def is_token(self, call: Call) -> bool:
         return call.path == self.vendor.token_path
@@ -148,15 +148,16 @@ class Hosted:
         wanted = self.faults.get("quota", now, self.account.quota)
         if wanted != self.quota.spec:
             self.quota = Quota(wanted, self.quota)
+        lost = self.faults.in_force("tokens_revoked", now)
+        if lost not in (0, self._lost_tokens):
+            self.vendor.revoke(now)
+            self.vendor.restore(now)
+            self._is_revoked = False
+        self._lost_tokens = lost
         revoked = bool(self.faults.get("revoked", now, False))
         if revoked != self._is_revoked:
             self._is_revoked = revoked
             (self.vendor.revoke if revoked else self.vendor.restore)(now)
-        lost = bool(self.faults.get("tokens_revoked", now, False))
-        if lost and not self._has_lost_tokens:
-            self.vendor.revoke(now)
-            self.vendor.restore(now)
-        self._has_lost_tokens = lost
 
     def _is_down(self, call: Call, verdict: Verdict, now: float) -> bool:
         outage = self.faults.get("outage", now, False) or (

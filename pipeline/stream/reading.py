@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -11,6 +12,7 @@ from aiokafka.errors import KafkaError
 from pipeline.model.wire import Record
 from pipeline.stream import Bounds, header_names, record_of
 from pipeline.stream.connection import (
+    NO_TOPIC,
     KafkaConfig,
     Partition,
     StreamError,
@@ -35,15 +37,16 @@ class Part:
 
 
 async def read(config: KafkaConfig, topic: str) -> AsyncIterator[Part]:
-    """All records that are there now; at first an empty part with the bounds. Raises StreamError."""
+    """All records that are there now; at first an empty part with the bounds. Raises StreamError, with NO_TOPIC where
+    there is no such topic."""
     header_names.tolerate()
-    client = AIOKafkaConsumer(topic, **connection_of(config), group_id=None, auto_offset_reset="earliest")
+    client = AIOKafkaConsumer(**connection_of(config), group_id=None, auto_offset_reset="earliest")
     try:
         await started(client)
     except (KafkaError, OSError) as error:
         raise StreamError(type(error).__name__) from None
     try:
-        left = await _begin(client)
+        left = await _begin(client, topic)
         bounds = {(part.topic, part.partition): bound for part, bound in left.items()}
         yield Part((), bounds)
         while left := {part: bound for part, bound in left.items() if await client.position(part) < bound.end}:
@@ -55,9 +58,14 @@ async def read(config: KafkaConfig, topic: str) -> AsyncIterator[Part]:
         await stopped(client)
 
 
-async def _begin(client: AIOKafkaConsumer) -> dict[TopicPartition, Bounds]:
+async def _begin(client: Any, topic: str) -> dict[TopicPartition, Bounds]:
     """Seeks to where each partition begins."""
-    parts = sorted(client.assignment())
+    # Of all topics: who asks for one by its name is kept waiting for it, and may make it.
+    numbers = (await asked(client._client.fetch_all_metadata())).partitions_for_topic(topic)
+    if not numbers:
+        raise StreamError(NO_TOPIC, lasting=True)
+    parts = [TopicPartition(topic, number) for number in sorted(numbers)]
+    client.assign(parts)
     begins = await asked(client.beginning_offsets(parts))
     ends = await asked(client.end_offsets(parts))
     for part in parts:

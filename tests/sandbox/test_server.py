@@ -237,6 +237,26 @@ def test_tokens_can_be_revoked_while_the_credential_is_good(sandbox: httpx.Clien
     assert sandbox.get(path, headers=fresh).status_code == 404
 
 
+def test_tokens_can_be_revoked_again(sandbox: httpx.Client) -> None:
+    path = f"/calreply/air/v1/subscription/{GUID}"
+    for _ in range(2):
+        held = {"authorization": f"Bearer {token(sandbox).json()['access_token']}"}
+        fault(sandbox, "air", tokens_revoked=True)
+        assert sandbox.get(path, headers=held).status_code == 401
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["in one request", "one after the other"])
+def test_a_credential_that_is_revoked_with_its_tokens_is_refused(sandbox: httpx.Client, together: bool) -> None:
+    both = [{"revoked": True, "tokens_revoked": True}] if together else [{"revoked": True}, {"tokens_revoked": True}]
+    for one in both:
+        fault(sandbox, "air", **one)
+        assert token(sandbox).status_code == 401
+    fault(sandbox, "air", revoked=True)
+    assert token(sandbox).status_code == 401
+    fault(sandbox, "air", revoked=None)
+    assert token(sandbox).status_code == 200
+
+
 def test_tokens_are_counted_apart_and_a_repeat_is_judged_a_double(sandbox: httpx.Client) -> None:
     headers = {"authorization": "Bearer " + token(sandbox).json()["access_token"]}
     event = {"eventId": "BK-1", "title": "Flight", "start": "2036-12-24T09:00:00", "timezone": "UTC"}

@@ -55,7 +55,6 @@ async def _played(stage: Stage) -> Observation:
         await asyncio.wrap_future(publisher.done)
         ends = _ends(publisher)
         converged = await _converged(stage, ends)
-        await asyncio.sleep(LATEST_ACT)
         letters, ledger, vendors = await asyncio.to_thread(_looked, stage)
         replayed = None if converged is None else await _replayed(stage)
         beating.cancel()
@@ -124,11 +123,17 @@ def _ends(publisher: Publisher) -> dict[tuple[str, int], int]:
 
 
 async def _converged(stage: Stage, ends: dict[tuple[str, int], int]) -> float | None:
-    """Seconds until the ledger has read all, has nothing left to do, and its outbox is empty."""
-    try:
-        return await until(lambda: quiet(stage, ends), CONVERGED_WITHIN, "all is quiet", every=0.4)
-    except TimeoutError:
-        return None
+    """Seconds until the ledger has read all, has nothing left to do, and its outbox is empty; and it stays so: what a
+    worker that stood still has yet to settle may bring doubts, and a vendor may yet act."""
+    begun, stays = time.monotonic(), False
+    while not stays and time.monotonic() - begun < CONVERGED_WITHIN:
+        try:
+            await until(lambda: quiet(stage, ends), CONVERGED_WITHIN, "all is quiet", every=0.4)
+        except TimeoutError:
+            return None
+        await asyncio.sleep(LATEST_ACT)
+        stays = await asyncio.to_thread(quiet, stage, ends)
+    return time.monotonic() - begun if stays else None
 
 
 def quiet(stage: Stage, ends: dict[tuple[str, int], int]) -> bool:

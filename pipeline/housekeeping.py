@@ -241,11 +241,11 @@ class Housekeeping:
             else:
                 away.add(failure.code)
         for (topic, reason), found in sizes.items():
-            self.telemetry.outbox_refused(topic, reason, found)
+            self.telemetry.outbox.refused(topic, reason, found)
         for reason in sorted(away):
             self.telemetry.waiting_for("kafka", reason)
         for topic in {message.topic for message in sent}:
-            self.telemetry.outbox_sent(topic, sum(message.topic == topic for message in sent))
+            self.telemetry.outbox.sent(topic, sum(message.topic == topic for message in sent))
         return Posted([message.id for message in sent], refused)
 
     async def _failure(self, message: Message) -> StreamError | None:
@@ -272,7 +272,7 @@ class Housekeeping:
         self.telemetry.quota_gauges(await self._look(self.ledger.quota_used))
         if self.ledger.budgets:
             self.telemetry.budget_gauges(await self._look(self.ledger.budget_used))
-        self.telemetry.outbox_refusals(await self._look(self.ledger.outbox_refused))
+        self.telemetry.outbox.kept(await self._look(self.ledger.outbox_refused))
 
     async def _count(self) -> None:
         """What the ledger holds. Two million entries are counted in half a second, and then every half minute."""

@@ -17,9 +17,10 @@ import structlog
 from pipeline.model.facts import Facts
 from pipeline.model.trace import kept, trace_id
 from pipeline.model.wanted import Due
-from pipeline.telemetry.advice import ANOTHER_QUOTA, MARKED, OUTBOX, WAITING, WENT_BACK
+from pipeline.telemetry.advice import ANOTHER_QUOTA, MARKED, WAITING, WENT_BACK
 from pipeline.telemetry.logs import code, described
 from pipeline.telemetry.metrics import CHANGES, PARTS, PROBES, SETTLED, URGENT, Metrics, drop
+from pipeline.telemetry.outbox import OutboxEvents
 from pipeline.telemetry.rules import RuleEvents
 from pipeline.telemetry.spans import Spans
 from pipeline.telemetry.webhooks import WebhookEvents
@@ -45,11 +46,11 @@ class Telemetry:
         self._vendors: dict[str, str] = {}
         self._addresses: dict[str, str] = {}
         self._gauged: dict[tuple[str, str], None] = {}
-        self._refused: set[str] = set()
         self._lagging: set[str] = set()
         self._tokenless: set[str] = set()
         self._holds: dict[str, set[str]] = {}
         self._answers: dict[str, str] = {}
+        self.outbox = OutboxEvents(self._metrics, self._log)
         self.rules = RuleEvents(self._metrics, self._log)
         self.webhooks = WebhookEvents(self._metrics, self._log)
         self.spans = Spans(self._vendors)
@@ -148,32 +149,6 @@ class Telemetry:
         # A process that has read nothing knows of no partition.
         read = {"partitions": [f"{topic}/{number}" for topic, number in partitions]} if partitions else {}
         self._log.warning("ledger went back", **read, entries=entries, advice=WENT_BACK)
-
-    def outbox_sent(self, topic: str, n: int) -> None:
-        self._metrics.sent.labels(topic).inc(n)
-        self._log.debug("outbox sent", topic=topic, n=n)
-
-    def outbox_refused(self, topic: str, reason: str, sizes: Sequence[int]) -> None:
-        """Kafka will not take records for what they, or their topic, are: they stand aside and are tried again later.
-
-        `sizes`: of each, in bytes; the largest is told.
-        """
-        self._log.error(
-            "outbox records refused",
-            topic=topic,
-            reason=code(reason),
-            n=len(sizes),
-            bytes=max(sizes),
-            advice=OUTBOX.get(reason, "let the user of the settings write to this topic"),
-        )
-
-    def outbox_refusals(self, kept: Mapping[str, int]) -> None:
-        """Topic → records that it would not take and that the ledger keeps."""
-        for topic in self._refused - kept.keys():
-            self._metrics.refused.labels(topic).set(0)
-        for topic, n in kept.items():
-            self._refused.add(topic)
-            self._metrics.refused.labels(topic).set(n)
 
     # Lanes
 

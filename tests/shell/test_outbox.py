@@ -89,7 +89,7 @@ async def test_a_topic_that_is_not_there_is_told_as_that_and_keeps_no_other_wait
     (told,) = [line for line in lines if line["event"] == "outbox records refused"]
     assert (told["topic"], told["reason"], told["n"]) == (absent, "no_such_topic", 2)
     assert told["advice"].startswith("make the topic")
-    telemetry.outbox_refusals(ledger.outbox_refused())
+    telemetry.outbox.kept(ledger.outbox_refused())
     page = telemetry.exposition()[0].decode()
     assert 'calends_waits_total{part="kafka"} 0.0' in page
     assert f'calends_outbox_refused_records{{topic="{absent}"}} 2.0' in page

@@ -20,7 +20,7 @@ from pipeline.settings import Settings
 Event = Annotated[
     str,
     typer.Argument(
-        help="A CloudEvent or plain JSON with a type; - reads standard input; TOPIC/PARTITION/OFFSET reads Kafka.",
+        help="A CloudEvent or plain JSON with a type; - reads standard input; TOPIC/PARTITION@OFFSET reads Kafka.",
         metavar="EVENT.json",
     ),
 ]
@@ -32,7 +32,7 @@ NOWHERE = "-"
 
 def sample(event: str, settings: Settings, now: datetime, topic: str) -> Record:
     """The record. One of a file is as if just written to this topic. Where it is not there, the command ends."""
-    at = re.fullmatch(rf"({TOPIC.pattern})/(\d+)/(\d+)", event)
+    at = re.fullmatch(rf"({TOPIC.pattern})/(\d+)[/@](\d+)", event)
     if at and not Path(event).exists():
         return _in_kafka(Coordinates(at[1], int(at[2]), int(at[3])), settings)
     return Record(Coordinates(topic, 0, 0), None, _json_of(event), (), now)
@@ -70,5 +70,5 @@ def _in_kafka(at: Coordinates, settings: Settings) -> Record:
     except StreamError as error:
         give_up(f"Kafka: {error}")
     if record is None:
-        give_up(f"{at.topic}/{at.partition}/{at.offset}: Kafka has no record there, or not any more", USAGE)
+        give_up(f"{at}: Kafka has no record there, or not any more", USAGE)
     return record

@@ -60,6 +60,7 @@ def _watch(report: Report, ledger: Ledger, as_json: bool) -> None:
 def plain(seen: Status) -> dict[str, Any]:
     """For `--json`: times in seconds, moments in seconds since 1970."""
     told = asdict(seen)
+    told["rules_taken"] = [{"revision": revision, "at": at} for revision, at in seen.rules_taken]
     for one, standing in zip(told["destinations"], seen.destinations, strict=True):
         one["rate"] = standing.rate
         for hold, of in zip(one["holds"], standing.holds, strict=True):
@@ -92,9 +93,15 @@ def _rules(seen: Status) -> str:
     if seen.newest_rules is None:
         return "no rules have been run yet"
     if seen.these_rules == seen.newest_rules:
-        return f"rules revision {seen.newest_rules}"
+        return f"rules revision {seen.newest_rules}{_taken(seen)}"
     these = f"are revision {seen.these_rules}" if seen.these_rules else "have not been run, or cannot be read"
-    return f"rules revision {seen.newest_rules}; those of this configuration {these}"
+    return f"rules revision {seen.newest_rules}{_taken(seen)}; those of this configuration {these}"
+
+
+def _taken(seen: Status) -> str:
+    """Since when the newest rules are the active ones."""
+    at = next((at for _, at in seen.rules_taken), None)
+    return "" if at is None else f" since {moment(at)}"
 
 
 def _row(one: Standing) -> tuple[str, ...]:

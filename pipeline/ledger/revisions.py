@@ -19,6 +19,8 @@ from pipeline.model.facts import NOTHING, Facts
 
 CHUNK = 500
 ALONE = text("lock table rulesets in share row exclusive mode")
+NEWEST = 20
+"""Revisions of which it is told when they were taken."""
 FORGOTTEN = 86_400.0
 """Seconds after which a worker that has gone is no longer told of."""
 
@@ -63,6 +65,8 @@ class RulesState:
     active: Revision | None
     holds: tuple[RulesHold, ...]
     readings: tuple[Reading, ...]
+    taken: tuple[tuple[int, float | None], ...] = ()
+    """The newest revisions, and when each was taken."""
 
 
 class RuleBook:
@@ -175,4 +179,7 @@ def _state(connection: Connection, now: float) -> RulesState:
     rows = connection.execute(select(t.rule_readings).where(late).order_by(t.rule_readings.c.worker)).mappings()
     held = connection.execute(select(t.rule_holds).order_by(t.rule_holds.c.at)).mappings()
     readings, holds = tuple(Reading(**row) for row in rows), tuple(RulesHold(**row) for row in held)
-    return RulesState(_active(connection), holds, readings)
+    revision = t.rulesets.c.revision
+    newest = select(revision, t.rulesets.c.at).order_by(revision.desc()).limit(NEWEST)
+    taken = tuple((number, at) for number, at in connection.execute(newest))
+    return RulesState(_active(connection), holds, readings, taken)

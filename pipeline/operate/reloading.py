@@ -25,6 +25,7 @@ from pipeline.settings import Settings
 from pipeline.stream import KafkaConfig, StreamError
 from pipeline.stream.ranges import Span
 from pipeline.telemetry import Telemetry
+from pipeline.telemetry.rules import FIX, RESTART
 from pipeline.threads import InThreads
 from pipeline.vendors import vendors
 
@@ -32,7 +33,8 @@ POLL = 1.0
 """Seconds between two looks at whether somebody has approved what is held."""
 AGAIN = 5.0
 """Seconds until a judgement that Kafka or the ledger did not allow is tried again."""
-RESTART = "other settings than the rules have changed: restart the worker to take them"
+OTHERS = "other settings than the rules have changed: restart the worker to take them"
+JUDGED = "the files hold other rules, which are being judged over the newest records"
 
 
 class _Stopping(Exception):
@@ -98,7 +100,7 @@ class Reloading:
         if report.problems or report.settings is None:
             await self._refuse(report.problems)
         elif _without_rules(report.settings) != _without_rules(self.settings):
-            await self._refuse([Problem(str(self.file), 1, RESTART)])
+            await self._refuse([Problem(str(self.file), 1, OTHERS)], RESTART)
         else:
             self.rules = report.rules
             await self._consider(report.rule_set())
@@ -125,6 +127,7 @@ class Reloading:
         share, live = self.settings.brake.share, await self.in_threads(self.book.live)
         if share >= 1 or not live:
             return None
+        await self._note(JUDGED)  # what was said of the reading before is over
         before, after = Version(self.settings, _own(self.running)), Version(self.settings, _own(rules))
         bounds = await range_of(self.kafka, before, after, Span())
         newest = max(1, self.settings.brake.records // max(1, len(bounds)))
@@ -152,9 +155,9 @@ class Reloading:
     async def _activated(self, rules: RuleSet, own: Rules) -> RuleSet:
         return rules.with_revision(await self.in_threads(self.book.activate, rules.digest, written(own)))
 
-    async def _refuse(self, problems: Sequence[Problem]) -> None:
+    async def _refuse(self, problems: Sequence[Problem], advice: str = FIX) -> None:
         first = problems[0]
-        self.telemetry.rules.refused(self.running.revision, first.where, first.message, len(problems))
+        self.telemetry.rules.refused(self.running.revision, first.where, first.message, len(problems), advice)
         await self._note(f"{first.where}: {first.message}", len(problems))
 
     async def _note(self, refused: str | None = None, problems: int = 0) -> None:

@@ -53,6 +53,8 @@ class Status:
     """Rule sets that wait for an approval."""
     rules_read: tuple[Reading, ...]
     """What each worker runs, and why it did not take what it read last."""
+    rules_taken: tuple[tuple[int, float | None], ...]
+    """The newest revisions, newest first, each with when the first worker took it."""
     destinations: tuple[Standing, ...]
     outbox: int
     """Dead letters and outcomes that are not in Kafka yet."""
@@ -77,6 +79,7 @@ def status(settings: Settings, ledger: Ledger, digest: str | None) -> Status:
         these_rules=known.get(digest) if digest else None,
         rules_held=tuple(held for held in rules.holds if held.approved_by is None),
         rules_read=rules.readings,
+        rules_taken=rules.taken,
         destinations=tuple(
             Standing(
                 destination=name,

@@ -6,6 +6,9 @@ from structlog.typing import FilteringBoundLogger
 
 from pipeline.telemetry.metrics import Metrics
 
+FIX = "fix the files: the rules that ran before go on"
+RESTART = "restart the worker: only then it takes other settings; the rules that ran before go on"
+
 
 class RuleEvents:
     """What a worker says of the rules that it runs; `revision` is always the one that runs now."""
@@ -22,12 +25,11 @@ class RuleEvents:
         self._count("unchanged", revision)
         self._log.info("rules unchanged", revision=revision)
 
-    def refused(self, revision: int, where: str, message: str, problems: int) -> None:
+    def refused(self, revision: int, where: str, message: str, problems: int, advice: str = FIX) -> None:
         """The files have a problem, the first of them here: `revision` goes on."""
         self._count("refused", revision)
-        words = "fix the files: the rules that ran before go on"
         self._log.error(
-            "rules refused", revision=revision, where=where, problem=message, problems=problems, advice=words
+            "rules refused", revision=revision, where=where, problem=message, problems=problems, advice=advice
         )
 
     def held(self, revision: int, reason: str) -> None:

@@ -110,7 +110,9 @@ def test_status_tells_whether_these_rules_are_those_that_run(night: Night) -> No
     assert "those of this configuration have not been run" in night.calends("status")[1]
     assert night.ledger.rules.activate(night.digest) == 2
     assert night.json("status")["these_rules"] == 2
-    assert "rules revision 2\n" in night.calends("status")[1]
+    assert " · rules revision 2 since 20" in night.calends("status")[1]
+    assert [one["revision"] for one in night.json("status")["rules_taken"]] == [2, 1]
+    assert all(one["at"] <= night.ledger.now() for one in night.json("status")["rules_taken"])
 
 
 def test_a_mistake_in_the_rules_is_not_in_the_way_of_who_must_look(night: Night) -> None:

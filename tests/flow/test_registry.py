@@ -101,7 +101,7 @@ def test_a_command_that_reads_kafka_reads_them_too(
     assembly.publish(avro(registry, {"framed": "t"}), headers=[])
     topic, said = assembly.topic("appointments"), ""
     for number in range(4):  # the embedded broker has four partitions, and no say in which is taken
-        explained = assembly.calends("explain", f"{topic}/{number}/0", "--json")
+        explained = assembly.calends("explain", f"{topic}/{number}@0", "--json")
         said = explained.stdout or said
     assert '"key": "framed"' in said
 

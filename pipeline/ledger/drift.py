@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, RowMapping, case, delete, func, literal, or_, select, update
@@ -23,6 +23,14 @@ from pipeline.model.facts import NOTHING, UNSURE, Facts, Policy
 
 _OF = ("destination", "key", "epoch", "state", "observed", "observed_hash", "observed_identity", "identity",
        "vendor_id", "quiet_until")  # fmt: skip
+
+
+class Name(NamedTuple):
+    """Under which id the vendor has an entry, as far as that is known, and whether a lane is at it."""
+
+    key: str
+    vendor_id: str | None
+    moving: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +136,13 @@ class DriftBook:
     def rows(self, destination: str, after: str, limit: int = 500) -> list[Facts]:
         """The next rows by key, of which only what says where an entry stands at the vendor is read."""
         return self.look(lambda connection: _rows(connection, destination, t.entries.c.key > after, limit))
+
+    def names(self, destination: str, after: str, limit: int = 500) -> list[Name]:
+        """The next rows by key, wherever they stand: how the vendor calls them."""
+        c = t.entries.c
+        query = select(c.key, c.vendor_id, c.state != "idle").where(c.destination == destination, c.key > after)
+        query = query.order_by(c.key).limit(limit)
+        return self.look(lambda connection: [Name(*row) for row in connection.execute(query)])
 
     def about(self, destination: str, key: str) -> tuple[Facts | None, set[str]]:
         """One row as `rows` reads it, and which kinds of drift were found of it."""

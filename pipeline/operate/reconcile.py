@@ -75,6 +75,7 @@ class Reconciling:
                 await asyncio.to_thread(self._stand)
                 async for part in self._parts(seen.after or ("", "", "")):
                     seen = await self._noted(seen, *part)
+                await asyncio.to_thread(self._acquaint)
                 return await self._noted(seen, (), seen.after or ("", "", ""), ended=True)
             finally:
                 self._standing.close()
@@ -89,6 +90,19 @@ class Reconciling:
                 self._standing.know(row.vendor_id for row in rows if row.vendor_id is not None)
                 if destination == self.destination:
                     self._standing.add(self._placed(rows, now))
+
+    def _acquaint(self) -> None:
+        """What the lanes made while the vendor was being read is strange no longer."""
+        if not self._standing.has_strange():
+            return
+        for destination in self.siblings:
+            after = ""
+            while names := self.ledger.drift.names(destination, after):
+                after = names[-1].key
+                moving = (one.key for one in names if one.moving and destination == self.destination)
+                ids = [one.vendor_id for one in names if one.vendor_id is not None]
+                known = self._standing.acquaint(ids, (self._back.mark(self.vendor_key(key)) for key in moving))
+                self.counts["strangers"] -= known
 
     def _placed(self, rows: Sequence[Facts], now: float) -> Iterator[tuple[str, Entry]]:
         for row in rows:
@@ -221,6 +235,7 @@ class Reconciling:
         copied = self._standing.of_mark(item.mark) if item.mark else None
         if copied is None:
             self.counts["strangers"] += 1
+            self._standing.strange(item)
             return None
         return Drift(copied.key, "doubled", (), (item.id,) if item.id else (), copied.epoch)
 

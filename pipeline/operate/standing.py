@@ -22,6 +22,7 @@ _TABLES = (
     "primary key (place, key)) without rowid",
     "create index entries_mark on entries (mark)",
     "create table known (id text primary key) without rowid",
+    "create table strange (id text primary key, mark text) without rowid",
     "create table items (place text, n integer, id text, mark text, content text, primary key (place, n)) "
     "without rowid",
     "create index items_id on items (place, id)",
@@ -116,6 +117,20 @@ class Standing:
             "(select 1 from entries e where e.place = i.place and e.mark = i.mark) group by id order by id limit ?"
         )
         return [_item(row) for row in self._connection.execute(query, (place, after, CHUNK))]
+
+    def strange(self, item: Item) -> None:
+        """An item that no entry accounted for when the reading began."""
+        self._many("insert or ignore into strange values (?, ?)", ((item.id, item.mark),))
+
+    def has_strange(self) -> bool:
+        return bool(self._one("select exists (select 1 from strange)")[0])
+
+    def acquaint(self, ids: Iterable[str], marks: Iterable[str]) -> int:
+        """How many of them the ledger knows by now, by these ids and marks: they are strange no longer."""
+        (before,) = self._one("select count(*) from strange")
+        self._many("delete from strange where id = ?", ((one,) for one in ids))
+        self._many("delete from strange where mark = ?", ((one,) for one in marks))
+        return int(before - self._one("select count(*) from strange")[0])
 
     def _one(self, query: str, *values: Any) -> Sequence[Any]:
         row: Sequence[Any] = self._connection.execute(query, values).fetchone()

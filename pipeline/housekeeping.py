@@ -196,7 +196,7 @@ class Housekeeping:
             self.telemetry.paused(hold.account or "", max(0.0, (hold.until or 0.0) - time.time()))
         else:
             for destination in self._whom(hold):
-                self.telemetry.held(destination, hold.reason, since, hold.lifted_by)
+                self.telemetry.held(destination, hold.reason, since, hold.lifted_by, hold.detail)
 
     async def _lifted(self, hold: Hold) -> None:
         if hold.rule is not None and hold.destination is not None:

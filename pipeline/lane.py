@@ -13,7 +13,7 @@ from math import ceil
 from typing import Any
 
 from pipeline.account import FRESH, Account
-from pipeline.calls import CallFailed
+from pipeline.calls import CallFailed, told
 from pipeline.ledger import HOLD_AFTER, MARGIN, SLACK, DataRefused, Grant, Ledger, LedgerUnavailable, Result, Settled
 from pipeline.model.blame import Answer, verdict
 from pipeline.model.facts import NOTHING, Facts
@@ -228,17 +228,18 @@ class Lane:
     def _answered(
         self, grant: Grant, call: Worded, answered: Response | CallFailed, access: str | None, begun: float
     ) -> Result:
+        said = told(answered)
         match answered:
             case CallFailed(kind="too_late"):
                 return Result(grant, (), self.account.name, sent="never")
             case CallFailed(kind="not_sent"):
-                failed = self._result(grant, call, [Retry()] * len(call.situations), begun, sent="never")
+                failed = self._result(grant, call, [Retry()] * len(call.situations), begun, "never", said)
                 return self._judged(failed, access)
             case CallFailed(code=code):
-                lost = self._result(grant, call, [Unknown(code)] * len(call.situations), begun, sent="lost")
+                lost = self._result(grant, call, [Unknown(code)] * len(call.situations), begun, "lost", said)
                 return self._judged(lost, access)
             case Response():
-                read = self._result(grant, call, self._read(call, answered), begun)
+                read = self._result(grant, call, self._read(call, answered), begun, said=said)
                 return self._judged(replace(read, pause=asked_for(answered, self.wall())), access)
 
     def _read(self, call: Worded, response: Response) -> Sequence[Outcome]:
@@ -279,7 +280,13 @@ class Lane:
         return result
 
     def _result(
-        self, grant: Grant, call: Worded, outcomes: Sequence[Outcome], begun: float, sent: Sent = "answered"
+        self,
+        grant: Grant,
+        call: Worded,
+        outcomes: Sequence[Outcome],
+        begun: float,
+        sent: Sent = "answered",
+        said: str = "",
     ) -> Result:
         """One answer for each entry; None for one that the call did not speak for."""
         now = time.monotonic()
@@ -288,12 +295,12 @@ class Lane:
             self._answer(facts, call, came.get(place), call.refused.get(place), begun, now)
             for place, facts in enumerate(grant.entries)
         )
-        result = Result(grant, answers, self.account.name, sent)
+        result = Result(grant, answers, self.account.name, sent, said=said)
         spoken = verdict(answers)
         if spoken is not None:
             vendor, came_to = self.account.vendor.name, label(spoken.outcome)
             self.telemetry.call_finished(
-                self.destination, vendor, call.step.value, came_to, now - begun, len(came), grant.entries
+                self.destination, vendor, call.step.value, came_to, now - begun, len(came), grant.entries, said
             )
         return result
 

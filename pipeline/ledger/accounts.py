@@ -56,7 +56,9 @@ def holds(connection: Connection, now: float) -> list[Hold]:
     for row in connection.execute(select(t.accounts).order_by(t.accounts.c.name)).mappings():
         name = row["name"]
         if row["held"] is not None:
-            found.append(Hold(row["held"], name, since=row["held_since"], until=row["probe_at"]))
+            found.append(
+                Hold(row["held"], name, since=row["held_since"], until=row["probe_at"], detail=row["answer"] or "")
+            )
         if (row["paused_until"] or 0.0) > now:
             found.append(Hold("throttled", name, since=row["paused_since"], until=row["paused_until"]))
         if (row["spent_until"] or 0.0) > now:
@@ -83,7 +85,7 @@ def hold(connection: Connection, account: str, reason: str, now: float) -> None:
     connection.execute(
         update(t.accounts)
         .where(t.accounts.c.name == account, t.accounts.c.held.is_(None))
-        .values(held=reason, held_since=now, probe_at=now + 1.0)
+        .values(held=reason, held_since=now, probe_at=now + 1.0, answer=None)
     )
 
 
@@ -175,11 +177,11 @@ def _judged(held: dict[str, Any], quota: Quota, result: Result, counts: bool, no
             held.update(failures=0, good_since=max(answer.asked, held["good_since"] or 0.0), probes=0, refusals=0)
         # What was answered before a probe found it well, and is only settled now, says nothing of it.
         case Unauthorized() if not result.renewable and at > (held["good_since"] or 0.0):
-            _hold(held, quota, "unauthorized", now)
+            _hold(held, quota, "unauthorized", result, now)
         case Unknown() | Retry() | Rejected() | Split():
             held["failures"] += counts
             if held["failures"] >= HOLD_AFTER:
-                _hold(held, quota, "failing", now)
+                _hold(held, quota, "failing", result, now)
         case _:
             pass
 
@@ -194,9 +196,24 @@ def _paused(
     return {"paused_since": since, "paused_until": pause.until, "refusals": pause.refusals}
 
 
-def _hold(held: dict[str, Any], quota: Quota, reason: str, now: float) -> None:
+def _hold(held: dict[str, Any], quota: Quota, reason: str, result: Result, now: float) -> None:
     if held["held"] is None:
-        held.update(held=reason, held_since=now, probe_at=now + _until_probe(held["probes"], quota))
+        probe_at = now + _until_probe(held["probes"], quota)
+        held.update(held=reason, held_since=now, probe_at=probe_at, answer=_in_words(result))
+
+
+def _in_words(result: Result) -> str:
+    """What the vendor answered; whether it is down, or only refuses what is sent."""
+    answer = verdict(result.answers)
+    if answer is not None and isinstance(answer.outcome, Rejected | Split):
+        return f"answers, and refuses what is sent: {result.said}" if result.said else "refuses what is sent"
+    if result.said.isdecimal():
+        return f"answered {result.said}"
+    match result.sent:
+        case "never":
+            return f"cannot be reached: {result.said}" if result.said else ""
+        case _:
+            return f"no answer: {result.said}" if result.said else ""
 
 
 def _until_probe(probes: int, quota: Quota) -> float:

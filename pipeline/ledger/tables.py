@@ -160,6 +160,7 @@ accounts = Table(
     Column("spent_until", Double),
     Column("quotas", Text),
     Column("quota_seen", Double),
+    Column("answer", Text),
 )
 
 holds = Table(

@@ -150,7 +150,7 @@ class Hold:
     until: float | None = None
     """When it ends by itself, or is looked at again, where that is known."""
     detail: str = ""
-    """Who paused it and why; or with which code the vendor refuses."""
+    """Who paused it and why; with which code the vendor refuses; or what it answered to the call that held it."""
 
     @property
     def lifted_by(self) -> str:
@@ -180,6 +180,8 @@ class Result:
     """Unauthorized, but a fresh token may do; where it does not, there is no token and the lane holds the account."""
     pause: Throttled | None = None
     """What the answer's headers ask for, whatever it says of the entries."""
+    said: str = ""
+    """The answer's status, or the code of why there is none."""
 
     @property
     def throttled(self) -> Throttled | None:

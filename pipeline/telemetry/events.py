@@ -161,8 +161,10 @@ class Telemetry:
         seconds: float,
         entries: int,
         rows: Sequence[Facts] = (),
+        answer: str = "",
     ) -> None:
-        """`rows`: those that it was about, whose trace a line that is read by people names."""
+        """`rows`: those that it was about, whose trace a line that is read by people names; `answer`: the status, or
+        the code of why there is none."""
         self._metrics.calls.labels(destination, vendor, outcome).inc()
         self._metrics.call_seconds.labels(destination, vendor).observe(seconds)
         self._metrics.call_entries.labels(destination, vendor).observe(entries)
@@ -176,6 +178,7 @@ class Telemetry:
             outcome=outcome,
             seconds=round(seconds, 4),
             entries=entries,
+            **({"answer": code(answer)} if answer else {}),
             **({} if good else _traced(next((one for row in rows if (one := kept(row.raws))), None))),
         )
 
@@ -205,13 +208,16 @@ class Telemetry:
         self._metrics.saved.labels(destination, self._vendor(destination)).inc(n)
         self._log.debug("calls saved", destination=destination, n=n)
 
-    def held(self, destination: str, reason: str, since: datetime, advice: str = "") -> None:
-        """The lane waits for a person or a probe; for several reasons at once where several are told."""
+    def held(self, destination: str, reason: str, since: datetime, advice: str = "", answer: str = "") -> None:
+        """The lane waits for a person or a probe; for several reasons at once where several are told. `answer`: to the
+        call that brought it about."""
         reason = code(reason)
         self._holds.setdefault(destination, set()).add(reason)
         self._metrics.held.labels(destination).set(1)
         self._metrics.hold_start.labels(destination, reason).set(since.timestamp())
-        self._log.warning("lane held", destination=destination, reason=reason, since=since.isoformat(), advice=advice)
+        said = {"answer": answer} if answer else {}
+        at = since.isoformat()
+        self._log.warning("lane held", destination=destination, reason=reason, since=at, advice=advice, **said)
 
     def lifted(self, destination: str, reason: str) -> None:
         reason = code(reason)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from pipeline.ledger import Ledger, Result
-from pipeline.model.outcome import Accepted, Outcome, Rejected, Throttled, Unauthorized, Unknown
+from pipeline.model.outcome import Accepted, Outcome, Rejected, Retry, Throttled, Unauthorized, Unknown
 from tests.ledger.acts import change, claim, posted, result, take
 from tests.ledger.conftest import Open
 
@@ -47,6 +48,31 @@ def test_a_refusal_that_is_settled_after_a_probe_found_the_account_well_holds_no
     ledger.lift("a", time.monotonic())
     ledger.settle([late])
     assert ledger.obstacles() == {}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "came", "detail"),
+    [
+        (Unknown("http_503"), {"said": "503"}, "answered 503"),
+        (Unknown("timeout"), {"said": "timeout", "sent": "lost"}, "no answer: timeout"),
+        (Retry(), {"said": "refused", "sent": "never"}, "cannot be reached: refused"),
+        (Rejected("invalid"), {"said": "400"}, "answers, and refuses what is sent: 400"),
+        (Unauthorized(), {"said": "401"}, "answered 401"),
+        (Unknown("timeout"), {}, ""),
+    ],
+    ids=["an error", "silence", "no connection", "a refusal", "the credential", "an old worker"],
+)
+def test_a_hold_says_what_the_vendor_answered_to_the_call_that_brought_it_about(
+    opened: Open, outcome: Outcome, came: dict[str, Any], detail: str
+) -> None:
+    ledger = opened(windows=((50, 1.0),))
+    take(ledger, *(change(f"k{number}") for number in range(6)))
+    ledger.settle([result(grant, outcome, **came) for grant in claim(ledger).grants])
+    (hold,) = ledger.holds()
+    assert (hold.account, hold.detail) == ("a", detail)
+    ledger.lift("a", time.monotonic())
+    ledger.hold("a", "token_server")
+    assert [one.detail for one in ledger.holds()] == [""], "of another hold it says nothing"
 
 
 def test_failures_in_a_row_hold_the_account_until_a_probe_lifts_it(opened: Open) -> None:

@@ -31,7 +31,7 @@ def test_a_backlog_at_one_destination_slows_nothing(assembly: Assembly) -> None:
     assert migrated.returncode == 0, migrated.stderr
     assembly.worker()
     assembly.ready()
-    bytes_each = _pattern(assembly)
+    bytes_each = pattern(assembly)
     seen = []
     for count in (SMALL, LARGE):
         fill(assembly.ledger, count)
@@ -55,7 +55,7 @@ def test_a_backlog_at_one_destination_slows_nothing(assembly: Assembly) -> None:
     assert claim_large <= 2 * claim
 
 
-def _pattern(assembly: Assembly) -> int:
+def pattern(assembly: Assembly) -> int:
     """Keeps the row of an entry that waits at ECAL, with its record and all else; its size in bytes."""
     assert assembly.calends("pause", "ecal").returncode == 0
     assembly.publish([("pattern", appointment("pattern", "t", kind="slow"))])

@@ -6,13 +6,14 @@ import json
 import signal
 import time
 from collections import Counter
+from datetime import UTC, datetime
 
 from confluent_kafka import Producer
 
-from pipeline.dead_letters import EPOCH, of_record
+from pipeline.dead_letters import of_record
 from pipeline.model.wire import Coordinates, Record
 from tests.acceptance.test_acceptance import say
-from tests.acceptance.test_backlog import MORE, RULES, fill
+from tests.acceptance.test_backlog import MORE, RULES, fill, pattern
 from tests.flow.assembly import Assembly, appointment, until
 
 BACKLOG, LETTERS, REPLAYED = 2_000_000, 100_000, 10_000
@@ -36,8 +37,7 @@ def test_status_answers_within_a_second_over_two_million_entries(assembly: Assem
     assert assembly.calends("migrate").returncode == 0
     assembly.worker()
     assembly.ready()
-    assembly.publish([("pattern", appointment("pattern", "t", kind="slow"))])
-    until(lambda: assembly.sandbox.counters("ecal")["items"] == 1, 30, "the pattern")
+    pattern(assembly)
     assembly.workers[0].send_signal(signal.SIGTERM)
     assembly.workers[0].wait(30)
     fill(assembly.ledger, BACKLOG)
@@ -52,7 +52,7 @@ def letters(assembly: Assembly, count: int) -> None:
     topic, source = assembly.topic("dead-letters"), assembly.topic("appointments")
     for number in range(count):
         value = appointment(f"k{number}", "t")
-        record = Record(Coordinates(source, 0, number), f"k{number}".encode(), value, CLOUDEVENTS, EPOCH)
+        record = Record(Coordinates(source, 0, number), f"k{number}".encode(), value, CLOUDEVENTS, datetime.now(UTC))
         one = of_record(topic, record, "rule", "missing", "appointment")
         producer.produce(topic, one.value, one.key, headers=list(one.headers))
         producer.poll(0)

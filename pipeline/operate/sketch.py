@@ -25,6 +25,11 @@ Path = tuple[str, ...]
 PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 NOT_IN_A_GLOB = re.compile(r"[\\+^$|(){}\[\]*\s]")
 """What `on:` does not take for itself: any one character stands for it."""
+PEOPLE = (
+    "customer", "subscriber", "user", "member", "person", "patient", "client", "guest", "attendee", "participant",
+    "recipient", "passenger", "traveller", "student", "pupil", "player", "resident", "tenant", "owner", "holder",
+    "employee", "driver", "worker", "volunteer", "assignee", "contact", "account",
+)  # fmt: skip
 HOLDS = {
     "title": ("title", "name", "subject", "summary", "service", "label"),
     "description": ("description", "text", "body", "note", "details"),
@@ -33,7 +38,7 @@ HOLDS = {
     "end": ("end", "ends", "until", "to", "finish", "arrival"),
     "time_zone": ("zone", "timezone", "tz"),
     "key": ("number", "id", "reference", "ref", "code", "key", "booking", "invoice"),
-    "subscriber": ("customer", "subscriber", "user", "member", "person", "patient", "client", "account"),
+    "subscriber": PEOPLE,
 }
 """Words in a field's name that tell what it may be, the likeliest first."""
 
@@ -124,8 +129,8 @@ FITS: Mapping[str, Callable[[Any], bool]] = {
     "time_zone": _is_zone,
     "start": _is_moment,
     "end": _is_moment,
+    "subscriber": _is_key,  # before the key: a person's number is no entry's
     "key": _is_key,
-    "subscriber": _is_key,
     "title": _is_text,
     "description": _is_text,
     "location": _is_text,
@@ -150,7 +155,7 @@ def _rule(made: Sketch, topic: str) -> Iterator[str]:
     yield f"        key: {_key(made)}"
     if expression.needs_identity:
         yield "        # Your own id of the person; a link: rule tells who that is at the vendor."
-        yield f"        subscriber: {_path_or(made, 'subscriber', 'somebody')}"
+        yield f"        subscriber: {_subscriber(made)}"
     yield "        entry:"
     for line in _entry(made):
         yield f"          {line}"
@@ -204,8 +209,10 @@ def _key(made: Sketch) -> str:
     return f"{_quoted(prefix)}  # the sample has nothing that names it: every event changes this one entry"
 
 
-def _path_or(made: Sketch, role: str, otherwise: str) -> str:
-    return _template(made.found[role][0]) if role in made.found else f"{otherwise}  # the sample names nobody"
+def _subscriber(made: Sketch) -> str:
+    if "subscriber" in made.found:
+        return _template(made.found["subscriber"][0])
+    return "somebody  # not found in the sample: put the path of your own id here, or all are one person's"
 
 
 def _template(path: Path) -> str:

@@ -53,6 +53,24 @@ def test_the_rule_of_a_sample_is_fine(data: Any, vendor: str) -> None:
     assert problems(data, vendor) == []
 
 
+def subscriber(data: dict[str, Any]) -> str:
+    body = {"type": "pet.seen", "time": "2026-11-01T00:00:00Z", "data": data}
+    event = decode(Record(Coordinates("t", 0, 0), None, json.dumps(body).encode(), (), NOW))
+    (line,) = [line for line in sketch(event, body, "pets", view("ecal")).splitlines() if " subscriber: " in line]
+    return line.strip()
+
+
+@pytest.mark.parametrize("name", ["owner_id", "ownerId", "employee", "guest_id", "tenant_number"])
+def test_whoever_the_sample_is_about_is_the_subscriber(name: str) -> None:
+    assert subscriber({"id": "V-1", "date": "2027-02-01", name: "O-12"}) == f'subscriber: "{{{{ data.{name} }}}}"'
+
+
+def test_a_subscriber_that_is_not_found_is_said_to_be_the_same_for_all() -> None:
+    assert subscriber({"id": "V-1", "date": "2027-02-01"}) == (
+        "subscriber: somebody  # not found in the sample: put the path of your own id here, or all are one person's"
+    )
+
+
 @pytest.mark.parametrize("kind", ["a*b [x]", "a.+?", "(a|b)$\\", "two\nlines", "a: b # c", "[!a]", "é"])
 def test_the_rule_of_any_type_is_fine(kind: str) -> None:
     assert problems(SAMPLES[0], "ecal", kind) == []

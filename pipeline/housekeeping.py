@@ -195,8 +195,9 @@ class Housekeeping:
         elif hold.reason == "throttled":
             self.telemetry.paused(hold.account or "", max(0.0, (hold.until or 0.0) - time.time()))
         else:
+            answer = hold.detail if hold.account is not None else ""  # of a destination it is what a person wrote
             for destination in self._whom(hold):
-                self.telemetry.held(destination, hold.reason, since, hold.lifted_by, hold.detail)
+                self.telemetry.held(destination, hold.reason, since, hold.lifted_by, answer)
 
     async def _lifted(self, hold: Hold) -> None:
         if hold.rule is not None and hold.destination is not None:

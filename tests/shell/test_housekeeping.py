@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -11,7 +12,7 @@ import pytest
 from pipeline.app import Worker
 from pipeline.housekeeping import Housekeeping
 from pipeline.ledger import Hold, Ledger, LedgerUnavailable
-from pipeline.telemetry import Telemetry
+from pipeline.telemetry import Telemetry, configure_logging
 
 AGES = 3600.0
 
@@ -39,6 +40,26 @@ def housekeeping_of(ledger: object) -> Housekeeping:
     made.asked_at -= AGES
     made.answered_at -= AGES
     return made
+
+
+@pytest.mark.parametrize(
+    ("hold", "answer"),
+    [
+        (Hold("paused", None, "d", since=1.0, detail="zuleika@example.org: her wedding"), None),
+        (Hold("failing", "a", since=1.0, detail="answered 503"), "answered 503"),
+    ],
+)
+@pytest.mark.usefixtures("logging_restored")
+def test_a_hold_is_told_with_what_a_vendor_answered_and_not_with_what_a_person_wrote(
+    hold: Hold, answer: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging("info", json=True)
+    housekeeping = housekeeping_of(AwayLedger(refuses=True))
+    housekeeping.destinations = {"d": "a"}
+    housekeeping._tell(hold)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert (json.loads(line)["event"], json.loads(line).get("answer")) == ("lane held", answer)
+    assert "zuleika" not in line
 
 
 def worker_of(housekeeping: Housekeeping) -> Worker:

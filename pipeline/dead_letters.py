@@ -144,7 +144,7 @@ class NoLetter(ValueError):
 def read(record: Record) -> Letter:
     """Raises NoLetter. Whoever may write to the topic chooses what is in it: every header has its bound."""
     own = len(record.headers) - _originals(record)
-    said = _set(record.headers[len(record.headers) - own :])
+    said = _with_value(record.headers[len(record.headers) - own :])
     at = Coordinates(
         _text(said, "calends-topic", TOPIC),
         _number(said, "calends-partition", 0, 2**31 - 1),
@@ -200,9 +200,9 @@ def _originals(record: Record) -> int:
     name, _ = record.headers[-1] if record.headers else ("", b"")
     if name != HEADERS:
         raise NoLetter(f"the last header is not {HEADERS}")
-    return _number(_set(record.headers[-1:]), HEADERS, 0, len(record.headers) - 1)
+    return _number(_with_value(record.headers[-1:]), HEADERS, 0, len(record.headers) - 1)
 
 
-def _set(headers: KafkaHeaders) -> dict[str, bytes]:
+def _with_value(headers: KafkaHeaders) -> dict[str, bytes]:
     """Those that have a value: ours all do."""
     return {name: value for name, value in headers if value is not None}

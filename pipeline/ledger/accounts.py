@@ -205,15 +205,13 @@ def _hold(held: dict[str, Any], quota: Quota, reason: str, result: Result, now: 
 def _in_words(result: Result) -> str:
     """What the vendor answered; whether it is down, or only refuses what is sent."""
     answer = verdict(result.answers)
+    if not result.said:
+        return ""
     if answer is not None and isinstance(answer.outcome, Rejected | Split):
-        return f"answers, and refuses what is sent: {result.said}" if result.said else "refuses what is sent"
+        return f"answers, and refuses what is sent: {result.said}"
     if result.said.isdecimal():
         return f"answered {result.said}"
-    match result.sent:
-        case "never":
-            return f"cannot be reached: {result.said}" if result.said else ""
-        case _:
-            return f"no answer: {result.said}" if result.said else ""
+    return f"cannot be reached: {result.said}" if result.sent == "never" else f"no answer: {result.said}"
 
 
 def _until_probe(probes: int, quota: Quota) -> float:

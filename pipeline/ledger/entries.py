@@ -122,36 +122,32 @@ def forget(connection: Connection, keys: Sequence[Key]) -> None:
         connection.execute(delete(t.entries).where(_KEY.in_(keys[start : start + CHUNK])))
 
 
-UNSETTLED = text("state <> 'idle'")
-"""Said in full, so that both databases see that the index of these rows will do."""
-READY = text("state = 'ready'")
 HELD = text("state = 'held'")
-UNSURE = text("observed_hash = '?' and state <> 'idle'")
 
 
 def wake(connection: Connection, destinations: Sequence[str], error: str) -> None:
     """Who waits for that reason is looked at anew by the next sweep."""
-    waiting = (t.entries.c.destination.in_(destinations), t.entries.c.error == error, HELD, UNSETTLED)
+    waiting = (t.entries.c.destination.in_(destinations), t.entries.c.error == error, HELD, t.UNSETTLED)
     connection.execute(update(t.entries).where(*waiting).values(retry_at=None, error=None, wake_at=0.0))
 
 
 def put_off(connection: Connection, destination: str, error: str, limit: int) -> list[Facts]:
     """Rows that wait for that reason, that nobody else is at."""
-    waiting = (t.entries.c.destination == destination, t.entries.c.error == error, HELD, UNSETTLED)
+    waiting = (t.entries.c.destination == destination, t.entries.c.error == error, HELD, t.UNSETTLED)
     query = select(*_COLUMNS).where(*waiting).limit(limit).with_for_update(skip_locked=True)
     return [_facts(row) for row in connection.execute(query)]
 
 
 def unsettled_after(connection: Connection, last: Key, limit: int) -> list[Facts]:
     """Rows that are not in step, in the order of their keys, after the last one."""
-    query = select(*_COLUMNS).where(tuple_(*last) < _KEY, UNSETTLED).order_by(*_KEY.clauses).limit(limit)
+    query = select(*_COLUMNS).where(tuple_(*last) < _KEY, t.UNSETTLED).order_by(*_KEY.clauses).limit(limit)
     return [_facts(row) for row in connection.execute(query.with_for_update())]
 
 
 def backlog(connection: Connection, now: float) -> Backlog:
     """What is not in step: out of an index that holds no other."""
     c = t.entries.c
-    query = select(c.destination, c.state, func.count()).where(UNSETTLED).group_by(c.destination, c.state)
+    query = select(c.destination, c.state, func.count()).where(t.UNSETTLED).group_by(c.destination, c.state)
     return {
         (destination, state): (n, _oldest_age(connection, destination, now) if state == "ready" else None)
         for destination, state, n in connection.execute(query).all()
@@ -160,9 +156,9 @@ def backlog(connection: Connection, now: float) -> Backlog:
 
 def urgent(connection: Connection, now: float, horizons: Sequence[float]) -> Urgent:
     """What matters by each of so many seconds from now: what is ready, and what is in doubt and waits to be."""
-    ready = _by_rank(connection, now, horizons, READY)
-    looked_for = _by_rank(connection, now, horizons, READY, UNSURE)
-    in_doubt = _by_rank(connection, now, horizons, HELD, UNSURE)
+    ready = _by_rank(connection, now, horizons, t.READY)
+    looked_for = _by_rank(connection, now, horizons, t.READY, t.UNSURE)
+    in_doubt = _by_rank(connection, now, horizons, HELD, t.UNSURE)
     none = [0] * len(horizons)
     return {
         name: [
@@ -185,7 +181,7 @@ def _by_rank(connection: Connection, now: float, horizons: Sequence[float], *whi
 
 def _oldest_age(connection: Connection, destination: str, now: float) -> float | None:
     """Seconds since the oldest event among the entries that are ready."""
-    ready = (t.entries.c.destination == destination, text("state = 'ready'"), UNSETTLED)
+    ready = (t.entries.c.destination == destination, t.READY, t.UNSETTLED)
     oldest = connection.execute(select(func.min(t.entries.c.event_time)).where(*ready)).scalar()
     return None if oldest is None else max(0.0, now - oldest)
 

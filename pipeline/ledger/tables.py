@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -15,6 +17,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TextClause,
     text,
 )
 
@@ -80,33 +83,23 @@ entries = Table(
     Column("prune_at", Double),
     PrimaryKeyConstraint("destination", "key"),
 )
-_ready = text("state = 'ready'")
-_wakes = text("wake_at is not null")
-_ends = text("prune_at is not null")
-Index("entries_ready", entries.c.destination, entries.c.rank, postgresql_where=_ready, sqlite_where=_ready)
-Index("entries_wake", entries.c.wake_at, postgresql_where=_wakes, sqlite_where=_wakes)
-_unsettled = text("state <> 'idle'")
-Index(
-    "entries_unsettled",
-    entries.c.destination,
-    entries.c.state,
-    entries.c.event_time,
-    postgresql_where=_unsettled,
-    sqlite_where=_unsettled,
-)
-_unsure = text("observed_hash = '?' and state <> 'idle'")
-Index(
-    "entries_unsure",
-    entries.c.destination,
-    entries.c.state,
-    entries.c.rank,
-    postgresql_where=_unsure,
-    sqlite_where=_unsure,
-)
-Index("entries_prune", entries.c.prune_at, postgresql_where=_ends, sqlite_where=_ends)
+READY = text("state = 'ready'")
+UNSETTLED = text("state <> 'idle'")
+"""Said in full, so that both databases see that the index of these rows will do."""
+UNSURE = text("observed_hash = '?' and state <> 'idle'")
+
+
+def _index_where(name: str, where: TextClause, *columns: Column[Any]) -> None:
+    Index(name, *columns, postgresql_where=where, sqlite_where=where)
+
+
+_index_where("entries_ready", READY, entries.c.destination, entries.c.rank)
+_index_where("entries_wake", text("wake_at is not null"), entries.c.wake_at)
+_index_where("entries_unsettled", UNSETTLED, entries.c.destination, entries.c.state, entries.c.event_time)
+_index_where("entries_unsure", UNSURE, entries.c.destination, entries.c.state, entries.c.rank)
+_index_where("entries_prune", text("prune_at is not null"), entries.c.prune_at)
 Index("entries_subscriber", entries.c.destination, entries.c.subscriber)
-_grouped = text("group_name is not null")
-Index("entries_group", entries.c.destination, entries.c.group_name, postgresql_where=_grouped, sqlite_where=_grouped)
+_index_where("entries_group", text("group_name is not null"), entries.c.destination, entries.c.group_name)
 
 groups = Table(
     "groups",

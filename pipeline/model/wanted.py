@@ -121,7 +121,7 @@ def due(facts: Facts, policy: Policy) -> Due | None:
     event = facts.event_time
     if event is None:
         return None
-    start = _last_of([facts.layers[name] for name in policy.layers if name in facts.layers])["matters_at"]
+    start = _last([facts.layers[name] for name in policy.layers if name in facts.layers], "matters_at")
     earliest = max(event, facts.deliver_at or event)
     matters = max(earliest, start or earliest)
     return Due(max(earliest, min(matters, facts.rank)), urgent=matters < event + policy.patience)
@@ -130,7 +130,11 @@ def due(facts: Facts, policy: Policy) -> Due | None:
 def _last_of(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """For each property of the entry, what the uppermost layer says that says anything."""
     names = ("subscriber", "identity", "matters_at", "deliver_at", "expires_at")
-    return {name: next((la[name] for la in reversed(layers) if la.get(name) is not None), None) for name in names}
+    return {name: _last(layers, name) for name in names}
+
+
+def _last(layers: Sequence[Mapping[str, Any]], name: str) -> Any:
+    return next((layer[name] for layer in reversed(layers) if layer.get(name) is not None), None)
 
 
 def _with_desired(facts: Facts, layers: Sequence[Mapping[str, Any]], policy: Policy) -> Facts:

@@ -75,7 +75,7 @@ class Faults:
         return default
 
     def in_force(self, name: str, now: float) -> int:
-        """The how-manieth setting of this fault it is that is in force; 0: none is."""
+        """Which setting of this fault is in force, counted from 1; 0: none."""
         return self._times[name] if self.get(name, now) else 0
 
     def active(self, now: float) -> dict[str, Any]:

@@ -333,7 +333,6 @@ def _lanes(worker: Worker, in_burst: Callable[[], bool]) -> dict[str, Lane]:
             in_threads=worker.threads,
             telemetry=worker.telemetry,
             owner=owner,
-            timeout=account.timeout or vendor.defaults.timeout,
             interval=interval,
             in_burst=in_burst,
             watch=worker.watch,

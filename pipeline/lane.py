@@ -14,7 +14,7 @@ from typing import Any
 
 from pipeline.account import FRESH, Account
 from pipeline.calls import CallFailed, told
-from pipeline.ledger import HOLD_AFTER, MARGIN, SLACK, DataRefused, Grant, Ledger, LedgerUnavailable, Result, Settled
+from pipeline.ledger import HOLD_AFTER, SLACK, DataRefused, Grant, Ledger, LedgerUnavailable, Result, Settled
 from pipeline.model.blame import Answer, verdict
 from pipeline.model.facts import NOTHING, Facts
 from pipeline.model.outcome import (
@@ -64,7 +64,6 @@ class Lane:
     in_threads: InThreads
     telemetry: Telemetry
     owner: str
-    timeout: float
     interval: float
     """Seconds between two calls that the quota allows in the long run; 0: any number."""
     in_burst: Callable[[], bool]
@@ -136,8 +135,7 @@ class Lane:
     async def _claim(self, room: int) -> bool:
         """Starts calls for what it got; whether there is more, which only waits for tokens or room."""
         started = time.monotonic()
-        lease = SLACK + self.timeout + MARGIN
-        claim = await self.in_threads(self.ledger.claim, self.destination, self.owner, room, lease)
+        claim = await self.in_threads(self.ledger.claim, self.destination, self.owner, room, self.account.lease)
         claimed = time.monotonic()
         if claim.grants or claim.wait is not None:  # else what comes next need not wait
             self._resume = claimed + self._rest(claim.wait)

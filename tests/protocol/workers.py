@@ -153,7 +153,7 @@ class Worker:
             account = Account(kind.name, vendor, kind.options, caller, pace, lambda: secrets)
             self.lanes[kind.name] = Lane(
                 kind.name, account, kind.options, str, self.ledger, cast(Any, _in_place), self.telemetry, self.name,
-                TIMEOUT, 0.0, lambda: False, self._watched, lambda: 0.5, lambda: datetime.now(UTC),
+                0.0, lambda: False, self._watched, lambda: 0.5, lambda: datetime.now(UTC),
             )  # fmt: skip
         return self.lanes[kind.name]
 

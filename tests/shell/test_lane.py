@@ -64,6 +64,7 @@ class Vendor:
 
     after: float
     calls: list[float] = field(default_factory=list)
+    timeout: float = 5.0
     concurrency: Concurrency = field(default_factory=lambda: Concurrency(1, 1))
 
     async def send(self, request: Request, deadline_check: Callable[[], bool]) -> Response | CallFailed:
@@ -113,7 +114,7 @@ def lane_of(
 
     telemetry = Telemetry(b"key")
     return Lane(
-        "d", account, {}, str, cast(Ledger, ledger), in_place, telemetry, "worker", 5.0, interval,
+        "d", account, {}, str, cast(Ledger, ledger), in_place, telemetry, "worker", interval,
         lambda: False, watch or nobody_paused, lambda: 0.5, lambda: datetime.now(UTC),
     )  # fmt: skip
 
@@ -164,6 +165,7 @@ class LateVendor:
 
     may_answer: asyncio.Event = field(default_factory=asyncio.Event)
     called: asyncio.Event = field(default_factory=asyncio.Event)
+    timeout: float = 5.0
     concurrency: Concurrency = field(default_factory=lambda: Concurrency(1, 1))
 
     async def send(self, request: Request, deadline_check: Callable[[], bool]) -> Response | CallFailed:

@@ -25,7 +25,7 @@ from pipeline.concurrency import MOST, Concurrency
 from pipeline.housekeeping import SILENT, Housekeeping
 from pipeline.intake import Intake, before
 from pipeline.lane import Lane
-from pipeline.ledger import Ledger, LedgerUnavailable
+from pipeline.ledger import Ledger, LedgerUnavailable, Listener
 from pipeline.meaning import vendor_keys
 from pipeline.operate.reloading import Reloading
 from pipeline.pacing import Pace
@@ -85,7 +85,7 @@ class Worker:
         self.threads = Threads(1 if self.ledger.automatic else 6)
         self.looking = Threads(2)
         self.telemetry.locate("ledger", self.ledger.address)
-        self.ledger.noticed = self.telemetry.ledger_went_back
+        self.ledger.listener = Listener(self.telemetry.ledger_went_back, self.telemetry.entries_marked)
         config = kafka_config(self.settings, self.rules)
         self.registry = None if config.registry is None else Registry(config.registry)
         self.reloading = Reloading(

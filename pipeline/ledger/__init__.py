@@ -2,6 +2,7 @@
 
 from pipeline.ledger.accounts import HOLD_AFTER
 from pipeline.ledger.audit import Act
+from pipeline.ledger.doubting import Listener
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.revisions import Reading, Revision, RulesHold, RulesState
 from pipeline.ledger.values import (
@@ -44,6 +45,7 @@ __all__ = [
     "Ledger",
     "LedgerUnavailable",
     "LedgerWentBack",
+    "Listener",
     "Message",
     "Partition",
     "Posted",

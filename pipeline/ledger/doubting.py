@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
@@ -21,25 +22,30 @@ LONGEST_WINDOW_KEPT_BACK = 3600.0
 calls that the copy does not know of."""
 
 
-Notice = Callable[[Sequence[Partition], int, float | None], None]
-"""Takes the partitions of which more had been read (none: this process has read none), the entries that are to be
-marked, and at the end how many were, and in how many seconds (None: it begins)."""
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who is told, in a thread, that the ledger is an older copy."""
+
+    went_back: Callable[[Sequence[Partition], int], None] = lambda partitions, entries: None
+    """Of which partitions more had been read (none: this process has read none); how many entries will be marked."""
+    marked: Callable[[int, float], None] = lambda entries, seconds: None
+    """How many entries were marked, and in how many seconds."""
 
 
 def doubt(
-    transaction: Transaction, policies: Mapping[str, Policy], untils: Mapping[Partition, int], notice: Notice
+    transaction: Transaction, policies: Mapping[str, Policy], untils: Mapping[Partition, int], listener: Listener
 ) -> None:
     """Up to these offsets entries are unsure. Whatever is not in step is looked for at its vendor before anything is
     made, and the quota is taken for used. In several transactions; may be run again."""
     began = time.monotonic()
     transaction(lambda connection: offsets.unsure(connection, untils))
-    notice(sorted(untils), transaction(_unsettled), None)
+    listener.went_back(sorted(untils), transaction(_unsettled))
     last, marked = ("", ""), 0
     while some := transaction(functools.partial(_some, policies, last)):
         last, n = some
         marked += n
     transaction(lambda connection: quota.forgotten(connection, clock(connection), LONGEST_WINDOW_KEPT_BACK))
-    notice(sorted(untils), marked, time.monotonic() - began)
+    listener.marked(marked, time.monotonic() - began)
 
 
 def _unsettled(connection: Connection) -> int:

@@ -94,8 +94,7 @@ class Ledger:
         self._read: dict[Partition, int] = {}
         """What this process has written of what was read."""
         self._mending = threading.Lock()
-        self.noticed: doubting.Notice = lambda partitions, entries, seconds: None
-        """Called, in a thread, when an older copy was found in the ledger's place, and once its entries are marked."""
+        self.listener = doubting.Listener()
         self.rules = RuleBook(self._transaction)
         self.forgetting = ForgetBook(self._transaction, self._database.look, policies, tuple(hash_keys))
         self.letters = LetterBook(self._transaction, self.forgetting, policies, self._words)
@@ -111,7 +110,7 @@ class Ledger:
         with self._mending:
             if self._database.replaced:
                 knowing = functools.partial(self._database.transaction, knowing=True)
-                doubting.doubt(knowing, self.policies, dict(self._read), self.noticed)
+                doubting.doubt(knowing, self.policies, dict(self._read), self.listener)
                 self._database.replaced = False
         return self._database.transaction(work)
 
@@ -174,7 +173,7 @@ class Ledger:
         """This ledger is older than what was read and sent: whatever is not in step is looked for at the vendor before
         anything is made, and so is what changes up to these offsets; until then nothing is claimed. May be run again,
         and by several."""
-        doubting.doubt(self._transaction, self.policies, untils, self.noticed)
+        doubting.doubt(self._transaction, self.policies, untils, self.listener)
 
     def start_at(self, next_offsets: Mapping[Partition, int]) -> None:
         """Puts these next offsets in the place of whatever there was: somebody decided where to begin."""

@@ -137,18 +137,17 @@ class Telemetry:
         for topic, n in records.items():
             self._metrics.lag.labels(topic).set(n)
 
-    def ledger_went_back(
-        self, partitions: Sequence[tuple[str, int]], entries: int, seconds: float | None = None
-    ) -> None:
+    def ledger_went_back(self, partitions: Sequence[tuple[str, int]], entries: int) -> None:
         """Kafka's group, or this worker, knows of more than the ledger does, or the database tells of it. `entries` are
-        not in step and will be marked; or they are, in so many `seconds`."""
-        if seconds is not None:
-            self._log.warning("entries marked", n=entries, seconds=round(seconds, 3), advice=MARKED)
-            return
+        not in step and will be marked."""
         self._metrics.waits.labels("ledger_went_back").inc()
         # A process that has read nothing knows of no partition.
         read = {"partitions": [f"{topic}/{number}" for topic, number in partitions]} if partitions else {}
         self._log.warning("ledger went back", **read, entries=entries, advice=WENT_BACK)
+
+    def entries_marked(self, entries: int, seconds: float) -> None:
+        """Those of a ledger that went back."""
+        self._log.warning("entries marked", n=entries, seconds=round(seconds, 3), advice=MARKED)
 
     # Lanes
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from msgspec import structs
 
-from pipeline.ledger import FOR_GOOD, Ledger, LedgerWentBack
+from pipeline.ledger import FOR_GOOD, Ledger, LedgerWentBack, Listener
 from pipeline.model.facts import UNSURE, Facts
 from pipeline.model.outcome import Absent, Accepted, Unknown
 from tests.ledger.acts import change, take
@@ -42,11 +42,16 @@ def test_how_many_entries_are_marked_is_told_before_and_after(opened: Open) -> N
     ledger, told = opened(windows=ROOMY), list[object]()
     for order, key in enumerate(("a", "b", "c"), 1):
         read(ledger, order, key)
-    ledger.noticed = lambda partitions, entries, seconds: told.append(
-        (partitions, entries, seconds is not None, [row(ledger, key).observed_hash == UNSURE for key in ("a", "c")])
+
+    def marked() -> list[bool]:
+        return [row(ledger, key).observed_hash == UNSURE for key in ("a", "c")]
+
+    ledger.listener = Listener(
+        lambda partitions, entries: told.append((partitions, entries, marked())),
+        lambda entries, seconds: told.append((entries, seconds > 0.0, marked())),
     )
     ledger.went_back({PART: 10})
-    assert told == [([PART], 3, False, [False, False]), ([PART], 3, True, [True, True])]
+    assert told == [([PART], 3, [False, False]), (3, True, [True, True])]
 
 
 def test_what_changes_until_the_log_has_been_read_again_is_looked_for_first(opened: Open) -> None:

@@ -66,7 +66,7 @@ def test_a_ledger_that_went_back_is_told_with_how_much_is_marked(
     configure_logging("info", json=True)
     telemetry.ledger_went_back([("orders", 2)], 220_000)
     telemetry.ledger_went_back([], 7)
-    telemetry.ledger_went_back([("orders", 2)], 220_000, 42.0)
+    telemetry.entries_marked(220_000, 42.0)
     first, unread, done = lines(capsys.readouterr().err)
     assert (first["event"], first["partitions"], first["entries"]) == ("ledger went back", ["orders/2"], 220_000)
     assert ("partitions" in unread, unread["entries"]) == (False, 7)

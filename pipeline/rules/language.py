@@ -53,6 +53,8 @@ STATEMENTS = ("if", "elif", "else", "endif")
 MAX_SOURCE = 16 * 1024
 MAX_TOKENS = 300
 """Of one expression: MiniJinja 3.0 overflows its stack, and ends the process, on a sum of some thousand terms."""
+_TRIM = re.compile(r"\A[-+]|[-+]\Z")
+"""The marks beside the braces that trim text; after a space a minus is a minus."""
 _KEYWORDS = frozenset(("and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "True", "False", "None"))
 
 
@@ -108,7 +110,7 @@ def pieces(source: str) -> tuple[list[Piece], Fault | None]:
         if end < 0:
             return found, Fault(line, "a template does not close", opening, f"{opening} … {closing}")
         kind = "expression" if opening == "{{" else "statement"
-        found.append(Piece(kind, source[start + 2 : end].strip().strip("-+").strip(), line))
+        found.append(Piece(kind, _TRIM.sub("", source[start + 2 : end]).strip(), line))
         at = end + 2
     if at < len(source):
         found.append(Piece("text", source[at:], source.count("\n", 0, at)))

@@ -33,7 +33,9 @@ FILTERED = st.builds(
     lambda value, name, arguments: f"{value} | {name}" + (f"({', '.join(arguments)})" if arguments else ""),
     PATHS, st.sampled_from(FILTERS), st.lists(LITERALS, max_size=2),
 )  # fmt: skip
-OPERANDS = st.one_of(PATHS, LITERALS, FILTERED, PATHS.map(lambda path: f"{path} | default('d') | upper"))
+OPERANDS = st.one_of(
+    PATHS, LITERALS, FILTERED, PATHS.map("-{}".format), PATHS.map(lambda path: f"{path} | default('d') | upper")
+)
 COMPARED = st.builds(
     lambda a, mark, b: f"{a} {mark} {b}", OPERANDS, st.sampled_from(["==", "!=", "<", "<=", ">", ">="]), OPERANDS
 )
@@ -71,6 +73,16 @@ def test_both_ways_give_the_same(source: str, data: Any) -> None:
         return
     assert isinstance(template, Template)
     assert outcome(template, data) == outcome(Template(template.source, template.whole), data)
+
+
+@pytest.mark.parametrize(
+    ("source", "value"),
+    [("{{ -data.a }}", -2), ("A{{ -data.a }}", "A-2"), ("{{ -data.a > 0 }}", False), ("{{-data.a-}}", 2)],
+)
+def test_a_minus_is_a_minus_and_one_at_the_braces_trims(source: str, value: Any) -> None:
+    template = compile_template(source)
+    assert isinstance(template, Template)
+    assert template.render(Scope({"data": {"a": 2}})) == value
 
 
 def test_the_common_forms_have_a_way_of_their_own() -> None:

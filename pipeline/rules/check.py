@@ -16,7 +16,9 @@ from pipeline.rules.adapt import NOTHING, DestinationView
 from pipeline.rules.compiled import CompiledRule, CompiledSend, has_template
 from pipeline.rules.evaluate import RuleSet, compile_rules
 from pipeline.rules.filters import kind as kind_of
+from pipeline.rules.fitting import unfitting
 from pipeline.rules.futile import futile
+from pipeline.rules.idioms import FLAGS
 from pipeline.rules.language import suggest
 from pipeline.rules.masking import shown
 from pipeline.rules.overlap import twice
@@ -27,9 +29,6 @@ from pipeline.rules.schema import Rules, Send, Shape, Sourced
 from pipeline.rules.selftest import run_tests
 from pipeline.rules.unsayable import TIMES, Certain
 from pipeline.rules.zone_names import zone_asked
-
-FLAGS = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
-"""What other formats write, as YAML 1.2 does."""
 
 
 def check_rules(
@@ -46,6 +45,8 @@ def check_rules(
     certain = {name: view for name, view in destinations.items() if name not in doubtful}
     for sourced, rule in zip(rules.rules, compiled, strict=True):
         problems += _rule(sourced, rule, certain)
+        told = {(one.file, one.line, one.column) for one in problems}
+        problems += (one for one in unfitting(sourced, rule, certain) if (one.file, one.line, one.column) not in told)
     problems += [*twice(rules.rules), *rules.of_tests]
     if rules.tests and not problems:
         problems += run_tests(RuleSet(rules, destinations, tuple(layers)))

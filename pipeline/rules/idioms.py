@@ -12,6 +12,8 @@ END = ("", "")
 COMPARISONS = frozenset(("==", "!=", "<", "<=", ">", ">="))
 NEEDY = ("startingwith", "endingwith")
 """Tests that compare with a text."""
+FLAGS = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
+"""What other formats write for true and false, as YAML 1.2 does."""
 NAMES = frozenset(("event", "data", "item", "omit", "not", "true", "false", "none", "True", "False", "None"))
 """What may stand after a minus."""
 _JOINS = frozenset(("and", "or", "not", "if", "else"))

@@ -25,3 +25,21 @@ def tokens(text: str) -> tuple[list[Word], str]:
         words.append((match.lastgroup or "", match[match.lastgroup or 0]))
         at = match.end()
     return words, ""
+
+
+class Cursor:
+    """Where a parser stands in the words of an expression."""
+
+    def __init__(self, words: list[Word]) -> None:
+        self._words = words
+        self._at = 0
+
+    def _next(self) -> Word:
+        return self._words[self._at] if self._at < len(self._words) else ("", "")
+
+    def _takes(self, *words: Word) -> Word | None:
+        word = self._next()
+        if word not in words:
+            return None
+        self._at += 1
+        return word

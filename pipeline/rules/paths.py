@@ -87,7 +87,7 @@ def problems_of_paths(sourced: Sourced, rule: CompiledRule) -> Iterator[Problem]
             if path.parts[0] == "item" and each is None and not _says_each(sourced, at):
                 expected = "data, or event"
                 yield sourced.problem(at, "item is known only where the send item says each", "item", expected)
-            yield from _unknown(sourced, rule, at, template, _from_data(path, each))
+            yield from _unknown(sourced, rule, at, template, from_data(path, each))
 
 
 def _says_each(sourced: Sourced, at: Where) -> bool:
@@ -97,7 +97,8 @@ def _says_each(sourced: Sourced, at: Where) -> bool:
     return sourced.took(*at[:2], "each") or sourced.rule.send[int(at[1])].each is not None
 
 
-def _from_data(path: Path, each: Template | None) -> Path:
+def from_data(path: Path, each: Template | None) -> Path:
+    """The path of an item's field in the data; of no root where it is not known."""
     if path.parts[0] != "item" or each is None:
         return path
     through = next(paths(each.source), None)

@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline.rules.filters import OURS
 from pipeline.rules.language import pieces
-from pipeline.rules.lexer import Word, tokens
+from pipeline.rules.lexer import Cursor, Word, tokens
 
 Scope = Any
 Run = Callable[[Scope], Any]
@@ -87,12 +87,11 @@ def _around(before: str, part: Run, after: str) -> Run:
     return run
 
 
-class _Parser:
+class _Parser(Cursor):
     """Recursive descent over the words of an expression; `or` binds least."""
 
     def __init__(self, words: list[Word], omit: Any) -> None:
-        self._words = words
-        self._at = 0
+        super().__init__(words)
         self._omit = omit
 
     def whole(self) -> Run:
@@ -100,16 +99,6 @@ class _Parser:
         if self._at < len(self._words):
             raise _Other
         return run
-
-    def _next(self) -> Word:
-        return self._words[self._at] if self._at < len(self._words) else ("", "")
-
-    def _takes(self, *words: Word) -> Word | None:
-        word = self._next()
-        if word not in words:
-            return None
-        self._at += 1
-        return word
 
     def _or(self) -> Run:
         run = self._and()

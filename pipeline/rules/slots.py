@@ -97,18 +97,18 @@ def status(value: Any) -> str:
 
 
 def alerts(value: Any) -> list[int]:
-    return [_minutes(member) for member in _list(value)]
+    return [minutes(member) for member in items(value)]
 
 
 def links(value: Any) -> list[dict[str, str]]:
-    found = [_texts(member, ("name", "url")) for member in _list(value)]
+    found = [_texts(member, ("name", "url")) for member in items(value)]
     if any(set(link) != {"name", "url"} for link in found):
         raise RenderError("type", "expected a map with a name and a url")
     return found
 
 
 def participants(value: Any) -> list[dict[str, str]]:
-    return [_texts(member, ("name", "email", "phone")) for member in _list(value)]
+    return [_texts(member, ("name", "email", "phone")) for member in items(value)]
 
 
 def moment_text(value: Any) -> str:
@@ -134,7 +134,7 @@ DATE_SLOTS: dict[str, Callable[[Any], Any]] = {
 
 def dates(value: Any) -> list[dict[str, Any]]:
     """Each date says what differs from the entry; its start and end stand as in an entry."""
-    return [_date(member) for member in _list(value)]
+    return [_date(member) for member in items(value)]
 
 
 def _date(value: Any) -> dict[str, Any]:
@@ -244,14 +244,15 @@ def _in_order(content: Mapping[str, Any]) -> None:
         raise RenderError("format", "end: expected after the start (an all-day end is exclusive)")
 
 
-def _minutes(value: Any) -> int:
+def minutes(value: Any) -> int:
+    """One alert."""
     whole, rest = divmod(parse_duration(text(value)), timedelta(minutes=1))
     if rest:
         raise BadTime("expected whole minutes")
     return whole
 
 
-def _list(value: Any) -> list[Any]:
+def items(value: Any) -> list[Any]:
     if not isinstance(value, list):
         raise _wrong("a list", value)
     if len(value) > MAX_LIST:

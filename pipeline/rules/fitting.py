@@ -1,0 +1,184 @@
+"""Templates that can never be right where they stand: what they come to does not fit the slot, whatever the event says.
+
+Where a value may fit, nothing is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+from pipeline.rules import slots
+from pipeline.rules.adapt import NOTHING, DestinationView
+from pipeline.rules.compiled import CompiledRule
+from pipeline.rules.foreseen import Known, kinds_of, kinds_of_text
+from pipeline.rules.idioms import FLAGS
+from pipeline.rules.kinds import (
+    ANYTHING,
+    INSTANT,
+    OF_SCHEMA,
+    TEXT,
+    Impossible,
+    Kinds,
+    either,
+    kind_of,
+    told,
+)
+from pipeline.rules.language import pieces
+from pipeline.rules.paths import Path, from_data, templates
+from pipeline.rules.problem import Problem, Where
+from pipeline.rules.render import OMIT, RenderError, Template
+from pipeline.rules.schema import Sourced
+
+Convert = Callable[[Any], Any]
+
+
+class Slot(NamedTuple):
+    """What makes the value of a place, and whether null and omit may stand there."""
+
+    convert: Convert
+    null: bool = True
+    omit: bool = True
+
+
+_OF_RULE = {
+    "when": Slot(slots.flag, null=False, omit=False), "sequence": Slot(slots.order, null=False, omit=False),
+}  # fmt: skip
+_OF_LINK = {
+    "subscriber": Slot(slots.name, null=False), "ended": Slot(slots.name, null=False),
+    "identity": Slot(slots.name, omit=False),
+}  # fmt: skip
+_OF_SEND = {
+    "each": Slot(slots.items, null=False, omit=False), "key": Slot(slots.key, null=False),
+    "group": Slot(slots.key, null=False), "subscriber": Slot(slots.name, null=False),
+    "identity": Slot(slots.name, null=False), "deliver_at": Slot(slots.moment_text),
+    "expires_at": Slot(slots.moment_text),
+}  # fmt: skip
+_OF_MEMBERS: dict[str, Mapping[str, Convert]] = {
+    "links": dict.fromkeys(("name", "url"), slots.text),
+    "participants": dict.fromkeys(("name", "email", "phone"), slots.text),
+    "dates": slots.DATE_SLOTS,
+}
+_MOMENT = "a date such as 2026-12-24, or a time such as 2026-12-24T09:00"
+_PEOPLE = frozenset(("subscriber", "identity", "ended", "participants"))
+
+
+def unfitting(sourced: Sourced, rule: CompiledRule, destinations: Mapping[str, DestinationView]) -> Iterator[Problem]:
+    """Each template of a rule that no event makes right, at its place in the file."""
+    for at, template, each in templates(rule):
+        try:
+            value = _kinds(template, partial(_known, rule, each))
+        except Impossible as error:
+            yield sourced.problem(at, error.message, error.found, error.expected, error.advice)
+            continue
+        for slot in _slots(rule, at, destinations):
+            if value.samples and not any(_fits(one, slot) for one in value.samples):
+                yield _problem(sourced, at, template, value, slot)
+                break
+
+
+def _kinds(template: Template, known: Known) -> Kinds:
+    if template.whole:
+        return kinds_of(pieces(template.source)[0][0].text, known)
+    return kinds_of_text(template.source, known)
+
+
+def _known(rule: CompiledRule, each: Template | None, path: Path) -> Kinds:
+    """What an event's attribute is, and what the schemas of its data say."""
+    if path.parts[0] == "event":
+        return Kinds((INSTANT,)) if path.parts[1:] == ("time",) else ANYTHING
+    parts = from_data(path, each).parts
+    if parts[0] != "data" or not rule.schemas:
+        return ANYTHING
+    found = [_of_schema(schema, parts[1:]) for schema in rule.schemas]
+    value = found[0]
+    for other in found[1:]:
+        value = value if value == other else either(value, other)
+    return value
+
+
+def _of_schema(schema: Any, parts: tuple[str | int, ...]) -> Kinds:
+    found = schema.lookup(parts) if schema is not None else None
+    if found is None or found.unknown is not None or not found.types or not found.types <= OF_SCHEMA.keys():
+        return ANYTHING
+    if len(found.types) == 1:
+        return OF_SCHEMA[next(iter(found.types))]
+    return Kinds(tuple(sample for name in sorted(found.types) for sample in OF_SCHEMA[name].samples))
+
+
+def _slots(rule: CompiledRule, at: Where, destinations: Mapping[str, DestinationView]) -> Iterator[Slot]:
+    """The slot of a place; of a vendor's own field, one for each destination; none where nothing is known."""
+    match at:
+        case (name,):
+            yield _OF_RULE[str(name)]
+        case ("link", _, name):
+            yield _OF_LINK[str(name)]
+        case ("send", _, name):
+            yield _OF_SEND[str(name)]
+        case ("send", _, "entry", name):
+            yield Slot(slots.FIELD_SLOTS[str(name)])
+        case ("send", _, "entry", "alerts", int()):
+            yield Slot(slots.minutes, null=False)
+        case ("send", _, "entry", name, int(), member) if member in _OF_MEMBERS.get(str(name), {}):
+            yield Slot(_OF_MEMBERS[str(name)][str(member)], null=name == "dates")
+        case ("send", int() as index, vendor, name):
+            yield from _own(rule, index, str(vendor), str(name), destinations)
+        case _:
+            pass
+
+
+def _own(
+    rule: CompiledRule, index: int, vendor: str, name: str, destinations: Mapping[str, DestinationView]
+) -> Iterator[Slot]:
+    send = rule.sends[index]
+    for destination in send.to:
+        view = destinations.get(destination)
+        expression = view.expression(send.send.kind) if view is not None and view.vendor.name == vendor else NOTHING
+        if name in expression.own:
+            yield Slot(partial(slots.own_value, declared=expression.own[name]))
+
+
+def _fits(value: Any, slot: Slot) -> bool:
+    return _why_not(value, slot) is None
+
+
+def _why_not(value: Any, slot: Slot) -> str | None:
+    """What was expected instead; None: it fits."""
+    if (value is OMIT and slot.omit) or (value is None and slot.null):
+        return None
+    try:
+        slot.convert(value)
+    except (RenderError, ValueError, OverflowError) as error:
+        return str(error).removeprefix("expected ")
+    return None
+
+
+def _problem(sourced: Sourced, at: Where, template: Template, value: Kinds, slot: Slot) -> Problem:
+    name = next(part for part in reversed(at) if isinstance(part, str))
+    found = kind_of(value) if _PEOPLE.intersection(at) else told(value)
+    expected = _MOMENT if slot.convert is slots.moment_text else _why_not(value.samples[0], slot) or ""
+    return sourced.problem(at, f"{name} can never be right", found, expected, _advice(template, value, slot))
+
+
+def _advice(template: Template, value: Kinds, slot: Slot) -> str:
+    kinds, sample = kind_of(value), value.samples[0]
+    match slot.convert:
+        case slots.flag if value.exact and str(sample).lower() in FLAGS:
+            return f"write {FLAGS[str(sample).lower()]}"
+        case slots.flag if "{%" in template.source:
+            return "write {{ true if … else false }}"
+        case slots.flag:
+            return "write {{ … | bool }}" if value == TEXT else "write a comparison, such as {{ … > 0 }}"
+        case slots.moment_text if value.form:
+            return "write date without a format"
+        case slots.text if kinds == "an integer":
+            return "write {{ … | string }}"
+        case slots.text if "number" in kinds:
+            return "write {{ … | number(2) }}"
+        case slots.text if kinds == "a list":
+            return "write {{ … | join(', ') }}"
+        case slots.text if kinds == "a bool":
+            return "write {{ 'yes' if … else 'no' }}"
+        case _:
+            return ""

@@ -1,0 +1,190 @@
+"""What a value can be, known without an event: a few samples of each kind, and what becomes of them. Judges no slot.
+
+Whatever is not certain may be anything.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from pipeline.rules.filters import OURS, kind
+from pipeline.rules.render import OMIT
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """Samples of all that a value can be; none: it may be anything. `exact`: they are the very values."""
+
+    samples: tuple[Any, ...] = ()
+    exact: bool = False
+    form: str = ""
+    """The format of the date that it is."""
+
+
+class Impossible(Exception):
+    """A part of a template that fails, or means nothing, whatever the event says."""
+
+    def __init__(self, message: str, found: str, expected: str, advice: str = "") -> None:
+        super().__init__(message)
+        self.message, self.found, self.expected, self.advice = message, found, expected, advice
+
+
+ANYTHING = Kinds()
+INSTANT = "2026-01-15T12:00:00Z"
+TEXT = Kinds(
+    ("x", "1", "true", "2026-01-15", "2026-01-15T12:00:00", INSTANT, "1d", "Europe/Berlin", "confirmed", "FREQ=DAILY")
+)
+"""Any text: one sample for every slot that takes texts."""
+NUMBER = Kinds((1, 1.5))
+BOOL = Kinds((True, False))
+LIST = Kinds(([],))
+OF_SCHEMA = {
+    "string": TEXT, "integer": Kinds((1,)), "number": NUMBER, "boolean": BOOL, "null": Kinds((None,)),
+    "array": LIST, "object": Kinds(({},)),
+}  # fmt: skip
+"""By the types of JSON Schema."""
+_TIMES = ("2026-01-15", "2026-01-15T12:00:00", INSTANT)
+GIVEN: dict[str, tuple[Any, ...]] = {
+    "money": (1,), "number": (1,), "round": (1.5,), "times": (1, 1.5), "int": (1,), "float": (1.5,), "length": ("x",),
+    "bool": (True, False), "date": _TIMES, "plus": _TIMES, "minus": _TIMES, "in_zone": (INSTANT,),
+}  # fmt: skip
+"""What stands for a value that may be anything, by the filter that takes it."""
+ARGUMENTS: dict[str, tuple[Any, ...]] = {
+    "money": ("EUR",), "number": (0, 2), "round": (0, 2), "times": (1, 1.5), "date": ("%Y-%m-%d",),
+    "plus": ("1d", "1h"), "minus": ("1d", "1h"), "in_zone": ("UTC",), "join": (", ",), "replace": ("a",),
+}  # fmt: skip
+"""Likewise for an argument."""
+TEXTS = frozenset(("upper", "lower", "trim", "replace", "join", "string"))
+"""Filters whose text may be any."""
+_BY_SIZE = "YymjdeHMS"
+"""Codes of dates, the greatest first: texts in this order compare as their dates do."""
+
+
+def kind_of(value: Kinds) -> str:
+    """The names of its kinds: an integer or a text."""
+    found = dict.fromkeys("omit" if one is OMIT else kind(one) for one in value.samples)
+    return " or ".join(found)
+
+
+def either(one: Kinds, other: Kinds) -> Kinds:
+    if not one.samples or not other.samples:
+        return ANYTHING
+    return Kinds(one.samples + other.samples, one.exact and other.exact)
+
+
+def filtered(value: Kinds, name: str, arguments: list[Kinds]) -> Kinds:
+    """What a filter makes of a value. Raises Impossible."""
+    if name == "default":
+        return either(value, arguments[0]) if arguments else value
+    if name in TEXTS and not value.samples:
+        return TEXT
+    choices = [one.samples or ARGUMENTS.get(name, ("x",)) for one in arguments]
+    exact = value.exact and all(one.exact for one in arguments)
+    results = _results(name, value.samples or GIVEN[name], choices)
+    if not results:
+        _refuse(value, name, arguments)
+        return ANYTHING
+    if name in TEXTS and not exact:
+        return TEXT
+    if name == "date" and arguments and not arguments[0].samples:
+        return TEXT
+    form = str(arguments[0].samples[0]) if name == "date" and arguments and arguments[0].exact else ""
+    return Kinds(results, exact, form)
+
+
+def _results(name: str, values: tuple[Any, ...], choices: list[tuple[Any, ...]]) -> tuple[Any, ...]:
+    found = []
+    for one, *arguments in product(values, *choices):
+        try:
+            found.append(OURS[name](one, *arguments))
+        except (ValueError, TypeError, ArithmeticError):
+            continue
+    return tuple(found[:40])
+
+
+def _refuse(value: Kinds, name: str, arguments: list[Kinds]) -> None:
+    """Raises Impossible with the filter's own words, where they are of the value that it was given."""
+    if not value.samples:
+        return  # its arguments: they are judged by themselves
+    sample = value.samples[0]
+    try:
+        OURS[name](sample, *(one.samples[0] if one.samples else ARGUMENTS[name][0] for one in arguments))
+    except (ValueError, TypeError, ArithmeticError) as error:
+        advice = "let date come last, after plus or minus" if value.form else ""
+        raise Impossible(f"{name} can never take this", told(value), _expected(error, name), advice) from None
+
+
+def _expected(error: Exception, name: str) -> str:
+    words = re.sub(rf"^(expected|{name} needs|a number filter needs) ", "", str(error))
+    return words if isinstance(error, ValueError) else "what it can take"
+
+
+def told(value: Kinds) -> str:
+    """Its kinds, with an example where it has one form: a text such as 15.01.2026."""
+    sample = value.samples[0]
+    if value == TEXT or not isinstance(sample, str):
+        return repr(sample) if value.exact and not isinstance(sample, str) and sample is not OMIT else kind_of(value)
+    return f"{kind_of(value)} such as {sample[:40]}" if not value.exact else f"the text {sample[:40]!r}"
+
+
+def computed(left: Kinds, mark: str, right: Kinds) -> Kinds:
+    if not left.samples or not right.samples:
+        other = left if left.samples else right
+        if not other.samples or mark == "+" or any(map(_is_number, other.samples)):
+            return ANYTHING if mark == "+" else NUMBER
+    elif any(_is_number(a) and _is_number(b) for a, b in product(left.samples, right.samples)):
+        return NUMBER
+    elif mark == "+" and any(
+        type(a) is type(b) and isinstance(a, str | list) for a, b in product(left.samples, right.samples)
+    ):
+        return TEXT if any(isinstance(one, str) for one in left.samples) else LIST
+    texts = [one for side in (left, right) for one in side.samples if isinstance(one, str)]
+    advice = f"write … | {'minus' if mark == '-' else 'plus'}('1d')" if mark in "+-" else ""
+    if texts and mark == "+":
+        advice = "write the parts one after the other, each in its own {{ }}; a time: … | plus('1d')"
+    sides = [kind_of(side) or "a value" for side in (left, right)]
+    raise Impossible(f"{mark} cannot be computed", f"{sides[0]} {mark} {sides[1]}", "two numbers", advice)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float)
+
+
+def compare(left: Kinds, mark: str, right: Kinds) -> None:
+    """Raises Impossible where a comparison says the same for every event, or does not say what it seems to."""
+    if mark not in ("==", "!="):
+        for side in (left, right):
+            if not _is_ordered(side.form):
+                message, expected = "texts are compared letter by letter, not as dates", "the year first"
+                raise Impossible(message, told(side), expected, "write date without a format")
+    if not left.samples or not right.samples or None in (*left.samples, *right.samples):
+        return
+    if {_sort(one) for one in left.samples}.isdisjoint(map(_sort, right.samples)):
+        found = f"{kind_of(left)} {mark} {kind_of(right)}"
+        advice = "write … | int" if {"a text", "an integer"} == {kind_of(left), kind_of(right)} else ""
+        raise Impossible("a comparison that is the same for every event", found, "two values of one kind", advice)
+    if (_are_times(left) and _is_no_time(right)) or (_are_times(right) and _is_no_time(left)):
+        found = f"{told(left)} {mark} {told(right)}"
+        raise Impossible("a time is compared with a text that is none", found, "a text such as '2026-12-24'")
+
+
+def _are_times(value: Kinds) -> bool:
+    return not value.exact and not value.form and all(str(one).startswith("2026-") for one in value.samples)
+
+
+def _is_no_time(value: Kinds) -> bool:
+    """Of a time, the beginning is enough to compare with."""
+    return value.exact and not any(re.match(r"\d{4}(-|\Z)", str(one)) for one in value.samples)
+
+
+def _sort(value: Any) -> str:
+    return "number" if _is_number(value) else kind(value)
+
+
+def _is_ordered(form: str) -> bool:
+    """Whether texts of this format compare as their dates do."""
+    codes = [_BY_SIZE.find(code) for code in re.findall("%(.)", form)]
+    return -1 not in codes and codes == sorted(codes)

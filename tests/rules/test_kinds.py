@@ -1,0 +1,193 @@
+"""What is said of an expression without an event holds for every event; nothing that may fit is told."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.model.event import DomainEvent
+from pipeline.model.wire import Coordinates, Record
+from pipeline.rules.adapt import DestinationView
+from pipeline.rules.check import check_rules
+from pipeline.rules.filters import kind
+from pipeline.rules.foreseen import kinds_of
+from pipeline.rules.kinds import ANYTHING, INSTANT, Impossible, Kinds
+from pipeline.rules.language import FILTERS
+from pipeline.rules.reading import load_text
+from pipeline.rules.render import OMIT, RenderError, Scope, Template, TemplateFault, compile_template
+
+RECORD = Record(Coordinates("t", 0, 0), None, b"", (), datetime(2026, 1, 1, tzinfo=UTC))
+VALUES = st.sampled_from(
+    [None, True, 0, 7, -2.5, 3.0, "", "x", "7", "1.5", "true", "2026-12-24", "2026-12-24T09:00", INSTANT, ["a"], [], {}]
+)
+DATA = st.fixed_dictionaries({}, optional={"a": VALUES, "b": VALUES})
+LITERALS = ["1", "2.5", "'x'", "'7'", "true", "none", "'2026-12-24'", "['a']", "omit"]
+ARGUMENTS = ["'EUR'", "2", "0", "'30d'", "'3h'", "'%d.%m.%Y'", "'Europe/Berlin'", "'x'", "', '", "data.b", "1.5"]
+ATOMS = st.sampled_from(["data.a", "data.b", "event.time", *LITERALS])
+FILTERED = st.builds(
+    lambda name, arguments: f" | {name}" + (f"({', '.join(arguments)})" if arguments else ""),
+    st.sampled_from(FILTERS), st.lists(st.sampled_from(ARGUMENTS), max_size=2),
+)  # fmt: skip
+MARKS = st.sampled_from(["+", "-", "/", "%", "<", ">", "==", "in"])
+JOINS = st.sampled_from(["and", "or", "if data.b else"])
+EXPRESSIONS = st.recursive(
+    ATOMS,
+    lambda inner: st.one_of(
+        st.builds("({}){}".format, inner, FILTERED),
+        st.builds("{}{}{}".format, inner, FILTERED, FILTERED),
+        st.builds(lambda a, mark, b: f"({a}) {mark} ({b})", inner, MARKS, inner),
+        st.builds(lambda a, word, b: f"({a}) {word} ({b})", inner, JOINS, inner),
+        inner.map("-({})".format),
+        inner.map("not ({})".format),
+        inner.map("({}) is string".format),
+    ),
+    max_leaves=4,
+)  # fmt: skip
+SAME = ("a comparison", "texts are compared", "a time is compared")
+"""Of these MiniJinja has a value: one that nobody can mean."""
+
+
+def known(path: Any) -> Kinds:
+    return Kinds((INSTANT,)) if path.parts == ("event", "time") else ANYTHING
+
+
+def foreseen(expression: str) -> Kinds | str:
+    """What it can come to, or why it can come to nothing."""
+    try:
+        return kinds_of(expression, known)
+    except Impossible as error:
+        return error.message
+
+
+def sort(value: Any) -> str:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return "omit" if value is OMIT else "a number" if number else kind(value)
+
+
+@settings(max_examples=1500, deadline=None)
+@given(EXPRESSIONS, DATA)
+def test_what_is_known_of_an_expression_holds_for_every_event(expression: str, data: Any) -> None:
+    try:
+        template = compile_template(f"{{{{ {expression} }}}}")
+    except TemplateFault:
+        return
+    assert isinstance(template, Template)
+    event = DomainEvent("i", "s", "t", None, None, {"type": "t", "time": "2026-02-03T04:05:06Z"}, data, RECORD)
+    try:
+        value = template.render(Scope.over(event))
+    except RenderError:
+        return
+    found = foreseen(expression)
+    if isinstance(found, str):
+        branches = any(word in expression for word in (" and ", " or ", " if "))
+        assert branches or found.startswith(SAME), (found, value)
+        return
+    assert not found.samples or sort(value) in set(map(sort, found.samples)), (found, value)
+    assert not (found.exact and len(found.samples) == 1) or found.samples[0] == value
+
+
+RULE = """rules:
+  - name: r
+    from: [t]
+    on: {type: a.b, schema: {properties: {n: {type: number}, f: {type: boolean}, m: {type: [string, integer]}}}}
+    when: WHEN
+    send:
+      to: acme-ecal
+      key: KEY
+      subscriber: S
+      deliver_at: DELIVER
+      entry: {title: TITLE, location: x, start: START, time_zone: ZONE, all_day: ALL_DAY, alerts: ALERTS}
+"""
+FINE = {
+    "WHEN": "true", "KEY": "k", "DELIVER": "2026-01-01", "TITLE": "x", "START": "'{{ data.d }}'", "ZONE": "UTC",
+    "ALL_DAY": "true", "ALERTS": "[1d]",
+}  # fmt: skip
+
+
+def problems(place: str, said: str, destinations: dict[str, DestinationView]) -> list[str]:
+    text = RULE.replace(", schema: {properties: {n", ", schema: {additionalProperties: true, properties: {n")
+    for name, value in {**FINE, place: said}.items():
+        text = text.replace(name, value, 1)
+    return [str(one) for one in check_rules(load_text(text, "r.yaml", ("ecal",)), destinations)]
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("START", "\"{{ data.d | date('%d.%m.%Y') if data.f else data.d }}\""),
+        ("START", "\"{{ data.d | default('soon') }}\""),
+        ("START", "\"{{ data.d or 'soon' }}\""),
+        ("START", "\"{{ '2026-12-24' }}\""),
+        ("START", "\"{{ data.d | date('%Y-%m-%d') }}T{{ data.t }}:00\""),
+        ("START", "\"{{ data.d | date }}T{{ data.n | number }}:00\""),
+        ("START", "\"{{ data.d | replace('.', '-') }}\""),
+        ("START", '"{{ data.d | minus([data.n, \'m\'] | join(\'\')) }}"'),
+        ("START", '"{{ data.d | in_zone(data.zone) }}"'),
+        ("START", '"{{ event.time }}"'),
+        ("DELIVER", '"{{ omit }}"'),
+        ("DELIVER", "\"{{ data.d | minus('2d') if data.f else none }}\""),
+        ("TITLE", '"{{ data.m }}"'),
+        ("TITLE", '"{{ data.n | string }} {{ data.n / 2 }} {{ data.n | times(2) }}"'),
+        ("TITLE", '"{% if data.n %}{{ data.m }}{% else %}{{ data.s | length }}{% endif %}"'),
+        ("ZONE", '"{{ data.zone | trim }}"'),
+        ("KEY", "\"{{ data.n | money('EUR') | replace(' ', '-') }}\""),
+        ("KEY", "\"{{ data.d | date('%B') }}-{{ data.s | length }}\""),
+        ("ALL_DAY", '"{{ data.f }}"'),
+        ("ALL_DAY", "\"{{ data.m | bool }}\""),
+        ("ALL_DAY", "\"{{ data.d is string and 'T' not in data.d }}\""),
+        ("ALERTS", "\"{{ ['1d', data.s] if data.f else [] }}\""),
+        ("ALERTS", '["{{ data.n | round }}m"]'),
+        ("WHEN", "\"{{ data.d | date('%H') >= '12' }}\""),
+        ("WHEN", "\"{{ data.d | date('%d.%m.%Y') == '24.12.2026' }}\""),
+        ("WHEN", "\"{{ event.time > '2026' and data.n > 1 and (data.m == 1 or data.m == 'x') and data.f == true }}\""),
+        ("WHEN", '"{{ data.n == none or data.n is not none }}"'),
+        ("WHEN", "\"{{ data.f and data.s == 'x' }}\""),
+        ("WHEN", '"{{ -data.n < -1 and data.n - 1 > 2 and data.a.b[0].c in [1, 2] }}"'),
+    ],
+)  # fmt: skip
+def test_what_may_fit_is_not_told(place: str, said: str, destinations: dict[str, DestinationView]) -> None:
+    assert problems(place, said, destinations) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "said", "told"),
+    [
+        ("START", "\"{{ 'soon' }}\"", "found the text 'soon'; expected a date such as 2026-12-24"),
+        ("START", "\"{{ '2026-02-30' }}\"", "start can never be right"),
+        ("START", "\"{{ data.d | date('%d.%m.%Y') }}\"", "found a text such as 15.01.2026; expected a date"),
+        ("START", "\"{{ data.d | date('%d.%m.%Y') }}T10:00\"", "write date without a format"),
+        ("START", "\"{{ data.d | date('%d.%m.%Y') | plus('1d') }}\"", "let date come last"),
+        ("START", '"{{ data.s | length }}"', "start can never be right; found an integer"),
+        ("START", "\"{{ data.s | length if data.f else 'soon' }}\"", "found an integer or a text"),
+        ("DELIVER", '"{{ true }}"', "deliver_at can never be right; found True"),
+        ("TITLE", '"{{ data.s | length }}"', "expected a text, not an integer; write {{ … | string }}"),
+        ("TITLE", '"{{ data.n > 1 }}"', "write {{ 'yes' if … else 'no' }}"),
+        ("TITLE", '"Paid: {{ data.n > 1 }}"', "a bool does not print inside a text; found data.n > 1"),
+        ("TITLE", "\"{{ data.n | money('EUR') | times(2) }}\"", "times can never take this"),
+        ("TITLE", "\"{{ data.d - '1d' }}\"", "found a value - a text; expected two numbers; write … | minus"),
+        ("TITLE", '"{{ data.d | date + 1 }}"', "+ cannot be computed; found a text + an integer"),
+        ("ZONE", "\"{{ 'CEST' }}\"", "time_zone can never be right"),
+        ("KEY", "\"{{ data.n | money('EUR') }}\"", "key can never be right"),
+        ("KEY", "\"A-{{ data.d | date('%d %B') }}\"", "such as A-15 January"),
+        ("ALL_DAY", "\"{{ data.n | money('EUR') }}\"", "all_day can never be right"),
+        ("ALL_DAY", '"{% if data.f %}true{% else %}false{% endif %}"', "write {{ true if … else false }}"),
+        ("ALL_DAY", "\"{{ 'yes' }}\"", "write true"),
+        ("ALERTS", "[\"{{ 'soon' }}\"]", "alerts can never be right"),
+        ("ALERTS", "\"{{ ['1d', 'soon'] }}\"", "expected a duration"),
+        ("WHEN", '"{{ 1 }}"', "expected a bool, not an integer; write a comparison"),
+        ("WHEN", "\"{{ 'yes' }}\"", "found the text 'yes'; expected a bool, not a text; write true"),
+        ("WHEN", '"{{ data.s | length }}"', "when can never be right"),
+        ("WHEN", "\"{{ data.n > '5' }}\"", "a comparison that is the same for every event"),
+        ("WHEN", "\"{{ data.d | date('%d.%m.%Y') > '01.02.2026' }}\"", "letter by letter"),
+        ("WHEN", "\"{{ event.time > '24.12.2026' }}\"", "a time is compared with a text that is none"),
+    ],
+)  # fmt: skip
+def test_what_can_never_be_right_is_told(
+    place: str, said: str, told: str, destinations: dict[str, DestinationView]
+) -> None:
+    (problem,) = problems(place, said, destinations)
+    assert told in problem

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from itertools import product
+from math import prod
 
 from pipeline.rules.arguments import UNKNOWN, value_of
 from pipeline.rules.filters import OURS
@@ -15,6 +16,7 @@ from pipeline.rules.kinds import (
     ANYTHING,
     BOOL,
     LIST,
+    MAX_SAMPLES,
     TEXT,
     Impossible,
     Kinds,
@@ -57,7 +59,11 @@ def kinds_of_text(source: str, known: Known) -> Kinds:
         else:
             parts.append(ANYTHING)
     certain = all(part.samples and (part.exact or part.form) for part in parts)
-    if not certain or re.search(r"\{[{%][-+]|[-+][%}]\}", source):
+    if (
+        not certain
+        or prod(len(part.samples) for part in parts) > MAX_SAMPLES
+        or re.search(r"\{[{%][-+]|[-+][%}]\}", source)
+    ):
         return TEXT
     form = next((part.form for part in parts if part.form), "")
     return Kinds(tuple("".join(map(str, one)) for one in product(*(part.samples for part in parts))), form=form)

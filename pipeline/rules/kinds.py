@@ -32,6 +32,8 @@ class Impossible(Exception):
         self.message, self.found, self.expected, self.advice = message, found, expected, advice
 
 
+MAX_SAMPLES = 60
+"""Of one value: what has more may be anything."""
 ANYTHING = Kinds()
 INSTANT = "2026-01-15T12:00:00Z"
 TEXT = Kinds(
@@ -70,7 +72,7 @@ def kind_of(value: Kinds) -> str:
 
 
 def either(one: Kinds, other: Kinds) -> Kinds:
-    if not one.samples or not other.samples:
+    if not one.samples or not other.samples or len(one.samples) + len(other.samples) > MAX_SAMPLES:
         return ANYTHING
     return Kinds(one.samples + other.samples, one.exact and other.exact)
 
@@ -102,7 +104,7 @@ def _results(name: str, values: tuple[Any, ...], choices: list[tuple[Any, ...]])
             found.append(OURS[name](one, *arguments))
         except (ValueError, TypeError, ArithmeticError):
             continue
-    return tuple(found[:40])
+    return tuple(found[:MAX_SAMPLES])
 
 
 def _refuse(value: Kinds, name: str, arguments: list[Kinds]) -> None:

@@ -14,8 +14,8 @@ from pipeline.model.wire import Coordinates, Record
 from pipeline.rules.adapt import DestinationView
 from pipeline.rules.check import check_rules
 from pipeline.rules.filters import kind
-from pipeline.rules.foreseen import kinds_of
-from pipeline.rules.kinds import ANYTHING, INSTANT, Impossible, Kinds
+from pipeline.rules.foreseen import kinds_of, kinds_of_text
+from pipeline.rules.kinds import ANYTHING, INSTANT, TEXT, Impossible, Kinds
 from pipeline.rules.language import FILTERS
 from pipeline.rules.reading import load_text
 from pipeline.rules.render import OMIT, RenderError, Scope, Template, TemplateFault, compile_template
@@ -88,6 +88,11 @@ def test_what_is_known_of_an_expression_holds_for_every_event(expression: str, d
         return
     assert not found.samples or sort(value) in set(map(sort, found.samples)), (found, value)
     assert not (found.exact and len(found.samples) == 1) or found.samples[0] == value
+
+
+def test_a_text_of_many_choices_takes_no_time() -> None:
+    assert kinds_of_text("{{ 'a' if data.a else 'b' }}" * 60, known) == TEXT
+    assert kinds_of(" or ".join(["'a' if data.a else ('b' or 1)"] * 25), known) == ANYTHING
 
 
 RULE = """rules:

@@ -16,6 +16,7 @@ from pipeline.rules.ordering import mixed
 from pipeline.rules.patterns import is_topic, topic_of
 from pipeline.rules.problem import Problem
 from pipeline.rules.schema import Rules, Sourced, SourcedTest
+from pipeline.rules.whose import one_calendar
 from pipeline.settings import Settings
 
 GIVEN = ("type", "data", "id", "source", "time", "subject", "topic", "specversion")
@@ -43,6 +44,7 @@ def warnings_of(report: Report) -> tuple[Problem, ...]:
         *foreign(report.rules),
         *misspelt(report.rules),
         *mixed(report.rules.rules),
+        *one_calendar(report.rules.rules, report.views),
     ]
     return tuple(sorted(found))
 

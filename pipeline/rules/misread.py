@@ -1,5 +1,5 @@
-"""Texts that do not say what was meant: templates that are none, as YAML takes them for a comment or as they are of
-another language, and attributes that events do not have."""
+"""Texts that do not say what was meant: templates that are none, as YAML takes them for a comment, as they are of
+another language or without their braces, and attributes that events do not have."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline.rules.language import did_you_mean, nearest, pieces
 from pipeline.rules.masking import shown
 from pipeline.rules.paths import paths
 from pipeline.rules.problem import Problem, Spot, Where, leaves
-from pipeline.rules.schema import Rules, Sourced
+from pipeline.rules.schema import Rules, Shape, Sourced
 
 _COMMENT = r"\s+#[^\s\"']*\{\{"
 ATTRIBUTES = ("id", "source", "type", "subject", "time", "specversion", "datacontenttype", "dataschema")
@@ -24,6 +24,9 @@ _FOREIGN = re.compile(
     r"|\$\.?(?P<bare>(?:data|event|item)(?:\.\w+)+)"
     r"|<%=?\s*(?P<tag>(?:data|event|item)(?:\.\w+)+)[^%]*%>"
 )
+_BARE = re.compile(r"(?:data|event|item)(?:\.[^\W\d]\w*|\[[^\]]*\])+")
+NAMES = ("key", "group", "subscriber", "identity", "ended")
+"""What names an entry or a person: a path without braces would be one name for all events."""
 
 
 def cut_off(parsed: Any, spots: Mapping[Where, Spot], text: str, file: str) -> Iterator[Problem]:
@@ -41,7 +44,22 @@ def cut_off(parsed: Any, spots: Mapping[Where, Spot], text: str, file: str) -> I
 def foreign(rules: Rules) -> Iterator[Problem]:
     """What is a template elsewhere, `${data.n}` or `{ data.n }`: here it goes into calendars as it stands."""
     for sourced in rules.rules:
-        yield from (_told(sourced, at, match) for at, text in _texts(sourced) for match in _FOREIGN.finditer(text))
+        for at, text in _texts(sourced):
+            yield from (_told(sourced, at, match[0], _path(match)) for match in _FOREIGN.finditer(text))
+            if _BARE.fullmatch(text) and at[-1] not in NAMES:
+                yield _told(sourced, at, text, text)
+
+
+def bare_names(sourced: Sourced) -> Iterator[Problem]:
+    """Paths without their braces where each event should have a name of its own."""
+    holders: list[tuple[Where, Shape]] = [(("send", index), send) for index, send in enumerate(sourced.rule.send)]
+    holders += [(("link", index), link) for index, link in enumerate(sourced.rule.link)]
+    for at, holder in holders:
+        for name in NAMES:
+            match = _BARE.fullmatch(str(getattr(holder, name, "")))
+            if match is not None:
+                message, expected = f"{name} would be this text for every event", "a template"
+                yield sourced.problem((*at, name), message, match[0][:60], expected, f'write "{{{{ {match[0]} }}}}"')
 
 
 def misspelt(rules: Rules) -> Iterator[Problem]:
@@ -75,8 +93,10 @@ def _texts(sourced: Sourced) -> Iterator[tuple[Where, str]]:
                 yield from ((at, piece.text) for piece in pieces(value)[0] if piece.kind == "text")
 
 
-def _told(sourced: Sourced, at: Where, match: re.Match[str]) -> Problem:
-    message, found = "this is no template: it is sent as it stands", shown(match[0])
-    return sourced.problem(
-        at, message, found, "", f"write {{{{ {match['braced'] or match['bare'] or match['tag']} }}}}"
-    )
+def _path(match: re.Match[str]) -> str:
+    return match["braced"] or match["bare"] or match["tag"]
+
+
+def _told(sourced: Sourced, at: Where, found: str, path: str) -> Problem:
+    message = "this is no template: it is sent as it stands"
+    return sourced.problem(at, message, shown(found), "", f"write {{{{ {path} }}}}")

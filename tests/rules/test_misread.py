@@ -33,6 +33,8 @@ def told(text: str, key: str = "k") -> list[tuple[int, str]]:
         ("'{ data.n }'", "data.n"),
         ("'{event.time}'", "event.time"),
         ("'{data[0].n | upper}'", "data[0].n"),
+        ("data.n", "data.n"),
+        ("'data.n.m[0]'", "data.n.m[0]"),
     ],
 )
 def test_braces_of_another_language_are_told_wherever_they_stand(text: str, meant: str) -> None:
@@ -53,6 +55,8 @@ def test_braces_of_another_language_in_a_key_are_told() -> None:
         "'${HOME}'",
         "'{data}'",
         "'our data.base'",
+        "data.",
+        "'see data.n'",
         "\"{{ '{data.n}' }}\"",
         "'$database.x'",
     ],

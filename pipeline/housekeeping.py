@@ -280,8 +280,8 @@ class Housekeeping:
         started = time.monotonic()
         if started < self._count_at:
             return
-        backlog, totals = await self._look(self.ledger.backlog), await self._look(self.ledger.totals)
-        urgent = await self._look(lambda: self.ledger.urgent(HORIZONS))
+        counted = await self._look(lambda: self.ledger.counted(HORIZONS, bound=None))
+        backlog, totals = counted.backlog, await self._look(self.ledger.totals)
         self._count_at = time.monotonic() + (time.monotonic() - started) / COUNTING_SHARE
         rows = [GaugeRow(destination, state, n) for (destination, state), (n, _) in backlog.items()]
         for destination, n in totals.items():
@@ -291,8 +291,8 @@ class Housekeeping:
         self.telemetry.ledger_gauges(
             rows,
             oldest,
-            drained_in(self.ledger, self.destinations, urgent),
-            late_when_drained(self.ledger, self.destinations, urgent),
+            drained_in(self.ledger, self.destinations, counted.urgent),
+            late_when_drained(self.ledger, self.destinations, counted.urgent),
         )
 
     async def _behind(self) -> None:

@@ -18,9 +18,9 @@ from pipeline.cli.configured import sound_settings
 from pipeline.cli.ledger import opened
 from pipeline.cli.options import HERE, Config
 from pipeline.cli.words import moment, span, table
-from pipeline.ledger import FOR_GOOD, Hold, Ledger
+from pipeline.ledger import BOUND, FOR_GOOD, STATES, Hold, Ledger
 from pipeline.operate.check import Report
-from pipeline.operate.status import STATES, Standing, Status
+from pipeline.operate.status import Standing, Status
 from pipeline.operate.status import status as read
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for other programs; with --watch, a line each time.")]
@@ -75,6 +75,8 @@ def lines(seen: Status) -> Iterator[str]:
         if reading.refused is not None:
             yield f"{reading.worker} goes on with revision {reading.revision}: {reading.refused}"
     yield from table(HEAD, [_row(standing) for standing in seen.destinations])
+    if any(standing.estimated for standing in seen.destinations):
+        yield f"~ an estimate: more than {BOUND} in one state are not counted one by one"
     for standing in seen.destinations:
         for hold in standing.holds:
             yield f"{standing.destination}: {told(hold, seen.at)}"
@@ -107,14 +109,18 @@ def _taken(seen: Status) -> str:
 def _row(one: Standing) -> tuple[str, ...]:
     return (
         one.destination,
-        *(str(one.entries[state]) for state in STATES),
+        *(_about(one, state, str(one.entries[state])) for state in STATES),
         span(one.oldest_ready),
         " ".join(f"{taken.calls}/{taken.of} in {span(taken.seconds)}" for taken in one.quota) or "-",
         "-" if one.rate is None else f"{one.rate:.0f}",
-        span(one.drained_in),
-        "no" if one.late_when_drained == 0 else span(one.late_when_drained),
+        _about(one, "drained_in", span(one.drained_in)),
+        _about(one, "late_when_drained", "no" if one.late_when_drained == 0 else span(one.late_when_drained)),
         ", ".join(dict.fromkeys(hold.reason for hold in one.holds)) or "-",
     )
+
+
+def _about(one: Standing, figure: str, shown: str) -> str:
+    return f"~{shown}" if figure in one.estimated and shown != "-" else shown
 
 
 def told(hold: Hold, now: float) -> str:

@@ -2,6 +2,7 @@
 
 from pipeline.ledger.accounts import HOLD_AFTER
 from pipeline.ledger.audit import Act
+from pipeline.ledger.backlogs import BOUND, STATES
 from pipeline.ledger.doubting import Listener
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.revisions import Reading, Revision, RulesHold, RulesState
@@ -13,6 +14,7 @@ from pipeline.ledger.values import (
     Backlog,
     Budget,
     Claim,
+    Counted,
     DataRefused,
     Grant,
     Hold,
@@ -30,15 +32,18 @@ from pipeline.ledger.values import (
 )
 
 __all__ = [
+    "BOUND",
     "FOR_GOOD",
     "HOLD_AFTER",
     "MARGIN",
     "SLACK",
+    "STATES",
     "Act",
     "Applied",
     "Backlog",
     "Budget",
     "Claim",
+    "Counted",
     "DataRefused",
     "Grant",
     "Hold",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from pipeline.ledger import entries, offsets, quota
+from pipeline.ledger import backlogs, entries, offsets, quota
 from pipeline.ledger.database import Transaction, clock
 from pipeline.ledger.entries import Key
 from pipeline.ledger.values import Partition
@@ -49,7 +49,7 @@ def doubt(
 
 
 def _unsettled(connection: Connection) -> int:
-    return sum(n for n, _ in entries.backlog(connection, clock(connection)).values())
+    return sum(n for n, _ in backlogs.backlog(connection, clock(connection)).values())
 
 
 def _some(policies: Mapping[str, Policy], last: Key, connection: Connection) -> tuple[Key, int] | None:

@@ -9,9 +9,7 @@ import msgspec
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    TextClause,
     delete,
-    func,
     literal,
     select,
     text,
@@ -22,7 +20,6 @@ from sqlalchemy import (
 
 from pipeline.ledger import bulk
 from pipeline.ledger import tables as t
-from pipeline.ledger.values import Backlog, Urgent
 from pipeline.model.entry import canonical
 from pipeline.model.facts import Facts
 
@@ -122,18 +119,15 @@ def forget(connection: Connection, keys: Sequence[Key]) -> None:
         connection.execute(delete(t.entries).where(_KEY.in_(keys[start : start + CHUNK])))
 
 
-HELD = text("state = 'held'")
-
-
 def wake(connection: Connection, destinations: Sequence[str], error: str) -> None:
     """Who waits for that reason is looked at anew by the next sweep."""
-    waiting = (t.entries.c.destination.in_(destinations), t.entries.c.error == error, HELD, t.UNSETTLED)
+    waiting = (t.entries.c.destination.in_(destinations), t.entries.c.error == error, t.HELD, t.UNSETTLED)
     connection.execute(update(t.entries).where(*waiting).values(retry_at=None, error=None, wake_at=0.0))
 
 
 def put_off(connection: Connection, destination: str, error: str, limit: int) -> list[Facts]:
     """Rows that wait for that reason, that nobody else is at."""
-    waiting = (t.entries.c.destination == destination, t.entries.c.error == error, HELD, t.UNSETTLED)
+    waiting = (t.entries.c.destination == destination, t.entries.c.error == error, t.HELD, t.UNSETTLED)
     query = select(*_COLUMNS).where(*waiting).limit(limit).with_for_update(skip_locked=True)
     return [_facts(row) for row in connection.execute(query)]
 
@@ -142,54 +136,6 @@ def unsettled_after(connection: Connection, last: Key, limit: int) -> list[Facts
     """Rows that are not in step, in the order of their keys, after the last one."""
     query = select(*_COLUMNS).where(tuple_(*last) < _KEY, t.UNSETTLED).order_by(*_KEY.clauses).limit(limit)
     return [_facts(row) for row in connection.execute(query.with_for_update())]
-
-
-def backlog(connection: Connection, now: float) -> Backlog:
-    """What is not in step: out of an index that holds no other."""
-    c = t.entries.c
-    query = select(c.destination, c.state, func.count()).where(t.UNSETTLED).group_by(c.destination, c.state)
-    return {
-        (destination, state): (n, _oldest_age(connection, destination, now) if state == "ready" else None)
-        for destination, state, n in connection.execute(query).all()
-    }
-
-
-def urgent(connection: Connection, now: float, horizons: Sequence[float]) -> Urgent:
-    """What matters by each of so many seconds from now: what is ready, and what is in doubt and waits to be."""
-    ready = _by_rank(connection, now, horizons, t.READY)
-    looked_for = _by_rank(connection, now, horizons, t.READY, t.UNSURE)
-    in_doubt = _by_rank(connection, now, horizons, HELD, t.UNSURE)
-    none = [0] * len(horizons)
-    return {
-        name: [
-            (sure - unsure, unsure + waits)
-            for sure, unsure, waits in zip(
-                ready.get(name, none), looked_for.get(name, none), in_doubt.get(name, none), strict=True
-            )
-        ]
-        for name in ready.keys() | in_doubt.keys()
-    }
-
-
-def _by_rank(connection: Connection, now: float, horizons: Sequence[float], *which: TextClause) -> dict[str, list[int]]:
-    """Destination → how many of these entries matter by each horizon: out of an index that holds no other."""
-    c = t.entries.c
-    counted = [func.count().filter(c.rank <= now + horizon) for horizon in horizons]
-    query = select(c.destination, *counted).where(*which).group_by(c.destination)
-    return {destination: list(counts) for destination, *counts in connection.execute(query).all()}
-
-
-def _oldest_age(connection: Connection, destination: str, now: float) -> float | None:
-    """Seconds since the oldest event among the entries that are ready."""
-    ready = (t.entries.c.destination == destination, t.READY, t.UNSETTLED)
-    oldest = connection.execute(select(func.min(t.entries.c.event_time)).where(*ready)).scalar()
-    return None if oldest is None else max(0.0, now - oldest)
-
-
-def totals(connection: Connection) -> dict[str, int]:
-    """Destination → all its rows: a look at each of them."""
-    query = select(t.entries.c.destination, func.count()).group_by(t.entries.c.destination)
-    return dict(connection.execute(query).all())
 
 
 def first(connection: Connection, which: Sequence[ColumnElement[bool]], limit: int) -> list[Facts]:

@@ -19,6 +19,7 @@ from pipeline.ledger import (
     accounts,
     ageing,
     audit,
+    backlogs,
     budget,
     claims,
     declaring,
@@ -44,6 +45,7 @@ from pipeline.ledger.values import (
     Backlog,
     Budget,
     Claim,
+    Counted,
     Grant,
     Hold,
     LedgerWentBack,
@@ -56,7 +58,6 @@ from pipeline.ledger.values import (
     Settled,
     Stopped,
     Taken,
-    Urgent,
 )
 from pipeline.ledger.writing import Words
 from pipeline.model.blame import Answer
@@ -367,15 +368,16 @@ class Ledger:
 
     def backlog(self) -> Backlog:
         """What is not in step. Entries that are idle are not looked at, however many they are."""
-        return self._database.look(lambda connection: entries.backlog(connection, clock(connection)))
+        return self._database.look(lambda connection: backlogs.backlog(connection, clock(connection)))
 
-    def urgent(self, horizons: Sequence[float]) -> Urgent:
-        """How many entries that could go matter by each of so many seconds from now."""
-        return self._database.look(lambda connection: entries.urgent(connection, clock(connection), horizons))
+    def counted(self, horizons: Sequence[float], bound: int | None = backlogs.BOUND) -> Counted:
+        """The backlog, and what of it matters by each of so many seconds from now; more than `bound` is an estimate."""
+        names = sorted(self.policies)
+        return self._database.look(lambda c: backlogs.counted(c, clock(c), horizons, names, bound))
 
     def totals(self) -> dict[str, int]:
         """Destination → entries, in step or not."""
-        return self._database.look(entries.totals)
+        return self._database.look(backlogs.totals)
 
     def quota_taken(self) -> dict[str, list[Taken]]:
         """Account → what of each of its windows is taken now."""

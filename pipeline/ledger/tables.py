@@ -84,6 +84,7 @@ entries = Table(
     PrimaryKeyConstraint("destination", "key"),
 )
 READY = text("state = 'ready'")
+HELD = text("state = 'held'")
 UNSETTLED = text("state <> 'idle'")
 """Said in full, so that both databases see that the index of these rows will do."""
 UNSURE = text("observed_hash = '?' and state <> 'idle'")

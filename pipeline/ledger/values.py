@@ -24,6 +24,19 @@ Backlog = dict[tuple[str, str], tuple[int, float | None]]
 Urgent = dict[str, list[tuple[int, int]]]
 """Destination → by each horizon: entries that are ready, and those of which the vendor must be asked first."""
 
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What is not in step, and what of it is urgent."""
+
+    backlog: Backlog
+    urgent: Urgent
+    estimated: frozenset[tuple[str, str]] = frozenset()
+    """(destination, state) whose number is an estimate."""
+    urgent_estimated: frozenset[str] = frozenset()
+    """Destinations of which that is one."""
+
+
 SLACK = 2.0
 """Seconds for which a claim's token and lease are good to start a call."""
 AHEAD = 0.1

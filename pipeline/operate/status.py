@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.ledger import Hold, Ledger, Reading, RulesHold, Taken
+from pipeline.ledger import STATES, Counted, Hold, Ledger, Reading, RulesHold, Taken
 from pipeline.ledger.draining import HORIZONS, drained_in, late_when_drained
 from pipeline.settings import Settings
-
-STATES = ("ready", "sending", "held", "waiting", "expired", "dead")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +31,8 @@ class Standing:
     """Until all that could go is sent at the quota's full rate; None: the account has no quota."""
     late_when_drained: float | None
     """By how much the latest of it then comes after it matters; 0: all in time."""
+    estimated: tuple[str, ...]
+    """Which of these figures are estimates: states, `drained_in`, `late_when_drained`. All others are exact."""
     holds: tuple[Hold, ...]
 
     @property
@@ -67,10 +67,9 @@ class Status:
 def status(settings: Settings, ledger: Ledger, digest: str | None) -> Status:
     """`digest` names the rules of this configuration."""
     accounts = {name: settings.account_of(name)[0] for name in settings.destinations}
-    backlog, holds, taken = ledger.backlog(), ledger.holds(), ledger.quota_taken()
+    counted, holds, taken = ledger.counted(HORIZONS), ledger.holds(), ledger.quota_taken()
     budgets = ledger.budget_used() if ledger.budgets else {}
-    urgent = ledger.urgent(HORIZONS)
-    drained, late = drained_in(ledger, accounts, urgent), late_when_drained(ledger, accounts, urgent)
+    drained, late = (reckon(ledger, accounts, counted.urgent) for reckon in (drained_in, late_when_drained))
     newest, known = ledger.rules.known()
     rules = ledger.rules.state()
     return Status(
@@ -85,12 +84,13 @@ def status(settings: Settings, ledger: Ledger, digest: str | None) -> Status:
                 destination=name,
                 vendor=settings.vendor_of(name).name,
                 account=account,
-                entries={state: backlog.get((name, state), (0, None))[0] for state in STATES},
-                oldest_ready=backlog.get((name, "ready"), (0, None))[1],
+                entries={state: counted.backlog.get((name, state), (0, None))[0] for state in STATES},
+                oldest_ready=counted.backlog.get((name, "ready"), (0, None))[1],
                 quota=tuple(sorted(taken.get(account, ()), key=lambda one: -one.share)),
                 budget_used=budgets.get(account),
                 drained_in=drained[name] if ledger.quotas[account].windows else None,
                 late_when_drained=late[name] if ledger.quotas[account].windows else None,
+                estimated=estimated(name, accounts, counted),
                 holds=_of(name, account, holds),
             )
             for name, account in accounts.items()
@@ -99,6 +99,13 @@ def status(settings: Settings, ledger: Ledger, digest: str | None) -> Status:
         refused=ledger.outbox_refused(),
         catching_up={f"{topic}/{part}": until for (topic, part), until in ledger.catching_up().items()},
     )
+
+
+def estimated(destination: str, accounts: Mapping[str, str], counted: Counted) -> tuple[str, ...]:
+    """What drains together is reckoned together: with the account's other destinations."""
+    states = tuple(state for state in STATES if (destination, state) in counted.estimated)
+    reckoned = any(accounts.get(name) == accounts[destination] for name in counted.urgent_estimated)
+    return states + (("drained_in", "late_when_drained") if reckoned else ())
 
 
 def _of(destination: str, account: str, holds: Sequence[Hold]) -> tuple[Hold, ...]:

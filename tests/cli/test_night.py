@@ -14,11 +14,13 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli import app
-from pipeline.ledger import Ledger
+from pipeline.cli.status import lines
+from pipeline.ledger import Counted, Ledger
 from pipeline.meaning import ledger_of
 from pipeline.model.change import Change, Version
 from pipeline.model.outcome import Accepted, Retry
 from pipeline.operate.check import check
+from pipeline.operate.status import estimated, status
 from tests.ledger.acts import result
 
 SETTINGS = """\
@@ -91,6 +93,35 @@ def test_status_tells_backlog_quota_rate_and_time_until_drained(night: Night) ->
     assert (there["rate"], there["drained_in"], there["late_when_drained"]) == (30.0, 90.0, 90.0)
     assert "drained in  late " in night.calends("status")[1]
     assert there["oldest_ready"] > 0
+
+
+def test_an_estimate_says_that_it_is_one(night: Night) -> None:
+    settings = check(night.file, secrets=False).usable
+    seen = status(settings, night.ledger, None)
+    assert all(standing.estimated == () for standing in seen.destinations)
+    assert not [line for line in lines(seen) if "~" in line]
+    there, elsewhere = seen.destinations
+    much = replace(
+        there,
+        entries=dict(there.entries) | {"ready": 2_000_000, "held": 3},
+        drained_in=90.0,
+        estimated=("ready", "drained_in", "late_when_drained"),
+    )
+    shown = list(lines(replace(seen, destinations=(much, elsewhere))))
+    assert shown[2].split()[:4] == ["there", "~2000000", "0", "3"]
+    assert shown[2].split()[-4:] == ["~1", "min", "~no", "-"]
+    assert ("~" in shown[3], shown[4][:13]) == (False, "~ an estimate")
+
+
+def test_what_drains_with_an_estimate_is_one() -> None:
+    """Two destinations share an account, a third has its own."""
+    counted = Counted({}, {}, frozenset({("a", "ready")}), frozenset({"a"}))
+    accounts = {"a": "one", "b": "one", "c": "another"}
+    assert [estimated(name, accounts, counted) for name in accounts] == [
+        ("ready", "drained_in", "late_when_drained"),
+        ("drained_in", "late_when_drained"),
+        (),
+    ]
 
 
 def test_status_tells_every_hold_with_since_when_and_what_lifts_it(night: Night) -> None:

@@ -16,7 +16,7 @@ ONE_A_MINUTE = ((1, 60.0),)
 
 
 def late(ledger: Ledger) -> float:
-    return late_when_drained(ledger, {"d": "a"}, ledger.urgent(HORIZONS))["d"]
+    return late_when_drained(ledger, {"d": "a"}, ledger.counted(HORIZONS).urgent)["d"]
 
 
 def heap_up(ledger: Ledger, number: int, matters_in: timedelta) -> None:
@@ -64,12 +64,12 @@ def test_what_is_settled_says_when_it_mattered(opened: Open, matters_in: int, ur
 def test_what_is_in_doubt_is_reckoned_in_with_two_calls_each_also_while_it_is_held(opened: Open) -> None:
     ledger = opened(windows=ONE_A_MINUTE)
     heap_up(ledger, 10, timedelta(minutes=-1))
-    assert drained_in(ledger, {"d": "a"}, ledger.urgent(HORIZONS)) == {"d": 600}
+    assert drained_in(ledger, {"d": "a"}, ledger.counted(HORIZONS).urgent) == {"d": 600}
 
     ledger.went_back({})
 
     assert ledger.backlog()["d", "held"][0] == 10
-    assert drained_in(ledger, {"d": "a"}, ledger.urgent(HORIZONS)) == {"d": 1200}
+    assert drained_in(ledger, {"d": "a"}, ledger.counted(HORIZONS).urgent) == {"d": 1200}
     assert late(ledger) == 1200
 
 

@@ -11,7 +11,6 @@ import asyncio
 import time
 import zlib
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -81,7 +80,7 @@ class Caller:
             prepared = self._prepare(request)
         except (httpx.InvalidURL, UnicodeError, ValueError, TypeError):
             return CallFailed("not_sent", "invalid_request")
-        async with self.concurrency.turn():
+        async with self.concurrency:
             begun = time.monotonic()
             answered = await self._attempt(prepared, _Departure(deadline_check, bool(request.body)))
             if answered != TOO_LATE:
@@ -91,7 +90,7 @@ class Caller:
     async def _attempt(self, prepared: httpx.Request, departure: _Departure) -> Response | CallFailed:
         token = _departure.set(departure)
         try:
-            async with _within(self.timeout):
+            async with _Within(self.timeout):
                 return await self._exchange(prepared)
         except _TooLarge:
             return CallFailed("unknown", "too_large")
@@ -130,9 +129,8 @@ class Caller:
             self._transport = _transport(self.concurrency.most)
         answer = await self._transport.handle_async_request(prepared)
         try:
-            body = await _body(answer)
             headers = {name.lower(): value for name, value in answer.headers.items()}
-            return Response(answer.status_code, headers, body)
+            return Response(answer.status_code, headers, await _body(answer, headers.get("content-encoding", "")))
         finally:
             await answer.aclose()
 
@@ -142,9 +140,9 @@ def _well(answered: Response | CallFailed) -> bool:
     return isinstance(answered, Response) and answered.status != 429 and answered.status < 500
 
 
-async def _body(answer: httpx.Response) -> bytes:
+async def _body(answer: httpx.Response, encoding: str) -> bytes:
     """The body, unpacked no further than BODY_LIMIT: httpx would unpack a chunk whole, a thousand times its size."""
-    inflate = _inflater(answer.headers.get("content-encoding", ""))
+    inflate = _inflater(encoding)
     body, came = bytearray(), 0
     async for chunk in answer.aiter_raw():
         came += len(chunk)
@@ -167,23 +165,27 @@ def _inflater(encoding: str) -> Any:
             raise httpx.DecodingError("an unknown content-encoding")
 
 
-@asynccontextmanager
-async def _within(seconds: float) -> AsyncIterator[None]:
+class _Within:
     """As `asyncio.timeout`. But where this process stood still meanwhile (frozen, or without a CPU), what has come is
     read first: else its own slowness would be taken for the vendor's."""
-    loop = asyncio.get_running_loop()
-    until = time.monotonic() + seconds
 
-    def end() -> None:
-        late = time.monotonic() - until > LATE
-        limit.reschedule(loop.time() + (READ if late else 0.0))
+    __slots__ = ("_limit", "_seconds", "_timer", "_until")
 
-    async with asyncio.timeout(None) as limit:
-        timer = loop.call_later(seconds, end)
-        try:
-            yield
-        finally:
-            timer.cancel()
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._until = seconds, time.monotonic() + seconds
+        self._limit = asyncio.timeout(None)
+
+    async def __aenter__(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._seconds, self._end)
+        await self._limit.__aenter__()
+
+    async def __aexit__(self, *raised: Any) -> None:
+        self._timer.cancel()
+        await self._limit.__aexit__(*raised)  # raises TimeoutError where it has ended
+
+    def _end(self) -> None:
+        late = time.monotonic() - self._until > LATE
+        self._limit.reschedule(asyncio.get_running_loop().time() + (READ if late else 0.0))
 
 
 class _TooLarge(Exception):

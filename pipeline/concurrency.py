@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from math import inf
 
@@ -38,16 +36,15 @@ class Concurrency:
         self.limit = self._permits = min(self.first, self.most)
         self._turns = asyncio.Semaphore(self._permits)
 
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
+    async def __aenter__(self) -> None:
+        """Waits for a call's turn."""
         await self._turns.acquire()
-        try:
-            yield
-        finally:
-            if self._permits > int(self.limit):
-                self._permits -= 1
-            else:
-                self._turns.release()
+
+    async def __aexit__(self, *_raised: object) -> None:
+        if self._permits > int(self.limit):
+            self._permits -= 1
+        else:
+            self._turns.release()
 
     def ended(self, begun: float, well: bool) -> None:
         """A call that began at `begun`, in monotonic time, has ended within its turn."""

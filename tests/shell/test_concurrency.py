@@ -32,7 +32,7 @@ class Calls:
         return await self._settled()
 
     async def _call(self) -> None:
-        async with self.concurrency.turn():
+        async with self.concurrency:
             begun, answer = time.monotonic(), asyncio.get_running_loop().create_future()
             self.under_way.append(answer)
             self.concurrency.ended(begun, await answer)

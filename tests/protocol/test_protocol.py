@@ -149,6 +149,14 @@ class Protocol(RuleBasedStateMachine):
         self.what_is_under_way_happens()
         self.a_lane_turns(1 - worker, of, 4, [("answered", Timing())], None)
 
+    @rule(worker=WORKER, of=st.integers(0, 1), fate=FATE)
+    def a_worker_dies_under_a_call(self, worker: int, of: int, fate: Any) -> None:
+        """And another finds the lease run out."""
+        self.a_lane_turns(worker, of, 4, [fate], None)
+        self.world.kill(self.world.workers[worker])
+        self.time_passes(31.0)
+        self.a_lane_turns(1 - worker, of, 4, [("answered", Timing())], None)
+
     @rule(
         trouble=st.sampled_from(("killed", "killed", "stopped", "weather", "weather", "held", "paused")),
         worker=WORKER,

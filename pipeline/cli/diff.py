@@ -30,7 +30,7 @@ WORDS = {
     "created": "would be created",
     "changed": "would change",
     "cancelled": "would be cancelled or deleted",
-    "gone": "would not be made any more",
+    "gone": "would not be made any more, and stay at the vendor until an event or calends reapply ends them",
 }
 
 
@@ -96,8 +96,12 @@ def _example(one: Difference) -> Iterator[str]:
     for name, (was, would) in one.fields.items():
         yield f"    {name}"
         yield from (f"      {mark} {_said(value)}" for mark, value in (("-", was), ("+", would)) if value is not None)
-    if one.request is not None:
-        yield from (f"    {line}" if line else "" for line in one.request.text().split("\n"))
+    if one.what == "gone":
+        how = f"`calends reapply --rule {one.rule}`" + (" sends:" if one.reapplied else " cannot send anything there")
+        yield f"    stays at the vendor until an event ends it, or {how}"
+    request = one.request or one.reapplied
+    if request is not None:
+        yield from (f"    {line}" if line else "" for line in request.text().split("\n"))
 
 
 def _said(value: Any) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from pipeline.model.change import Change
+from pipeline.model.change import BASE, Change
 from pipeline.model.event import Undecodable, decode
 from pipeline.model.outcome import Rejected
 from pipeline.model.wire import Record
@@ -61,7 +61,8 @@ class Version:
 @dataclass(frozen=True, slots=True)
 class Difference:
     """One entry that would differ. `what` is created, changed, cancelled (by an event) or gone (no event asks for it
-    any more). `fields`: field → (old, new)."""
+    any more). `fields`: field → (old, new). What is gone stays at the vendor: no event sends a `request`, only
+    `reapply` of that rule would. Both None: the vendor cannot say it, or the new settings have no such destination."""
 
     what: str
     destination: str
@@ -69,6 +70,7 @@ class Difference:
     rule: str
     fields: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
     request: Shown | None = None
+    reapplied: Shown | None = None
 
 
 @dataclass(slots=True)
@@ -328,18 +330,26 @@ class _Judge:
             fields |= {name: (one, other) for name, one, other in whose if one != other}
             if not fields:
                 return None
-        layers = pair.old if what == "gone" else pair.new
-        rule = max(layers.slots.values(), key=itemgetter(0))[1]["rule"]
+        rule = pair.old.slots[BASE][1]["rule"] if what == "gone" else _newest(pair.new)
         return Difference(what, pair.destination, pair.key, rule, dict(sorted(fields.items())))
 
     def _with_request(self, one: Difference, pair: Pair) -> Difference:
         """The request that takes the vendor from what the old rules want to what the new ones want."""
-        side, rules = (self.old, self.olds) if one.what == "gone" else (self.new, self.news)
-        view = rules.destinations[pair.destination]
+        view = self.news.destinations.get(pair.destination)
+        if view is None:
+            return one
         (before, was), (after, would) = self._states(pair)
         wanted, observed = would if after == "present" else None, was if before == "present" else None
         request = request_for(view, pair.key, wanted, observed)
-        return one if isinstance(request, Rejected) else replace(one, request=unsent(request, view, side.settings))
+        if isinstance(request, Rejected):
+            return one
+        told = unsent(request, view, self.new.settings)
+        return replace(one, reapplied=told) if one.what == "gone" else replace(one, request=told)
+
+
+def _newest(layers: Layers) -> str:
+    """The rule that wrote last."""
+    return str(max(layers.slots.values(), key=itemgetter(0))[1]["rule"])
 
 
 def _state(destination: str, layers: Layers, rules: RuleSet) -> State:

@@ -82,6 +82,20 @@ def test_an_example_has_its_fields_and_the_request(folder: Path) -> None:
     assert "1 records are no events" in output
 
 
+def test_what_no_rule_makes_any_more_stays_until_an_event_or_reapply(folder: Path) -> None:
+    """No event sends the vendor anything: a request stands only where `reapply` of the base's rule would send it."""
+    wrong = RULES.replace("amount > 0", "amount > 29")
+    _, output = diff(folder, wrong, "--examples", "1")
+    (one,) = json.loads(diff(folder, wrong, "--examples", "1", "--json")[1])["examples"]
+
+    assert (
+        "  29 would not be made any more, and stay at the vendor until an event or calends reapply ends them\n"
+        in output
+    )
+    assert "until an event ends it, or `calends reapply --rule due` sends:\n    DELETE https://" in output
+    assert (one["what"], one["rule"], one["request"], one["reapplied"]["method"]) == ("gone", "due", None, "DELETE")
+
+
 def test_the_same_rules_differ_in_nothing_and_wrong_ones_are_told(folder: Path) -> None:
     assert diff(folder, RULES)[1].startswith("0 of 32 entries would differ")
     code, output = diff(folder, RULES.replace("to: calendar", "to: calender"))

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from pipeline.model.change import BASE
+from pipeline.model.entry import FIELDS
 from pipeline.model.when import BadZone
 from pipeline.rules import slots
 from pipeline.rules.adapt import NOTHING, DestinationView
@@ -109,7 +110,7 @@ def _shape(sourced: Sourced, send: Send, at: Where) -> Iterator[Problem]:
         yield sourced.problem((*at, "entry"), "an entry beside cancel or delete", "entry", "no entry")
     if ends and send.layer != BASE:
         yield sourced.problem((*at, "layer"), "cancel and delete are of the whole entry", send.layer, "no layer")
-    if sourced.whole and not ends and not send.entry and not send.own:
+    if sourced.whole and sourced.strange.isdisjoint(FIELDS) and not (ends or send.entry or send.own):
         expected = "entry, in a layer also entry: {}; cancel: true or delete: true"
         yield sourced.problem(at, "a send item that says nothing", "", expected)
 
@@ -297,18 +298,19 @@ def _missing(sourced: Sourced, compiled: CompiledSend, at: Where, view: Destinat
     given = {*(name for name, value in fields.items() if value is not None), *view.defaults}
     if "links" in given and "links" in view.in_description:
         given.add("description")
-    for name in sorted(expression.required - given):
+    for name in sorted(expression.required - given - sourced.strange):
         hint = "say it in the rule or in the destination's defaults"
         yield sourced.problem((*at, "entry"), f"{view.name} needs {name}", "", f"{name}:", hint)
-    if expression.needs_identity and send.subscriber is None and send.identity is None:
+    somebody = send.subscriber is not None or send.identity is not None
+    if expression.needs_identity and not somebody and sourced.strange.isdisjoint(("subscriber", "identity")):
         yield sourced.problem(at, f"{view.name} needs a subscriber", "", "subscriber: or identity:")
 
 
 def _refused(sourced: Sourced, compiled: CompiledSend, at: Where, view: DestinationView) -> Iterator[Problem]:
     """What the vendor itself refuses of the values without a template."""
-    whole = sourced.whole and compiled.send.layer == BASE
+    whole = sourced.whole and compiled.send.layer == BASE and sourced.strange.isdisjoint(FIELDS)
     said, unsure = _standing(compiled, view)
-    if sourced.whole and TIMES.isdisjoint(unsure):
+    if sourced.whole and TIMES.isdisjoint(unsure | sourced.strange):
         try:
             said = _timed(said, view, whole)
         except (RenderError, OverflowError) as error:

@@ -120,8 +120,8 @@ def _read(parsed: Any, file: str, spots: Mapping[Where, Spot], vendor_names: Col
     for index, raw in enumerate(_items(parsed.get("rules"))):
         shaping = Shaping(file, ("rules", index), inner("rules", index), vendor_names)
         rule = shaping.shaped(Rule, _with_schemas(_with_lists(raw), shaping))
-        whole, taken = not shaping.problems, frozenset(shaping.taken)
-        rules = (Sourced(rule, file, shaping.at, shaping.spots, whole, taken),) if rule else ()
+        taken, strange = frozenset(shaping.taken), frozenset(shaping.strange)
+        rules = (Sourced(rule, file, shaping.at, shaping.spots, taken, strange),) if rule else ()
         loaded += Rules(rules, problems=tuple(shaping.problems), files=tuple(shaping.schemas))
     for index, raw in enumerate(_items(parsed.get("tests"))):
         shaping = Shaping(file, ("tests", index), inner("tests", index), vendor_names)

@@ -237,10 +237,15 @@ class Sourced:
     file: str
     at: Where
     spots: Mapping[Where, Spot] = field(repr=False)
-    whole: bool = True
-    """False: something wrong was taken out, so nothing can be said of what is missing."""
     taken: frozenset[Where] = frozenset()
-    """Where it was taken out; something stands in for what a rule must have."""
+    """Where something wrong was taken out; something stands in for what a rule must have."""
+    strange: frozenset[str] = frozenset()
+    """Unknown keys: what they name is not said to be missing too."""
+
+    @property
+    def whole(self) -> bool:
+        """False: something wrong was taken out, so nothing can be said of what is missing."""
+        return not self.taken
 
     def destinations(self) -> set[str]:
         return {name for send in self.rule.send for name in send.to} | {link.destination for link in self.rule.link}

@@ -39,7 +39,8 @@ OTHER_NAMES: Mapping[tuple[str, ...], Mapping[str, str]] = {
     },
     ("rules", "link"): {"to": "destination", "id": "identity", "user": "subscriber", "customer": "subscriber"},
     ("rules", "send", "entry"): {
-        "summary": "title", "subject": "title", "name": "title", "text": "description", "body": "description",
+        "summary": "title", "subject": "title", "headline": "title", "name": "title", "text": "description",
+        "body": "description",
         "place": "location", "address": "location", "begin": "start", "dtstart": "start", "finish": "end",
         "dtend": "end", "reminders": "alerts", "alarms": "alerts", "attendees": "participants",
         "guests": "participants", "rrule": "recurrence", "repeat": "recurrence", "calendar": "collection",
@@ -90,6 +91,8 @@ class Shaping:
     """Files that were read, or sought."""
     taken: set[Where] = field(default_factory=set)
     """Where something was taken out, or is missing."""
+    strange: set[str] = field(default_factory=set)
+    """Keys that are unknown where they stand, and no guess says what they mean: they may be what else is missing."""
 
     def tell(self, place: Where, message: str, found: str, expected: str) -> None:
         spot = spot_of(self.spots, (*self.at, *place))
@@ -140,6 +143,7 @@ class Shaping:
         value = holder.pop(place[-1])
         meant = self._meant(place)
         if meant is None or meant == place[-1] or meant in holder:
+            self.strange.add(str(place[-1]))
             return
         holder[meant] = listed(value) if meant in ("send", "link") else value
         old, new = (*self.at, *place), (*self.at, *place[:-1], meant)

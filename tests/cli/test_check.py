@@ -73,7 +73,7 @@ rules:
           start: "{{ data.start }}"
   - name: two
     from: [t]
-    sned: []                        # KEY
+    sned: {to: [ecal], key: x, cancel: true}  # KEY
   - name: three
     from: [t]
     send: {to: [stranger], identity: x, entry: {title: x}}

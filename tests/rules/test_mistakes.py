@@ -83,3 +83,34 @@ def test_no_secret_is_quoted(destinations: dict[str, DestinationView]) -> None:
     for place in ("{objective: x}", "title: Yoga}", "to: [acme-ecal]", "[1h]", "alerts: [1h]", '"{{ item.name }}"'):
         text = GOOD.replace(place, "sk_live_0123456789abcdef", 1)
         assert all("0123456789abcdef" not in str(problem) for problem in check(text, destinations))
+
+
+def test_an_unknown_key_hides_nothing(destinations: dict[str, DestinationView]) -> None:
+    wrong = """\
+rules:
+  - name: made
+    from: [bookings]
+    wobble: 1
+    send:
+      - to: acme-ecal
+        key: "B-{{ data.number }}"
+        wobble: 2
+        entry: {wobble: 3, title: Yoga, start: 2026-02-20, end: 2026-02-10, all_day: true}
+      - {to: acme-ecal, key: "B-{{ data.number }}", cancel: true}
+  - {name: idle, from: [bookings], wobble: 4}
+"""
+    messages = [one.message for one in check(wrong, destinations)]
+
+    assert messages.count("an unknown key") == 4
+    assert {*messages} == {
+        "an unknown key", "acme-ecal needs a subscriber", "acme-ecal needs location", "end is not right",
+        "a rule that does nothing", "two changes to one layer of one entry",
+    }  # fmt: skip
+
+
+def test_what_stands_in_a_wrong_place_is_not_missing_too(destinations: dict[str, DestinationView]) -> None:
+    wrong = GOOD.replace("          location: Online\n", "").replace(
+        "        group:", "        location: Here\n        group:"
+    )
+
+    assert [one.message for one in check(wrong, destinations)] == ["an unknown key"]

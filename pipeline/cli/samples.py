@@ -20,7 +20,8 @@ from pipeline.settings import Settings
 Event = Annotated[
     str,
     typer.Argument(
-        help="A CloudEvent or plain JSON with a type; - reads standard input; TOPIC/PARTITION@OFFSET reads Kafka.",
+        help="A CloudEvent or plain JSON with a type; - reads standard input; TOPIC/PARTITION@OFFSET, as `dlq` "
+        "writes it, or TOPIC/PARTITION/OFFSET reads Kafka.",
         metavar="EVENT.json",
     ),
 ]

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pipeline.model.entry import FIELDS
+from pipeline.rules.idioms import FLAGS
 from pipeline.rules.language import did_you_mean, nearest
 from pipeline.rules.masking import shown
 from pipeline.rules.problem import Problem, Spot, Where, spot_of
@@ -24,6 +25,8 @@ LONE = dict.fromkeys(("from", "on", "to", "type"), "a text, or a list of texts")
     ("send", "link"), "a map, or a list of maps"
 )
 """Where one item may stand alone."""
+ALIKE = 0.75
+"""How near a name of another place must be, from 0 to 1."""
 _ANY = "unnamed"
 _SENT: Mapping[str, Any] = {"to": [_ANY]}
 _LINKED: Mapping[str, Any] = {"destination": _ANY}
@@ -166,7 +169,8 @@ class Shaping:
                 found = shown(told[0]["input"])
                 wanted = " or ".join(dict.fromkeys(map(_words, told)))
                 alone = LONE.get(str(place[-1]) if place else "") if wanted == "a list" else None
-                return Problem.at(self.file, spot, f"{name} is not right", found, alone or wanted)
+                advice = _as_flag(told[0]["input"]) if wanted == "true or false" else ""
+                return Problem.at(self.file, spot, f"{name} is not right", found, alone or wanted, advice)
 
     def _named(self, place: Where) -> str:
         """The place as it is written: a lone item where a list may stand has no number."""
@@ -183,6 +187,14 @@ class Shaping:
 
     def _known(self, place: Where) -> tuple[str, ...]:
         return _known((*self.at, *place), self.vendor_names)
+
+
+def _as_flag(value: Any) -> str:
+    """What to write for true or false."""
+    said = str(value).strip().lower()
+    if "{{" in said or "{%" in said:
+        return "no template may stand here: make it a rule of its own, with the condition in when:"
+    return f"write {FLAGS[said]}" if said in FLAGS else "write true, or leave it out"
 
 
 def _words(detail: Any) -> str:
@@ -235,18 +247,29 @@ def _belongs(word: str, value: Any, at: Where) -> str:
     match holders:
         case ["rules", "send"] if word == "when" and re.search(r"\bitem\b", str(value)):
             return "each takes every item of its list: let the event hold a list of those that are wanted"
-        case ["rules"] if word in SHAPES["send"]:
-            return f"{word} belongs in an item of send:"
-        case ["rules"] | ["rules", "send"] if word in FIELDS:
-            return f"{word} belongs under entry:"
         case ["rules", "send", "entry"] if word == "duration":
             return "write an end: end: \"{{ … | plus('1h') }}\""
-        case ["rules", "send"] if word in SHAPES["rule"]:
-            return f"{word} belongs to the rule, beside send:"
-        case ["rules", "send", "entry"] if word in SHAPES["send"]:
-            return f"{word} belongs to the send item, beside entry:"
+        case ["rules"]:
+            return _elsewhere(word, holders, {"in an item of send:": SHAPES["send"], "under entry:": FIELDS})
+        case ["rules", "send"]:
+            return _elsewhere(word, holders, {"under entry:": FIELDS, "to the rule, beside send:": SHAPES["rule"]})
+        case ["rules", "send", "entry"]:
+            return _elsewhere(word, holders, {"to the send item, beside entry:": SHAPES["send"]})
         case _:
             return ""
+
+
+def _elsewhere(word: str, holders: Sequence[str], places: Mapping[str, Collection[str]]) -> str:
+    """Where a key belongs; also one that is misspelt, where nothing that may stand here is near."""
+    for place, names in places.items():
+        if word in names:
+            return f"{word} belongs {place}"
+    if word.lower() in OTHER_NAMES.get(tuple(holders), {}) or nearest(word, _known((*holders, word), ())) is not None:
+        return ""
+    for place, names in places.items():
+        if (meant := nearest(word, names, ALIKE)) is not None:
+            return f"did you mean {meant}? It belongs {place}"
+    return ""
 
 
 def _known(at: Where, vendor_names: Collection[str]) -> tuple[str, ...]:

@@ -82,7 +82,7 @@ def key(value: Any) -> str:
         return value
     found = name(value) if value != "" else ""
     if not _is_key(found):
-        raise RenderError("key", "a key has 1 to 200 of A-Z a-z 0-9 . _ : -; write replace(' ', '-'), or take an id")
+        raise RenderError("key", "expected 1 to 200 of A-Z a-z 0-9 . _ : -; take an id, or write replace(' ', '-')")
     return found
 
 

@@ -19,6 +19,7 @@ from typing import Protocol, TypeVar
 
 from pipeline import __version__, admin
 from pipeline.account import Account
+from pipeline.advice import NO_ANSWER, TO_MIGRATE
 from pipeline.calls import Caller
 from pipeline.certificates import ends_at
 from pipeline.concurrency import MOST, Concurrency
@@ -37,7 +38,6 @@ from pipeline.starting import Missing
 from pipeline.stream import Consumer, Producer
 from pipeline.stream.configured import kafka_config
 from pipeline.telemetry import Telemetry
-from pipeline.telemetry.advice import NO_ANSWER, TO_MIGRATE
 from pipeline.threads import Threads
 from pipeline.tokens import TokenEvents, Tokens
 

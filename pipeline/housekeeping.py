@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from pipeline.account import Account
+from pipeline.advice import NO_ANSWER
 from pipeline.ledger import Hold, Ledger, LedgerUnavailable, Message, Posted
 from pipeline.ledger.draining import HORIZONS, drained_in, late_when_drained
 from pipeline.probing import Probing
@@ -19,7 +20,6 @@ from pipeline.sealing import Seal, SealBroken
 from pipeline.stream import Producer, StreamError
 from pipeline.stream.connection import NO_TOPIC
 from pipeline.telemetry import GaugeRow, Telemetry
-from pipeline.telemetry.advice import NO_ANSWER
 from pipeline.threads import InThreads
 
 T = TypeVar("T")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pipeline.advice import of_ledger
 from pipeline.cli.options import give_up
 from pipeline.ledger import Ledger, LedgerUnavailable
 from pipeline.meaning import ledger_of
 from pipeline.settings import Settings
-from pipeline.telemetry.advice import of_ledger
 
 OLD = "the ledger's tables are missing or old: run calends migrate"
 

@@ -10,9 +10,6 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.live import Live
-from rich.text import Text
 
 from pipeline.cli.configured import sound_settings
 from pipeline.cli.ledger import opened
@@ -45,6 +42,10 @@ def _seen(report: Report, ledger: Ledger) -> Status:
 
 
 def _watch(report: Report, ledger: Ledger, as_json: bool) -> None:
+    from rich.console import Console  # only to watch: one look comes at once
+    from rich.live import Live
+    from rich.text import Text
+
     console = Console()
     if as_json or not console.is_terminal:
         while True:

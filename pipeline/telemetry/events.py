@@ -14,10 +14,10 @@ from datetime import datetime
 
 import structlog
 
+from pipeline.advice import ANOTHER_QUOTA, MARKED, WAITING, WENT_BACK
 from pipeline.model.facts import Facts
 from pipeline.model.trace import kept, trace_id
 from pipeline.model.wanted import Due
-from pipeline.telemetry.advice import ANOTHER_QUOTA, MARKED, WAITING, WENT_BACK
 from pipeline.telemetry.logs import code, described
 from pipeline.telemetry.metrics import CHANGES, PARTS, PROBES, SETTLED, URGENT, Metrics, drop
 from pipeline.telemetry.outbox import OutboxEvents

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from structlog.typing import FilteringBoundLogger
 
-from pipeline.telemetry.advice import OUTBOX
+from pipeline.advice import OUTBOX
 from pipeline.telemetry.logs import code
 from pipeline.telemetry.metrics import Metrics
 

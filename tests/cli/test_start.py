@@ -70,6 +70,15 @@ def test_an_open_ledger_that_is_up_to_date_imports_no_alembic(tmp_path: Path) ->
     assert ("alembic.command" in first, "alembic" in then, "sqlalchemy" in then) == (True, False, True)
 
 
+def test_status_imports_the_database_and_nothing_that_logs_measures_or_draws(tmp_path: Path) -> None:
+    (tmp_path / "calends.yaml").write_text(SETTINGS.format(folder=tmp_path))
+    assert "sqlalchemy" in imported_by("migrate", "-c", str(tmp_path))
+    modules = imported_by("status", "-c", str(tmp_path))
+
+    assert "pipeline.operate.status" in modules
+    assert [name for name in (*SLOW, "rich.console") if name in modules] == ["sqlalchemy"]
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_list_says_of_a_command_what_its_own_help_says_first(name: str) -> None:
     assert chosen(name).help.split("\n\n")[0].replace("\n", " ") == COMMANDS[name]

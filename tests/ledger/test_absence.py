@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
+from pipeline.advice import LEDGER
 from pipeline.ledger import Ledger, LedgerUnavailable
-from pipeline.telemetry.advice import LEDGER
 from tests.services import PostgresService, postgres
 from tests.services.processes import free_ports
 

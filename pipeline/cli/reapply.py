@@ -18,7 +18,7 @@ from pipeline.ledger import Act, Ledger
 from pipeline.operate.call import actor
 from pipeline.operate.check import Report
 from pipeline.operate.comparing import Version
-from pipeline.operate.reapplying import Reapplied, Reapplying
+from pipeline.operate.reapplying import Reapplied, Reapplying, topics_of
 from pipeline.stream import StreamError
 from pipeline.stream.configured import kafka_config
 from pipeline.stream.ranges import Span, bounds_of
@@ -54,7 +54,8 @@ async def _reapply(
     if active is None or active.digest != rules.digest:
         give_up("the workers run other rules than these: let them read these first (calends status)")
     kafka = kafka_config(settings, None)
-    bounds = await bounds_of(kafka, Version(settings, report.rules).topics(), Span(instant(since)))
+    topics = {*Version(settings, report.rules).topics(), *topics_of(ledger, rule)}
+    bounds = await bounds_of(kafka, sorted(topics), Span(instant(since)))
     work = Reapplying(rule, rules.with_revision(active.revision), ledger, bounds)
     with progress_bar(not as_json) as progress:
         told = await work.look(kafka, progress)
@@ -75,4 +76,8 @@ def _lines(told: Reapplied, dry_run: bool) -> list[str]:
         f"{told.counts[what]:,} {would}{what}" for what in ("created", "changed", "cancelled") if told.counts[what]
     ]
     head = f"{told.records:,} records: {', '.join(counts) or 'nothing to put right'}"
-    return [head, *(f"  {what} {key} at {destination}" for what, destination, key in told.examples)]
+    left = [
+        f"  nobody sends to {name} any more: {n:,} entr{'y stays' if n == 1 else 'ies stay'} there"
+        for name, n in sorted(told.left.items())
+    ]
+    return [head, *left, *(f"  {what} {key} at {destination}" for what, destination, key in told.examples)]

@@ -52,6 +52,14 @@ class Reapplied:
     counts: Counter[str] = field(default_factory=Counter)
     examples: list[tuple[str, str, str]] = field(default_factory=list)
     """(what, destination, key)"""
+    left: Counter[str] = field(default_factory=Counter)
+    """A destination that the settings no longer have → entries of the rule that stay there."""
+
+
+def topics_of(ledger: Ledger, rule: str) -> set[str]:
+    """The topics of the records by which the rule wrote what the ledger holds: today's rules may read others."""
+    layers = (layer for row in ledger.rules.entries_of(rule) for slot, layer in row.layers.items() if slot != GROUP)
+    return {layer["version"][1] for layer in layers if layer["rule"] == rule}
 
 
 @dataclass(slots=True)
@@ -62,6 +70,7 @@ class Reapplying:
     rules: RuleSet
     ledger: Ledger
     bounds: Mapping[Partition, Bounds]
+    left: Counter[str] = field(default_factory=Counter)
     seen: sqlite3.Connection = field(default_factory=lambda: sqlite3.connect("", isolation_level=None))
 
     def __post_init__(self) -> None:
@@ -70,8 +79,11 @@ class Reapplying:
     async def look(self, kafka: KafkaConfig, progress: Callable[[int, int], None]) -> Reapplied:
         """Reads the range and tells what would become of the entries; writes nothing. Raises StreamError."""
         for row in self.ledger.rules.entries_of(self.rule):
-            for slot, layer in row.layers.items():
-                if self._is_suspect(slot, layer):
+            suspects = [layer for slot, layer in row.layers.items() if self._is_suspect(slot, layer)]
+            if suspects and row.destination not in self.ledger.policies:
+                self.left[row.destination] += 1
+            else:
+                for layer in suspects:
                     self.seen.execute("insert or ignore into suspects values (?, ?, ?)", layer["version"][1:4])
                     self.seen.execute("insert or ignore into touched values (?, ?)", (row.destination, row.key))
         total, done = sum(bound.end - bound.begin for bound in self.bounds.values()), 0
@@ -127,7 +139,7 @@ class Reapplying:
             yield [there.get(name, Facts(*name)) for name in chunk]
 
     def _told(self, records: int) -> Reapplied:
-        told = Reapplied(records)
+        told = Reapplied(records, left=self.left)
         for row in (row for rows in self._rows() for row in rows):
             policy = self.ledger.policies[row.destination]
             changes = (change for change, _ in self._repairs(row))

@@ -114,6 +114,24 @@ def test_afterwards_it_is_as_if_the_wrong_rule_had_never_been(scene: Scene, case
     assert "nothing to put right" in scene.reapply(RIGHT, "--rule", rule, "--yes")[1]
 
 
+def test_a_rule_is_put_right_also_where_nobody_reads_its_topic_any_more(scene: Scene) -> None:
+    scene.worked(RIGHT)
+    others = RIGHT.replace("from: [events]", "from: [others]")
+    output = scene.reapply(others, "--rule", "made", "--yes")[1]
+
+    assert "2 cancelled" in output
+    assert {state for state, _ in scene.states().values()} == {"deleted"}
+
+
+def test_entries_of_a_destination_that_is_gone_stay_and_are_told(scene: Scene) -> None:
+    scene.worked(RIGHT)
+    settings = scene.folder / "calends.yaml"
+    settings.write_text(settings.read_text().replace("  calendar:", "  another:"))
+    code, output = scene.reapply(RIGHT.replace("to: calendar", "to: another"), "--rule", "made", "--yes")
+
+    assert (code, "nobody sends to calendar any more: 2 entries stay there" in output) == (0, True), output
+
+
 def test_what_would_end_too_much_needs_a_yes(scene: Scene) -> None:
     scene.worked(RIGHT.replace("on: made", "on: '*'"))
     before = scene.states()

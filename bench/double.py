@@ -1,13 +1,14 @@
-"""A vendor that is never the bottleneck: it answers each write as ECAL does, and counts. Nothing is checked or kept.
+"""A vendor that is never the bottleneck: it answers each write as ECAL or Apptoto does, and counts. Nothing is checked.
 
-A process of its own, on uvloop's bare protocol. `latency` is what it waits before it answers, in seconds; of more calls
-than `at_once` the later ones wait for their turn.
+A process of its own, on uvloop's bare protocol. `python -m bench vendor` says how many calls it takes; each run says
+what share of a core it was busy.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import math
 import re
 import subprocess
 import sys
@@ -15,23 +16,41 @@ import time
 import urllib.request
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
 import uvloop
 
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
-_REFERENCE = re.compile(rb'"reference": *"([^"]*)"')
+_ENTRIES = {
+    "ecal": re.compile(rb'"(name|reference)": *"([^"]*)"'),
+    "apptoto": re.compile(rb'"(title|external_id)": *"([^"]*)"'),
+}
+"""Of each vendor, where a body has the title and the key of an entry, in whichever order."""
 _HEAD_END = b"\r\n\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    latency: float = 0.0
+    """Seconds that it waits before it answers."""
+    at_once: int = 1024
+    """Calls that it answers together; later ones wait for their turn."""
+    calls: int = 0
+    """What it takes in any window of `seconds`; the others get 429. 0: no limit."""
+    seconds: float = 1.0
+    final: str = "v1"
+    """The title of an entry that is current."""
+    vendor: str = "ecal"
 
 
 class Double:
     """The process, in the place of a test's sandbox: `url`, `counters`, `close`."""
 
-    def __init__(self, latency: float = 0.0, at_once: int = 1024) -> None:
+    def __init__(self, behaviour: Behaviour) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "bench.double", str(latency), str(at_once)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "bench.double", json.dumps(asdict(behaviour))], stdout=subprocess.PIPE, text=True
         )
         assert self.process.stdout is not None
         self.url = self.process.stdout.readline().strip()
@@ -47,32 +66,82 @@ class Double:
 
 @dataclass(slots=True)
 class Seen:
+    """What came. A call that is refused changes no entry; a key is current while its newest title is the final one."""
+
+    final: bytes
+    entries: re.Pattern[bytes]
     calls: int = 0
-    keys: set[bytes] = field(default_factory=set)
+    refused: int = 0
+    early: int = 0
+    """Calls that came before a Retry-After was over."""
+    deliveries: int = 0
+    titles: dict[bytes, bytes] = field(default_factory=dict)
+    current: int = 0
+    current_at: float | None = None
     first: float | None = None
     last: float | None = None
     under_way: int = 0
     most: int = 0
 
-    def came(self, body: bytes) -> None:
+    def came(self) -> float:
         self.calls += 1
-        found = _REFERENCE.search(body)
-        self.keys.add(found.group(1) if found else b"")
         self.last = time.time()
         self.first = self.first or self.last
         self.under_way += 1
         self.most = max(self.most, self.under_way)
+        return self.last
+
+    def took(self, path: bytes, body: bytes, now: float) -> list[bytes]:
+        """The keys of the entries in it. ECAL's update has its key in the path: the double's ids are the keys."""
+        found = self.entries.findall(body)
+        titles = [value for name, value in found if name in (b"name", b"title")]
+        keys = [value for name, value in found if name in (b"reference", b"external_id")]
+        keys = keys or [path.rpartition(b"/")[2]]
+        for key, title in zip(keys, titles, strict=True):
+            change = (title == self.final) - (self.titles.get(key) == self.final)
+            self.titles[key] = title
+            self.current += change
+            self.current_at = now if change else self.current_at
+        self.deliveries += len(keys)
+        return keys
 
     def counters(self) -> dict[str, Any]:
         return {
             "calls": self.calls,
-            "items": len(self.keys),
-            "by_status": {"200": self.calls},
+            "refused": self.refused,
+            "early": self.early,
+            "deliveries": self.deliveries,
+            "items": len(self.titles),
+            "current": self.current,
+            "current_at": self.current_at,
             "first_arrival": self.first,
             "last_arrival": self.last,
             "most_in_flight": self.most,
             "cpu": time.process_time(),
         }
+
+
+@dataclass(slots=True)
+class Quota:
+    """So many calls in any window; a refused one takes none."""
+
+    calls: int
+    seconds: float
+    taken: deque[float] = field(default_factory=deque)
+    closed_until: float = 0.0
+
+    def wait(self, now: float) -> int:
+        """Whole seconds until there is room, as Retry-After says them; 0: the call is taken."""
+        if not self.calls:
+            return 0
+        while self.taken and self.taken[0] <= now - self.seconds:
+            self.taken.popleft()
+        if len(self.taken) < self.calls:
+            self.taken.append(now)
+            return 0
+        wait = math.ceil(self.taken[0] + self.seconds - now)
+        self.closed_until = max(self.closed_until, now + wait)
+        return wait
 
 
 @dataclass(slots=True)
@@ -101,8 +170,8 @@ class Desk:
 
 
 class Connection(asyncio.Protocol):
-    def __init__(self, seen: Seen, desk: Desk) -> None:
-        self._seen, self._desk = seen, desk
+    def __init__(self, seen: Seen, desk: Desk, quota: Quota) -> None:
+        self._seen, self._desk, self._quota = seen, desk, quota
         self._came = b""
 
     def connection_made(self, transport: Any) -> None:
@@ -120,30 +189,44 @@ class Connection(asyncio.Protocol):
 
     def _answer(self, request: bytes, head: int) -> None:
         if request.startswith(b"GET /_counters"):
-            return self._say(json.dumps(self._seen.counters()).encode())
-        if request.startswith(b"GET"):  # a probe
-            return self._say(b'{"status": 200, "data": []}')
-        self._seen.came(request[head:])
-        answer = b'{"status": 200, "eventId": "e%d"}' % self._seen.calls
-        self._desk.take(partial(self._end, answer))
-        return None
+            self._say(json.dumps(self._seen.counters()).encode())
+        elif request.startswith(b"GET"):  # a probe
+            self._say(b'{"status": 200, "data": []}')
+        else:
+            self._desk.take(partial(self._end, self._judge(request, head)))
 
-    def _end(self, answer: bytes) -> None:
+    def _judge(self, request: bytes, head: int) -> tuple[bytes, bytes]:
+        """The status with its headers, and the body, of the answer to a write."""
+        seen, now = self._seen, self._seen.came()
+        seen.early += now < self._quota.closed_until
+        if wait := self._quota.wait(now):
+            seen.refused += 1
+            return b"429 Too Many Requests\r\nretry-after: %d" % wait, b'{"status": 429}'
+        path = request[: request.index(b" HTTP/")].partition(b" ")[2].partition(b"?")[0]
+        keys = seen.took(path, request[head:], now)
+        if path.endswith(b"/v1/events"):
+            stored = (b'{"id": %d, "external_id": "%s"}' % (n, key) for n, key in enumerate(keys, seen.deliveries))
+            return b"200 OK", b'{"events": [%s]}' % b", ".join(stored)
+        return b"200 OK", b'{"status": 200, "eventId": "%s"}' % keys[0]
+
+    def _end(self, answer: tuple[bytes, bytes]) -> None:
         self._seen.under_way -= 1
-        self._say(answer)
+        status, body = answer
+        self._say(body, status)
 
-    def _say(self, body: bytes) -> None:
-        head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
+    def _say(self, body: bytes, status: bytes = b"200 OK") -> None:
+        head = b"HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % (status, len(body))
         self._transport.write(head + body)
 
 
-async def _serve(latency: float, at_once: int) -> None:
-    seen, desk = Seen(), Desk(latency, at_once)
+async def _serve(told: Behaviour) -> None:
+    seen, desk = Seen(told.final.encode(), _ENTRIES[told.vendor]), Desk(told.latency, told.at_once)
+    quota = Quota(told.calls, told.seconds)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(seen, desk), "127.0.0.1", 0, backlog=1024)
+    server = await loop.create_server(lambda: Connection(seen, desk, quota), "127.0.0.1", 0, backlog=1024)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    uvloop.run(_serve(float(sys.argv[1]), int(sys.argv[2])))
+    uvloop.run(_serve(Behaviour(**json.loads(sys.argv[1]))))

@@ -1,28 +1,70 @@
-"""What a run stands on: a double of the vendor, one ECAL account, a topic of its own, and a broker with a ledger."""
+"""What a run stands on: a double of the vendor, one account, a topic of its own, and a broker with a ledger."""
 
 from __future__ import annotations
 
+import json
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.double import Double
+from bench.double import Behaviour, Double
 from pipeline.embedded import EmbeddedBroker
-from tests.flow.assembly import APPOINTMENT, Assembly
+from tests.flow.assembly import Assembly, account, appointment
 from tests.services import KafkaService, PostgresService, fresh_database, kafka, postgres
 
 ACCOUNT = "ecal"
 TOPIC = "appointments"
 PARTITIONS = 12
 IN_FLIGHT = 32
-"""Calls at once that the vendor takes: more of them wait there. Workers by hand are told; Calends finds out."""
+"""Calls at once that the vendor takes: more of them wait there. Relays are told; Calends finds out."""
 QUOTA = (10_000, 1.0)
-"""Calls and seconds: far above what either worker reaches, so that no figure is the quota's."""
+"""Calls and seconds: far above what any worker reaches, so that no figure is the quota's."""
+BYTES = 500
+"""Of an event's value."""
+EARLIER = 60.0
+"""Seconds by which the first event's time lies in the past, so that none of its updates lies in the future."""
 
-RULES = APPOINTMENT.replace("{to}", ACCOUNT).replace("{cancels}", ACCOUNT)
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What all contestants of one table face."""
+
+    entries: int = 20_000
+    updates: int = 1
+    """Events of each entry; the last one's state is the one that counts."""
+    latency: float = 0.0
+    """The vendor's, in seconds."""
+    quota: tuple[int, float] = QUOTA
+    enforced: bool = False
+    """The vendor refuses what is beyond the quota, and the events come when the worker has joined."""
+    vendor: str = ACCOUNT
+
+    @property
+    def final(self) -> str:
+        return f"v{self.updates}"
+
+    def behaviour(self) -> Behaviour:
+        calls, seconds = self.quota if self.enforced else (0, 1.0)
+        return Behaviour(self.latency, IN_FLIGHT, calls, seconds, self.final, self.vendor)
+
+    def events(self) -> Iterator[tuple[str, bytes]]:
+        """Key and value of each event: the first one of every entry, then the second of every entry."""
+        now = time.time() - EARLIER
+        for update in range(1, self.updates + 1):
+            for number in range(self.entries):
+                yield f"k{number}", event(f"k{number}", f"v{update}", now + update)
+
+
+def event(key: str, title: str, at: float | None = None) -> bytes:
+    """An appointment of `BYTES` bytes."""
+    value = json.loads(appointment(key, title, at=at))
+    value["data"]["notes"] = ""
+    value["data"]["notes"] = "." * (BYTES - len(json.dumps(value)))
+    return json.dumps(value).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +75,12 @@ class Services:
     postgres: PostgresService
 
     @contextmanager
-    def begun(self, sqlite: bool = False, latency: float = 0.0) -> Iterator[Assembly]:
+    def begun(self, sqlite: bool, conditions: Conditions) -> Iterator[Assembly]:
         """A topic, a ledger, an account and a double of their own."""
         with tempfile.TemporaryDirectory(prefix="calends-bench-") as folder:
             ledger = f"sqlite:///{folder}/ledger.db" if sqlite else fresh_database(self.postgres)
             assembly = Assembly(Path(folder), self.kafka.bootstrap, ledger, False, f".{uuid.uuid4().hex[:8]}")
-            with _begun(assembly, latency):
+            with _begun(assembly, conditions):
                 migrated = assembly.calends("migrate")
                 assert migrated.returncode == 0, migrated.stderr
                 yield assembly
@@ -58,7 +100,7 @@ def services() -> Iterator[Services]:
 @contextmanager
 def real() -> Iterator[Assembly]:
     """On a real Kafka and a real PostgreSQL."""
-    with services() as both, both.begun() as assembly:
+    with services() as both, both.begun(False, Conditions()) as assembly:
         yield assembly
 
 
@@ -69,17 +111,19 @@ def embedded() -> Iterator[Assembly]:
     try:
         with tempfile.TemporaryDirectory(prefix="calends-bench-") as folder:
             assembly = Assembly(Path(folder), broker.bootstrap, f"sqlite:///{folder}/ledger.db", True, "")
-            with _begun(assembly):
+            with _begun(assembly, Conditions()):
                 yield assembly
     finally:
         broker.close()
 
 
 @contextmanager
-def _begun(assembly: Assembly, latency: float = 0.0) -> Iterator[None]:
+def _begun(assembly: Assembly, conditions: Conditions) -> Iterator[None]:
+    vendor = conditions.vendor
     try:
-        double = Double(latency, IN_FLIGHT)
-        assembly.start(rules=RULES, quota=QUOTA, concurrency=None, partitions=PARTITIONS, sandbox=double)
+        assembly.sandbox = Double(conditions.behaviour())  # type: ignore[assignment]  # of a sandbox it has what is used here
+        assembly.configure({vendor: account(assembly.sandbox, vendor, conditions.quota, concurrency=None)})
+        assembly.make_topics([assembly.topic(TOPIC), assembly.topic("dead-letters")], PARTITIONS)
         yield
     finally:
         assembly.close()

@@ -13,7 +13,7 @@ JOBS ?= 2
 # Extra words for pytest: make test ARGS="-k ledger -x"
 ARGS  ?=
 
-.PHONY: help setup demo services test acceptance chaos cluster-test fuzz pager mutants lint format check docs bench image image-test sbom audit lock clean
+.PHONY: help setup demo services test acceptance chaos cluster-test fuzz pager mutants lint format check docs bench image image-test sbom audit lock bench-lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,8 +91,8 @@ docs: setup ## remake the pages that are made of the code
 	@$(BIN)/python -m helm.dashboards
 	@$(BIN)/python -m tests.chart.settings_schema
 
-bench: setup services ## measure; prints its figures and what they were measured on
-	@$(BIN)/python -m bench $(ARGS)
+bench: setup services ## Calends beside workers by hand, in under ten minutes; more: PEERS="faststream pyrallel"
+	@$(BIN)/python -m bench $(or $(ARGS),contest) $(if $(PEERS),--peers $(PEERS))
 
 image: ## build the container image (ENGINE=podman: docs/image.md)
 	$(ENGINE) build --tag $(IMAGE) $(ARGS) .
@@ -110,6 +110,14 @@ lock: setup ## remake requirements.lock from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --all-extras --universal --python-version 3.11 --generate-hashes --upgrade \
 	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml --output-file requirements.lock
 	@! grep -nE '://|^--' requirements.lock
+
+bench-lock: setup # remake the locks of the peers that `make bench` measures
+	@cd bench/peers; for peer in *.in; do \
+	  python=$$(awk '$$1 == "#" && $$2 == "Python" {print $$3}' $$peer); \
+	  ../../$(BIN)/uv pip compile --quiet --universal --python-version $$python --generate-hashes --upgrade \
+	    --no-header --no-annotate --no-emit-index-url --no-emit-find-links $$peer --output-file $${peer%.in}.lock; \
+	done
+	@! grep -nE '://|^--' bench/peers/*.lock
 
 clean: ## remove .venv, caches and builds
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis

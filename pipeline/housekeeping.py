@@ -35,6 +35,8 @@ BEHIND_EVERY = 5.0
 """Seconds: two requests to Kafka each time."""
 COUNTING_SHARE = 0.02
 """Of the time may go into counting what the ledger holds: the more it holds, the less often it is counted."""
+UNCOUNTED = 60.0
+"""Seconds, and no longer: who looks wants to see it."""
 QUOTA_EVERY = 2.0
 PRUNE_EVERY = 30.0
 PRUNINGS = 20
@@ -276,17 +278,19 @@ class Housekeeping:
         self.telemetry.outbox.kept(await self._look(self.ledger.outbox_refused))
 
     async def _count(self) -> None:
-        """What the ledger holds. Two million entries are counted in half a second, and then every half minute."""
+        """What the ledger holds. What counting costs is paid where it fails, too: it is not asked again at once."""
         started = time.monotonic()
         if started < self._count_at:
             return
-        counted = await self._look(lambda: self.ledger.counted(HORIZONS, bound=None))
-        backlog, totals = counted.backlog, await self._look(self.ledger.totals)
-        self._count_at = time.monotonic() + (time.monotonic() - started) / COUNTING_SHARE
+        try:
+            counted = await self._look(lambda: self.ledger.counted(HORIZONS))
+            backlog = counted.backlog
+            idle = await self._look(lambda: self.ledger.idle(backlog))
+        finally:
+            now = time.monotonic()
+            self._count_at = now + min((now - started) / COUNTING_SHARE, UNCOUNTED)
         rows = [GaugeRow(destination, state, n) for (destination, state), (n, _) in backlog.items()]
-        for destination, n in totals.items():
-            unsettled = sum(row.count for row in rows if row.destination == destination)
-            rows.append(GaugeRow(destination, "idle", max(0, n - unsettled)))
+        rows += [GaugeRow(destination, "idle", n) for destination, n in idle.items()]
         oldest = {destination: age for (destination, state), (_, age) in backlog.items() if state == "ready" and age}
         self.telemetry.ledger_gauges(
             rows,

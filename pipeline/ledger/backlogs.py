@@ -36,6 +36,9 @@ STATES = ("ready", "sending", "held", "waiting", "expired", "dead")
 KINDS = ((t.READY,), (t.READY, t.UNSURE), (t.HELD, t.UNSURE))
 """What is urgent: what is ready, what of that the vendor must first be asked about, and what waits to be in doubt."""
 
+_BY_INDEX = text("select set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)")
+"""For this transaction: to find that there are few, the database must not look through all."""
+
 Ranked = dict[str, list[int]]
 """Destination → how many entries matter by each horizon."""
 
@@ -48,12 +51,6 @@ def backlog(connection: Connection, now: float) -> Backlog:
     return _with_age(connection, numbers, now)
 
 
-def totals(connection: Connection) -> dict[str, int]:
-    """Destination → all its rows: a look at each of them."""
-    query = select(t.entries.c.destination, func.count()).group_by(t.entries.c.destination)
-    return dict(connection.execute(query).all())
-
-
 def counted(
     connection: Connection,
     now: float,
@@ -64,9 +61,10 @@ def counted(
 ) -> Counted:
     """The backlog and what of it is urgent; with a bound, of these destinations. SQLite needs none: it counts its index
     and looks at no row."""
-    if bound is None or connection.dialect.name == "sqlite":
+    if bound is None or _is_sqlite(connection):
         exact = [_by_rank(connection, now, horizons, *which) for which in KINDS]
         return Counted(backlog(connection, now), _urgent(exact, horizons))
+    connection.execute(_BY_INDEX)
     states = _states_bounded(connection, destinations, bound)
     ranked = [_by_rank_bounded(connection, now, horizons, destinations, bound, *which) for which in KINDS]
     many = frozenset(place for place, n in states.items() if n > bound)
@@ -76,6 +74,29 @@ def counted(
         states = {place: _better(n, sampled.get(place, 0), bound) for place, n in states.items()}
         ranked = [_all_better(found, sample, bound) for found, sample in zip(ranked, by_rank, strict=True)]
     return Counted(_with_age(connection, states, now), _urgent(ranked, horizons), many, urgently)
+
+
+def idle(connection: Connection, destinations: Collection[str], backlog: Backlog, bound: int) -> dict[str, int]:
+    """Destination → entries that are in step: all less what is not. Of more than `bound` in all an estimate."""
+    if _is_sqlite(connection):
+        c = t.entries.c
+        totals = dict(connection.execute(select(c.destination, func.count()).group_by(c.destination)).all())
+        many = []
+    else:
+        connection.execute(_BY_INDEX)
+        totals = _totals_bounded(connection, destinations, bound)
+        many = [name for name, n in totals.items() if n > bound]
+    found = dict(totals)
+    for (destination, _), (n, _) in backlog.items():
+        found[destination] = max(0, found.get(destination, 0) - n)
+    if many:
+        sampled, _ = _sampled(connection, 0.0, (), PAGES)
+        found |= {name: sampled.get((name, "idle"), 0) for name in many}
+    return found
+
+
+def _is_sqlite(connection: Connection) -> bool:
+    return connection.dialect.name == "sqlite"
 
 
 def _with_age(connection: Connection, numbers: Mapping[tuple[str, str], int], now: float) -> Backlog:
@@ -122,6 +143,13 @@ def _each(names: Collection[str], name: str) -> Any:
     return func.unnest(literal(list(names), ARRAY(Text))).table_valued("name").render_derived(name=name)
 
 
+def _totals_bounded(connection: Connection, destinations: Collection[str], bound: int) -> dict[str, int]:
+    names = _each(destinations, "destinations")
+    some = select(literal(1)).where(t.entries.c.destination == names.c.name).limit(bound + 1).lateral("some")
+    query = select(names.c.name, func.count()).select_from(names.join(some, true())).group_by(names.c.name)
+    return dict(connection.execute(query).all())
+
+
 def _states_bounded(connection: Connection, destinations: Collection[str], bound: int) -> dict[tuple[str, str], int]:
     """How many there are, `bound` + 1 at most."""
     c, names, states = t.entries.c, _each(destinations, "destinations"), _each(STATES, "states")
@@ -157,7 +185,7 @@ def _sampled(
     sample = tablesample(t.entries, func.system(100.0 * share), "sample", seed=literal(0))
     c, many = sample.c, len(horizons)
     ranks = [*_within(c.rank, now, horizons), *_within(c.rank, now, horizons, t.UNSURE)]
-    query = select(c.destination, c.state, func.count(), *ranks).where(t.UNSETTLED).group_by(c.destination, c.state)
+    query = select(c.destination, c.state, func.count(), *ranks).group_by(c.destination, c.state)
     rows = connection.execute(query).all()
     found = {(name, state): [about(n, share) for n in counts] for name, state, *counts in rows}
     ready = {name: counts for (name, state), counts in found.items() if state == "ready"}

@@ -375,9 +375,9 @@ class Ledger:
         names = sorted(self.policies)
         return self._database.look(lambda c: backlogs.counted(c, clock(c), horizons, names, bound))
 
-    def totals(self) -> dict[str, int]:
-        """Destination → entries, in step or not."""
-        return self._database.look(backlogs.totals)
+    def idle(self, backlog: Backlog) -> dict[str, int]:
+        """Destination → entries that are in step, as far as this backlog knows; of many an estimate."""
+        return self._database.look(lambda c: backlogs.idle(c, sorted(self.policies), backlog, backlogs.BOUND))
 
     def quota_taken(self) -> dict[str, list[Taken]]:
         """Account → what of each of its windows is taken now."""

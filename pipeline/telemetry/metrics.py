@@ -103,7 +103,9 @@ class Metrics:
         )
 
     def _ledger(self) -> None:
-        self.backlog = self._gauge("calends_ledger_entries", "Entries by state", "destination", "state")
+        self.backlog = self._gauge(
+            "calends_ledger_entries", "Entries by state; of many an estimate", "destination", "state"
+        )
         self.oldest = self._gauge("calends_oldest_ready_seconds", "Age of the oldest ready entry", "destination")
         self.drained = self._gauge("calends_drained_in_seconds", "Until what could go is sent", "destination")
         self.drained_late = self._gauge(

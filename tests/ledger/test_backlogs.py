@@ -13,7 +13,7 @@ from pipeline.ledger.database import clock
 from pipeline.ledger.tables import entries
 from pipeline.model.change import Change
 from pipeline.model.facts import Policy
-from pipeline.model.outcome import Rejected
+from pipeline.model.outcome import Accepted, Rejected
 from tests.ledger.acts import change, claim, result, take
 from tests.ledger.conftest import Open
 
@@ -81,6 +81,31 @@ def test_what_is_in_doubt_is_counted_while_it_is_held(ledger: Ledger, url: str) 
         at_once = ledger.counted(HORIZONS, bound)
         assert numbers(at_once) == {("d", "held"): n}
         assert at_once.urgent == {"d": [(0, 4), (0, n)]}
+
+
+def test_what_is_in_step_is_the_rest_and_beyond_the_bound_as_the_sample_has_it(ledger: Ledger) -> None:
+    for _ in range(4):
+        ledger.settle([result(claim(ledger, 1).grants[0], Accepted("id"))])
+    backlog = ledger.backlog()
+    assert numbers(ledger.counted(HORIZONS)) == {("d", "ready"): 6, ("d", "held"): 1}
+    for bound in (11, 10):
+        assert ledger._database.look(lambda c, n=bound: backlogs.idle(c, ["d"], backlog, n)) == {"d": 4}
+
+
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+def test_what_is_few_is_found_by_an_index_whatever_a_plan_thinks_of_it(ledger: Ledger) -> None:
+    """Statistics that take all for ready make a look through the whole table seem quick."""
+    copies(ledger, "now0", MANY)
+    ledger._transaction(lambda connection: connection.execute(text("analyze entries")))
+    scans = text("select seq_scan from pg_stat_xact_user_tables where relname = 'entries'")
+
+    def look(connection: Connection) -> int:
+        before = connection.execute(scans).scalar_one()
+        found = backlogs.counted(connection, clock(connection), HORIZONS, ["d", "e"], 10 * MANY)
+        backlogs.idle(connection, ["d", "e"], found.backlog, 10 * MANY)
+        return int(connection.execute(scans).scalar_one() - before)
+
+    assert ledger._database.look(look) == 0
 
 
 def test_a_sample_of_the_pages_tells_of_all(opened: Open, url: str) -> None:

@@ -205,12 +205,12 @@ def test_a_spent_budget_is_a_hold_until_its_period_ends(opened: Open) -> None:
 # counting ---------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_in_step_is_not_counted_and_the_total_is(opened: Open) -> None:
+def test_what_is_in_step_is_not_in_the_backlog(opened: Open) -> None:
     ledger = opened(windows=ROOMY)
     take(ledger, made("a", "r"), made("b", "r"))
     end(ledger, claimed(ledger, 1), Accepted("v"))
     assert {place: n for place, (n, _) in ledger.backlog().items()} == {("d", "ready"): 1}
-    assert ledger.totals() == {"d": 2}
+    assert ledger.idle(ledger.backlog()) == {"d": 1}
 
 
 def test_counting_reads_an_index_and_no_row(opened: Open, url: str) -> None:

@@ -5,6 +5,7 @@ Where a value may fit, nothing is said.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -73,7 +74,8 @@ def unfitting(sourced: Sourced, rule: CompiledRule, destinations: Mapping[str, D
             yield sourced.problem(at, error.message, error.found, error.expected, error.advice)
             continue
         for slot in _slots(rule, at, destinations):
-            if value.samples and not any(_fits(one, slot) for one in value.samples):
+            # A condition that can be false alone is none.
+            if value.samples and not any(_fits(one, slot) and (one or at != ("when",)) for one in value.samples):
                 yield _problem(sourced, at, template, value, slot)
                 break
 
@@ -86,8 +88,10 @@ def _kinds(template: Template, known: Known) -> Kinds:
 
 def _known(rule: CompiledRule, each: Template | None, path: Path) -> Kinds:
     """What an event's attribute is, and what the schemas of its data say."""
-    if path.parts[0] == "event":
-        return Kinds((INSTANT,)) if path.parts[1:] == ("time",) else ANYTHING
+    if path.parts == ("event", "time"):
+        return Kinds((INSTANT,))
+    if path.parts == ("event", "type") and not any(re.search(r"[*?\[]", glob) for glob in rule.types):
+        return Kinds(rule.types, exact=True)
     parts = from_data(path, each).parts
     if parts[0] != "data" or not rule.schemas:
         return ANYTHING
@@ -157,8 +161,13 @@ def _why_not(value: Any, slot: Slot) -> str | None:
 def _problem(sourced: Sourced, at: Where, template: Template, value: Kinds, slot: Slot) -> Problem:
     name = next(part for part in reversed(at) if isinstance(part, str))
     found = kind_of(value) if _PEOPLE.intersection(at) else told(value)
-    expected = _MOMENT if slot.convert is slots.moment_text else _why_not(value.samples[0], slot) or ""
+    expected = _MOMENT if slot.convert is slots.moment_text else _expected(value, slot)
     return sourced.problem(at, f"{name} can never be right", found, expected, _advice(template, value, slot))
+
+
+def _expected(value: Kinds, slot: Slot) -> str:
+    reasons = (_why_not(one, slot) for one in value.samples)
+    return next((reason for reason in reasons if reason is not None), "a condition that an event can meet")
 
 
 def _advice(template: Template, value: Kinds, slot: Slot) -> str:

@@ -83,6 +83,12 @@ class _Other(Exception):
     """A form that is not read here."""
 
 
+def _where(value: Kinds, holds: bool) -> Kinds:
+    """What is left of a value where it counts as true, or as false; where nothing is, all of it."""
+    samples = tuple(one for one in value.samples if isinstance(one, bool) and one is holds)
+    return Kinds(samples) if samples and all(isinstance(one, bool) for one in value.samples) else value
+
+
 class _Reader(Cursor):
     """Recursive descent over the words of an expression, in the order in which MiniJinja binds them."""
 
@@ -107,13 +113,13 @@ class _Reader(Cursor):
     def _or(self) -> Kinds:
         value = self._and()
         while self._takes(("name", "or")):
-            value = either(value, self._and())
+            value = either(_where(value, True), self._and())
         return value
 
     def _and(self) -> Kinds:
         value = self._not()
         while self._takes(("name", "and")):
-            value = either(value, self._not())
+            value = either(_where(value, False), self._not())
         return value
 
     def _not(self) -> Kinds:

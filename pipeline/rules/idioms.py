@@ -17,15 +17,18 @@ FLAGS = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "fal
 NAMES = frozenset(("event", "data", "item", "omit", "not", "true", "false", "none", "True", "False", "None"))
 """What may stand after a minus."""
 _JOINS = frozenset(("and", "or", "not", "if", "else"))
+_BINDING = _JOINS | {"in", "is", "AND", "OR", "NOT", "contains", "startswith", "endswith"}
+"""What follows a name and belongs to no name, here or in other languages."""
 
 
 def foreign_idioms(words: Sequence[Word]) -> Iterator[Idiom]:
     """All of them, in their order, and comparisons of a comparison."""
     padded = [END, *words, END, END]
     for before, word, after, next_one in zip(padded, padded[1:], padded[2:], padded[3:], strict=False):
-        found = _idiom(before, word, after, next_one)
+        found = _idiom(before, word, after, next_one) or _unwritten(before, word, after, next_one)
         if found is not None:
             yield found
+    yield from _commas(words)
     if _chained(words):
         advice = "write a < b and b < c"
         yield "a comparison of a comparison", "a < b < c", "two comparisons with and between them", advice
@@ -36,6 +39,8 @@ def _idiom(before: Word, word: Word, after: Word, next_one: Word) -> Idiom | Non
     match word, after:
         case ("mark", "<"), ("mark", ">"):
             return message, "<>", "!=", "write !="
+        case ("mark", "="), ("mark", ("<" | ">") as mark):
+            return message, f"={mark}", f"{mark}=", f"write {mark}="
         case ("mark", "-"), ("mark", ">"):
             return message, "->", "a dot", f"write {before[1]}.{next_one[1]}"
         case ("mark", "-"), ("name", name) if before[0] == "name" and name not in NAMES:
@@ -50,6 +55,33 @@ def _idiom(before: Word, word: Word, after: Word, next_one: Word) -> Idiom | Non
             return "a test without its text", name, "a text to compare with", f"write is {name}('…')"
         case _:
             return None
+
+
+def _unwritten(before: Word, word: Word, after: Word, next_one: Word) -> Idiom | None:
+    """Marks that were left out."""
+    match word, after:
+        case ("name", "is"), ("text", text):
+            return "a comparison with is", f"is {text}", "==", f"write == {text}"
+        case ("name", "not"), ("text", text) if before[0] == "name" and before[1] not in _JOINS:
+            return "a comparison with not", f"not {text}", "!=", f"write != {text}"
+        case ("name", name), ("name", rest) if before == ("mark", ".") and rest not in _BINDING:
+            return "a name with a space", f"{name} {rest}", "names of letters, digits and _", f"write ['{name} {rest}']"
+        case ("number", year), ("mark", "-") if len(year) == 4 and next_one[0] == "number" and before != ("mark", "-"):
+            return "a date without quotes", f"{year}-{next_one[1]}", "a text", "write it as '2026-12-24'"
+        case _:
+            return None
+
+
+def _commas(words: Sequence[Word]) -> Iterator[Idiom]:
+    """Those that stand in no brackets."""
+    depth = 0
+    for before, (kind, word), after in zip([END, *words], words, [*words[1:], END], strict=False):
+        depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(word, 0) if kind == "mark" else 0
+        if (kind, word) == ("mark", ",") and not depth:
+            thousands = before[1].isdigit() and after[1].isdigit() and len(after[1]) == 3
+            number = f"write {before[1]}{after[1]}" if thousands else "write a dot for the decimals"
+            advice = number if before[0] == "number" else "write in ['…', '…']"
+            yield "a comma in no list", f"{before[1]},{after[1]}", "one value", advice
 
 
 def _begins_value(word: Word) -> bool:

@@ -63,6 +63,7 @@ TEXTS = frozenset(("upper", "lower", "trim", "replace", "join", "string"))
 """Filters whose text may be any."""
 _BY_SIZE = "YymjdeHMS"
 """Codes of dates, the greatest first: texts in this order compare as their dates do."""
+_DAY_FIRST = re.compile(r"\d{1,2}[./-]\d{1,2}[./-]\d{4}")
 
 
 def kind_of(value: Kinds) -> str:
@@ -158,19 +159,30 @@ def _is_number(value: Any) -> bool:
 def compare(left: Kinds, mark: str, right: Kinds) -> None:
     """Raises Impossible where a comparison says the same for every event, or does not say what it seems to."""
     if mark not in ("==", "!="):
-        for side in (left, right):
-            if not _is_ordered(side.form):
-                message, expected = "texts are compared letter by letter, not as dates", "the year first"
-                raise Impossible(message, told(side), expected, "write date without a format")
+        _ordered(left, right)
     if not left.samples or not right.samples or None in (*left.samples, *right.samples):
         return
-    if {_sort(one) for one in left.samples}.isdisjoint(map(_sort, right.samples)):
-        found = f"{kind_of(left)} {mark} {kind_of(right)}"
+    sides = [{_sort(one) for one in side.samples} for side in (left, right)]
+    apart = (
+        left.exact and right.exact and mark == "==" and not set(map(str, left.samples)) & set(map(str, right.samples))
+    )
+    if sides[0].isdisjoint(sides[1]) or apart:
+        found = f"{told(left)} {mark} {told(right)}" if apart else f"{kind_of(left)} {mark} {kind_of(right)}"
         advice = "write … | int" if {"a text", "an integer"} == {kind_of(left), kind_of(right)} else ""
         raise Impossible("a comparison that is the same for every event", found, "two values of one kind", advice)
     if (_are_times(left) and _is_no_time(right)) or (_are_times(right) and _is_no_time(left)):
         found = f"{told(left)} {mark} {told(right)}"
         raise Impossible("a time is compared with a text that is none", found, "a text such as '2026-12-24'")
+
+
+def _ordered(left: Kinds, right: Kinds) -> None:
+    """Raises Impossible where one side has no order, or another than it seems to."""
+    for side in (left, right):
+        if not _is_ordered(side.form) or (side.exact and any(_DAY_FIRST.match(str(one)) for one in side.samples)):
+            message, expected = "texts are compared letter by letter, not as dates", "the year first: 2026-12-24"
+            raise Impossible(message, told(side), expected, "write date without a format" if side.form else "")
+        if side.samples and all(isinstance(one, bool) for one in side.samples):
+            raise Impossible("true and false have no order", "a bool", "numbers, or texts")
 
 
 def _are_times(value: Kinds) -> bool:

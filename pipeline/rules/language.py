@@ -32,6 +32,7 @@ SYNONYMS = {
 UNREAD = {
     "&": "write and", "!": "write not", "?": "write … if … else …", "{": "write {{ and }} once, around the whole",
     "$": "write the name alone", "'": "close the quote", '"': "close the quote",
+    **dict.fromkeys("“”„‘’‚`´«»", "write ' for the quote"),
 }  # fmt: skip
 """The marks of other languages, and what to write."""
 CALLS = {
@@ -242,6 +243,7 @@ def _advice(message: str, word: str) -> str:
             return "write '…' in …"
         if word in ("payload", "body", "value", "message", "msg"):
             return "the content of an event is data"
+        return suggest(word, ROOTS) or f"write '{word}' for a text, data.{word} for a field"
     return ""
 
 

@@ -47,7 +47,7 @@ EXPRESSIONS = st.recursive(
     ),
     max_leaves=4,
 )  # fmt: skip
-SAME = ("a comparison", "texts are compared", "a time is compared")
+SAME = ("a comparison", "texts are compared", "a time is compared", "true and false have no order")
 """Of these MiniJinja has a value: one that nobody can mean."""
 
 
@@ -151,6 +151,8 @@ def problems(place: str, said: str, destinations: dict[str, DestinationView]) ->
         ("WHEN", "\"{{ event.time > '2026' and data.n > 1 and (data.m == 1 or data.m == 'x') and data.f == true }}\""),
         ("WHEN", '"{{ data.n == none or data.n is not none }}"'),
         ("WHEN", "\"{{ data.f and data.s == 'x' }}\""),
+        ("WHEN", "\"{{ event.type == 'a.b' or event.type == data.t or data.d > '24' }}\""),
+        ("WHEN", "\"{{ data.s | length > 1 and data.f }}\""),
         ("WHEN", '"{{ -data.n < -1 and data.n - 1 > 2 and data.a.b[0].c in [1, 2] }}"'),
     ],
 )  # fmt: skip
@@ -188,7 +190,11 @@ def test_what_may_fit_is_not_told(place: str, said: str, destinations: dict[str,
         ("WHEN", '"{{ data.s | length }}"', "when can never be right"),
         ("WHEN", "\"{{ data.n > '5' }}\"", "a comparison that is the same for every event"),
         ("WHEN", "\"{{ data.d | date('%d.%m.%Y') > '01.02.2026' }}\"", "letter by letter"),
-        ("WHEN", "\"{{ event.time > '24.12.2026' }}\"", "a time is compared with a text that is none"),
+        ("WHEN", "\"{{ event.time > 'soon' }}\"", "a time is compared with a text that is none"),
+        ("WHEN", "\"{{ data.d > '24.12.2026' }}\"", "letter by letter"),
+        ("WHEN", "\"{{ data.a == 'x' and data.s | length }}\"", "when can never be right"),
+        ("WHEN", "\"{{ event.type == 'a.c' }}\"", "a comparison that is the same for every event"),
+        ("WHEN", "\"{{ data.n is number > 1 }}\"", "true and false have no order"),
     ],
 )  # fmt: skip
 def test_what_can_never_be_right_is_told(

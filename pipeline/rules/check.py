@@ -234,6 +234,8 @@ def _as_written(name: str | int, node: slots.Node) -> str:
     match name, node:
         case (("all_day" | "busy"), str()) if (flag := node.lower()) in FLAGS:
             return f"write {FLAGS[flag]}"
+        case (("all_day" | "busy"), (0 | 1) as number):
+            return "write true" if number else "write false"
         case "alerts", list() if node and all(type(one) is int for one in node):
             return f"write [{', '.join(f'{one}m' for one in node)}]"
         case ("alerts", str()) | (("links" | "participants" | "dates"), dict()):
@@ -244,6 +246,8 @@ def _as_written(name: str | int, node: slots.Node) -> str:
 
 def _year_first(node: slots.Node) -> str:
     """A date that two countries read differently."""
+    if (eight := re.fullmatch(r"(\d{4})(\d\d)(\d\d)", str(node))) is not None:
+        return f"write {eight[1]}-{eight[2]}-{eight[3]}"
     match = re.fullmatch(r"(\d{1,2})[./-](\d{1,2})[./-](\d{4})", node) if isinstance(node, str) else None
     if match is None:
         return ""

@@ -26,11 +26,12 @@ from pipeline.rules.kinds import (
     kind_of,
     told,
 )
-from pipeline.rules.language import pieces
+from pipeline.rules.language import TRIMS, pieces
 from pipeline.rules.paths import Path, from_data, templates
 from pipeline.rules.problem import Problem, Where
 from pipeline.rules.render import OMIT, RenderError, Template
 from pipeline.rules.schema import Sourced
+from pipeline.rules.zone_names import zone_asked
 
 Convert = Callable[[Any], Any]
 
@@ -41,6 +42,10 @@ class Slot(NamedTuple):
     convert: Convert
     null: bool = True
     omit: bool = True
+
+
+def _within(*texts: str) -> frozenset[str]:
+    return frozenset(text[a:b] for text in texts for a in range(len(text)) for b in range(a, len(text) + 1))
 
 
 _OF_RULE = {
@@ -61,6 +66,11 @@ _OF_MEMBERS: dict[str, Mapping[str, Convert]] = {
     "participants": dict.fromkeys(("name", "email", "phone"), slots.text),
     "dates": slots.DATE_SLOTS,
 }
+_FRAGMENTS: dict[Convert, frozenset[str]] = {
+    slots.moment_text: _within("2024-01-15", "2024-01-15 12:00:00.0Z", "2024-01-15T12:00:00+01:00"),
+    slots.minutes: _within("1w1d1h10m", "PT10M", "P1DT1H"),
+}
+"""What one value may be, for the text around it to become a time or a duration."""
 _MOMENT = "a date such as 2026-12-24, or a time such as 2026-12-24T09:00"
 _PEOPLE = frozenset(("subscriber", "identity", "ended", "participants"))
 
@@ -78,12 +88,40 @@ def unfitting(sourced: Sourced, rule: CompiledRule, destinations: Mapping[str, D
             if value.samples and not any(_fits(one, slot) and (one or at != ("when",)) for one in value.samples):
                 yield _problem(sourced, at, template, value, slot)
                 break
+            if (around := _around(template)) is not None and not _leaves_room(around, slot):
+                found = f"{around[0]}…{around[1]}"
+                yield sourced.problem(at, f"{_name(at)} can never be right", repr(found)[:60], _wanted(slot))
+                break
 
 
 def _kinds(template: Template, known: Known) -> Kinds:
     if template.whole:
         return kinds_of(pieces(template.source)[0][0].text, known)
     return kinds_of_text(template.source, known)
+
+
+def _around(template: Template) -> tuple[str, str] | None:
+    """The text before and after the one value of a template; None: it has another form."""
+    parts = pieces(template.source)[0]
+    kinds = [piece.kind for piece in parts]
+    if template.whole or kinds.count("expression") != 1 or "statement" in kinds or TRIMS.search(template.source):
+        return None
+    at = kinds.index("expression")
+    return "".join(piece.text for piece in parts[:at]), "".join(piece.text for piece in parts[at + 1 :])
+
+
+def _leaves_room(around: tuple[str, str], slot: Slot) -> bool:
+    """Nothing makes a time of `…T9:00`."""
+    before, after = around
+    return slot.convert not in _FRAGMENTS or any(_fits(before + one + after, slot) for one in _FRAGMENTS[slot.convert])
+
+
+def _name(at: Where) -> str:
+    return next(part for part in reversed(at) if isinstance(part, str))
+
+
+def _wanted(slot: Slot) -> str:
+    return _MOMENT if slot.convert is slots.moment_text else _why_not("", slot) or ""
 
 
 def _known(rule: CompiledRule, each: Template | None, path: Path) -> Kinds:
@@ -159,10 +197,9 @@ def _why_not(value: Any, slot: Slot) -> str | None:
 
 
 def _problem(sourced: Sourced, at: Where, template: Template, value: Kinds, slot: Slot) -> Problem:
-    name = next(part for part in reversed(at) if isinstance(part, str))
     found = kind_of(value) if _PEOPLE.intersection(at) else told(value)
     expected = _MOMENT if slot.convert is slots.moment_text else _expected(value, slot)
-    return sourced.problem(at, f"{name} can never be right", found, expected, _advice(template, value, slot))
+    return sourced.problem(at, f"{_name(at)} can never be right", found, expected, _advice(template, value, slot))
 
 
 def _expected(value: Kinds, slot: Slot) -> str:
@@ -179,6 +216,8 @@ def _advice(template: Template, value: Kinds, slot: Slot) -> str:
             return "write {{ true if … else false }}"
         case slots.flag:
             return "write {{ … | bool }}" if value == TEXT else "write a comparison, such as {{ … > 0 }}"
+        case slots.zone if value.exact:
+            return zone_asked(sample)
         case slots.moment_text if value.form:
             return "write date without a format"
         case slots.text if kinds == "an integer":

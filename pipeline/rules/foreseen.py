@@ -5,7 +5,6 @@ Whatever is not read here may be anything. Reads a template at check time alone,
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from itertools import product
 from math import prod
@@ -26,7 +25,7 @@ from pipeline.rules.kinds import (
     filtered,
     kind_of,
 )
-from pipeline.rules.language import TESTS, pieces
+from pipeline.rules.language import TESTS, TRIMS, pieces
 from pipeline.rules.lexer import Cursor, Word, tokens
 from pipeline.rules.paths import Path
 from pipeline.rules.quick import COMPARISONS
@@ -59,11 +58,7 @@ def kinds_of_text(source: str, known: Known) -> Kinds:
         else:
             parts.append(ANYTHING)
     certain = all(part.samples and (part.exact or part.form) for part in parts)
-    if (
-        not certain
-        or prod(len(part.samples) for part in parts) > MAX_SAMPLES
-        or re.search(r"\{[{%][-+]|[-+][%}]\}", source)
-    ):
+    if not certain or prod(len(part.samples) for part in parts) > MAX_SAMPLES or TRIMS.search(source):
         return TEXT
     form = next((part.form for part in parts if part.form), "")
     return Kinds(tuple("".join(map(str, one)) for one in product(*(part.samples for part in parts))), form=form)

@@ -11,7 +11,7 @@ from pipeline.model.event import TOMBSTONE
 from pipeline.rules import slots
 from pipeline.rules.arguments import UNKNOWN, misused, value_of
 from pipeline.rules.compiled import CompiledRule, CompiledSend
-from pipeline.rules.language import did_you_mean, nearest, pieces
+from pipeline.rules.language import TRIMS, did_you_mean, nearest, pieces
 from pipeline.rules.lexer import Word, tokens
 from pipeline.rules.linking import LINKED, SEEN, UNLINKED
 from pipeline.rules.paths import paths, templates
@@ -19,7 +19,6 @@ from pipeline.rules.problem import Problem, Where
 from pipeline.rules.render import RenderError, Scope, Template
 from pipeline.rules.schema import Sourced
 
-_TRIMS = re.compile(r"\{[{%][-+]|[-+][%}]\}")
 _OF_KEYS = re.compile(r"[A-Za-z0-9._:-]*")
 _OF_TIMES = re.compile(r"[0-9TtZz:+.\s-]*")
 MOMENTS = ("start", "end", "deliver_at", "expires_at")
@@ -92,7 +91,7 @@ def _beside_a_time(sourced: Sourced, at: Where, template: Template) -> Iterator[
 def _key(sourced: Sourced, at: Where, key: slots.Node) -> Iterator[Problem]:
     """A key that its own text makes too long, or that has a character in it which no key has. Where marks trim the
     text, nothing is certain."""
-    if not isinstance(key, Template) or key.whole or _TRIMS.search(key.source):
+    if not isinstance(key, Template) or key.whole or TRIMS.search(key.source):
         return
     parts = pieces(key.source)[0]
     texts = [piece.text for piece in parts if piece.kind == "text"]

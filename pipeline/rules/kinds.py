@@ -134,22 +134,37 @@ def told(value: Kinds) -> str:
 
 
 def computed(left: Kinds, mark: str, right: Kinds) -> Kinds:
-    if not left.samples or not right.samples:
-        other = left if left.samples else right
-        if not other.samples or mark == "+" or any(map(_is_number, other.samples)):
-            return ANYTHING if mark == "+" else NUMBER
-    elif any(_is_number(a) and _is_number(b) for a, b in product(left.samples, right.samples)):
-        return NUMBER
-    elif mark == "+" and any(
-        type(a) is type(b) and isinstance(a, str | list) for a, b in product(left.samples, right.samples)
-    ):
-        return TEXT if any(isinstance(one, str) for one in left.samples) else LIST
-    texts = [one for side in (left, right) for one in side.samples if isinstance(one, str)]
-    advice = f"write … | {'minus' if mark == '-' else 'plus'}('1d')" if mark in "+-" else ""
-    if texts and mark == "+":
-        advice = "write the parts one after the other, each in its own {{ }}; a time: … | plus('1d')"
+    """What arithmetic makes of two values. Raises Impossible."""
+    if mark in "+-" and (duration := next(filter(_is_duration, (left, right)), None)) is not None:
+        how = f"write … | {'minus' if mark == '-' else 'plus'}('{duration.samples[0]}')"
+        raise Impossible(f"{mark} does not move a time", f"{mark} {duration.samples[0]!r}", "two numbers", how)
+    if not left.samples and not right.samples:
+        return ANYTHING if mark == "+" else NUMBER
     sides = [kind_of(side) or "a value" for side in (left, right)]
+    # What may be anything must be of the other's kind.
+    left, right = (left if left.samples else right), (right if right.samples else left)
+    made = [_made(a, mark, b) for a, b in product(left.samples, right.samples)]
+    results = [one for at, one in enumerate(made) if one is not None and one not in made[:at]]
+    if results:
+        return results[0] if len(results) == 1 else ANYTHING
+    advice = f"write … | {'minus' if mark == '-' else 'plus'}('1d')" if mark in "+-" else ""
+    if mark == "+":
+        advice = "write the parts one after the other, each in its own {{ }}; a time: … | plus('1d')"
     raise Impossible(f"{mark} cannot be computed", f"{sides[0]} {mark} {sides[1]}", "two numbers", advice)
+
+
+def _made(left: Any, mark: str, right: Any) -> Kinds | None:
+    if _is_number(left) and _is_number(right):
+        return NUMBER
+    if mark != "+" or type(left) is not type(right):
+        return None
+    return TEXT if isinstance(left, str) else LIST if isinstance(left, list) else None
+
+
+def _is_duration(value: Kinds) -> bool:
+    pattern = r"(\d+[wdhms])+|P(\d+[WD])*(T(\d+[HMS])+)?"
+    text = value.samples[0] if value.exact and len(value.samples) == 1 else ""
+    return isinstance(text, str) and len(text) > 1 and re.fullmatch(pattern, text) is not None
 
 
 def _is_number(value: Any) -> bool:

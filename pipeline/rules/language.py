@@ -54,6 +54,8 @@ STATEMENTS = ("if", "elif", "else", "endif")
 MAX_SOURCE = 16 * 1024
 MAX_TOKENS = 300
 """Of one expression: MiniJinja 3.0 overflows its stack, and ends the process, on a sum of some thousand terms."""
+TRIMS = re.compile(r"\{[{%][-+]|[-+][%}]\}")
+"""Marks that trim the text beside them."""
 _TRIM = re.compile(r"\A[-+]|[-+]\Z")
 """The marks beside the braces that trim text; after a space a minus is a minus."""
 _KEYWORDS = frozenset(("and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "True", "False", "None"))

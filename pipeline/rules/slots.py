@@ -113,9 +113,10 @@ def participants(value: Any) -> list[dict[str, str]]:
 
 def moment_text(value: Any) -> str:
     """A date, a local date-time or an instant, as text that is known to parse."""
-    found = text(value)
-    parse_date(found) if len(found) == 10 else parse_moment(found)
-    return found
+    if not isinstance(value, str):
+        raise _wrong("a date such as 2026-12-24, or a time such as 2026-12-24T09:00", value)
+    parse_date(value) if len(value) == 10 else parse_moment(value)
+    return value
 
 
 def recurrence(value: Any) -> str:

@@ -18,7 +18,7 @@ from tests.services import ServiceUnavailable
 
 DESCRIPTION = "Measures Calends; real Kafka and PostgreSQL: CALENDS_TEST_KAFKA and CALENDS_TEST_POSTGRES, or its own."
 PARTS = ("start", "rules", "diff", "throughput", "latency")
-ENTRIES, WITH_PEERS = 10_000, 20_000
+ENTRIES, WITH_PEERS = 5_000, 20_000
 """Of a contest; where peers take part it may take longer than ten minutes."""
 
 

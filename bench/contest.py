@@ -29,7 +29,7 @@ def plan(peers: Sequence[str], entries: int) -> list[Table]:
     """Without peers what ten minutes hold; with peers all tables."""
     relays = (*BY_HAND, *peers)
     fast = Conditions(entries)
-    quota = Conditions(1_500, updates=3, quota=(100, 1.0), enforced=True)
+    quota = Conditions(1_500 if peers else 500, updates=3, quota=(100, 1.0), enforced=True)
     tables = [
         Table("fast", "A vendor that answers at once", fast, ("calends", "sqlite", *relays)),
         Table("quota", "100 calls a second, three updates of each entry at once", quota, ("calends", "aiohttp")),

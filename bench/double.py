@@ -23,7 +23,7 @@ from typing import Any
 import uvloop
 
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
-_ENTRIES = {
+ENTRIES = {
     "ecal": re.compile(rb'"(name|reference)": *"([^"]*)"'),
     "apptoto": re.compile(rb'"(title|external_id)": *"([^"]*)"'),
 }
@@ -220,7 +220,7 @@ class Connection(asyncio.Protocol):
 
 
 async def _serve(told: Behaviour) -> None:
-    seen, desk = Seen(told.final.encode(), _ENTRIES[told.vendor]), Desk(told.latency, told.at_once)
+    seen, desk = Seen(told.final.encode(), ENTRIES[told.vendor]), Desk(told.latency, told.at_once)
     quota = Quota(told.calls, told.seconds)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Connection(seen, desk, quota), "127.0.0.1", 0, backlog=1024)

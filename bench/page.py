@@ -71,7 +71,9 @@ def _seen(runs: Runs, worker: str, name: str) -> list[float]:
 
 
 def _middle(runs: Runs, worker: str, name: str) -> str:
-    seen = _seen(runs, worker, name)
+    seen, all_runs = _seen(runs, worker, name), sum(run["worker"] == worker for run in runs)
+    if name == "current_seconds" and len(seen) < all_runs:
+        return f"{len(seen)} of {all_runs} runs: {median(seen):,}" if seen else "never"
     if not seen:
         return "–"
     spread = f" ({seen[0]:,}–{seen[-1]:,})" if len(seen) > 2 and seen[0] != seen[-1] else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -21,8 +22,13 @@ OURS, OTHERS, INK, GROUND = "#2f6f4f", "#9aa5b1", "#1f2933", "#ffffff"
 @dataclass(frozen=True, slots=True)
 class Bar:
     label: str
-    value: float
+    value: float | None
+    """None: it never came to it."""
     ours: bool
+
+    @property
+    def figure(self) -> str:
+        return "never" if self.value is None else f"{self.value:,.{0 if self.value >= 100 else 1}f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +56,29 @@ def draw(result: Mapping[str, Any]) -> str:
 
 
 def _chart(title: str, table: Mapping[str, Any], figure: str) -> Chart:
-    found: dict[str, list[float]] = {}
+    found: dict[str, list[float | None]] = {}
     for run in table["runs"]:
-        if run["name"] != "two" and run[figure] is not None:
+        if run["name"] != "two":
             found.setdefault(run["worker"], []).append(run[figure])
-    return Chart(title, [Bar(name, median(seen), name.startswith("Calends")) for name, seen in found.items()])
+    return Chart(title, [Bar(name, _middle(seen), name.startswith("Calends")) for name, seen in found.items()])
+
+
+def _middle(seen: Sequence[float | None]) -> float | None:
+    """A run that never came to it is the worst one."""
+    ranked = median(math.inf if value is None else value for value in seen)
+    return None if math.isinf(ranked) else ranked
 
 
 def _draw(chart: Chart, top: int) -> list[str]:
-    most = max((bar.value for bar in chart.bars), default=0.0) or 1.0
+    most = max((bar.value or 0.0 for bar in chart.bars), default=0.0) or 1.0
     parts = [f'<text x="{GAP}" y="{top + 26}" font-weight="bold">{escape(chart.title)}</text>']
     for number, bar in enumerate(chart.bars):
         y = top + HEAD + number * (BAR + GAP) - GAP
-        width = (WIDTH - LEFT - RIGHT) * bar.value / most
+        width = (WIDTH - LEFT - RIGHT) * (bar.value or 0.0) / most
         middle = y + BAR - 5
         parts += [
             f'<text x="{LEFT - GAP}" y="{middle}" text-anchor="end">{escape(bar.label)}</text>',
             f'<rect x="{LEFT}" y="{y}" width="{width:.1f}" height="{BAR}" fill="{OURS if bar.ours else OTHERS}"/>',
-            f'<text x="{LEFT + width + GAP:.1f}" y="{middle}">{bar.value:,.{0 if bar.value >= 100 else 1}f}</text>',
+            f'<text x="{LEFT + width + GAP:.1f}" y="{middle}">{bar.figure}</text>',
         ]
     return parts

@@ -6,7 +6,7 @@ import asyncio
 
 from pyrallel_consumer.config import KafkaConfig
 from pyrallel_consumer.consumer import PyrallelConsumer
-from pyrallel_consumer.dto import ExecutionMode, WorkItem
+from pyrallel_consumer.dto import ExecutionMode, OrderingMode, WorkItem
 
 from bench.delivery import Settings, delivery
 
@@ -14,7 +14,8 @@ from bench.delivery import Settings, delivery
 async def main() -> None:
     settings = Settings.told()
     config = KafkaConfig(BOOTSTRAP_SERVERS=settings.bootstrap, CONSUMER_GROUP=settings.group)
-    config.parallel_consumer.ordering_mode = "key_hash"
+    # Not the text "key_hash", as its README has it: it is compared with the enumeration, and no order is kept then.
+    config.parallel_consumer.ordering_mode = OrderingMode.KEY_HASH
     config.parallel_consumer.execution.mode = ExecutionMode.ASYNC
     async with delivery(settings) as deliver:
 

@@ -62,6 +62,27 @@ def test_a_hold_is_told_with_what_a_vendor_answered_and_not_with_what_a_person_w
     assert "zuleika" not in line
 
 
+@dataclass
+class BusyLedger:
+    """Gives up counting after a while."""
+
+    asked: int = 0
+
+    async def counted(self, horizons: object) -> None:
+        self.asked += 1
+        await asyncio.sleep(0.05)
+        raise LedgerUnavailable("timeout")
+
+
+async def test_a_count_that_fails_is_not_asked_for_again_at_once() -> None:
+    ledger = BusyLedger()
+    housekeeping = housekeeping_of(ledger)
+    with pytest.raises(LedgerUnavailable):
+        await housekeeping._count()
+    await housekeeping._count()
+    assert ledger.asked == 1
+
+
 def worker_of(housekeeping: Housekeeping) -> Worker:
     worker = Worker.__new__(Worker)  # of all that a worker composes the probes ask these alone
     worker.composed, worker.housekeeping, worker.intake = True, housekeeping, cast(Any, Reading())

@@ -1,7 +1,7 @@
-"""What is not in step, counted: exactly, or at once.
+"""What is not in step, counted: all of it, or up to a bound and beyond it as a sample of the table has it.
 
-At once is exactly up to a bound, and beyond it what a sample of the table's pages has: PostgreSQL looks at a row to
-know whether it counts, and two million rows take it seconds.
+What is estimated is always named as that. PostgreSQL looks at a row to know whether it counts: never at all of them
+while somebody waits.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def _urgent(ranked: Sequence[Ranked], horizons: Sequence[float]) -> Urgent:
     none = [0] * len(horizons)
     return {
         name: [
-            (sure - unsure, unsure + waits)
+            (max(0, sure - unsure), unsure + waits)  # estimates may be rounded past each other
             for sure, unsure, waits in zip(
                 ready.get(name, none), looked_for.get(name, none), in_doubt.get(name, none), strict=True
             )

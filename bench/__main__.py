@@ -43,10 +43,11 @@ def main() -> int:
 
 def _contest(asked: argparse.Namespace) -> int:
     entries = asked.events or (WITH_PEERS if asked.peers else ENTRIES)
-    result = contest.run(asked.peers, entries, asked.rounds, asked.bound)
+    result: dict[str, Any] = {}
+    for result in contest.run(asked.peers, entries, asked.rounds, asked.bound):
+        if asked.write:
+            page.write(result)
     print(json.dumps(result, indent=1) if asked.json else page.figures(result))
-    if asked.write:
-        page.write(result)
     return 0 if all(run["completed"] for table in result["tables"] for run in table["runs"]) else 1
 
 

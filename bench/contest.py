@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -52,16 +53,20 @@ def plan(peers: Sequence[str], entries: int) -> list[Table]:
     return [first, *latent, batches, replace(tables[1], contestants=("calends", "sqlite", "two", *relays))]
 
 
-def run(peers: Sequence[str], entries: int, rounds: int, bound: float) -> dict[str, Any]:
-    """Raises ServiceUnavailable where a peer or a service cannot be had, before anything is measured."""
+def run(peers: Sequence[str], entries: int, rounds: int, bound: float) -> Iterator[dict[str, Any]]:
+    """The result so far after each table, so that what was measured is not lost with what comes later.
+
+    Raises ServiceUnavailable where a peer or a service cannot be had, before anything is measured.
+    """
     taking_part = [peer for peer in PEERS if peer.name in peers]
     for peer in taking_part:
         environment(peer)
-    tables = []
+    tables: list[dict[str, Any]] = []
     with services() as both:
         found = {"versions": versions(both, taking_part), "ceiling": ceiling.measure(), "start": start.measure(STARTS)}
         for table in plan(peers, entries):
+            print(f"{table.title}: {', '.join(table.contestants)}", file=sys.stderr, flush=True)
             runs = rounds_of(both, table.contestants, table.conditions, rounds, bound)
             said = {"name": table.name, "title": table.title, "conditions": asdict(table.conditions)}
             tables.append({**said, "rounds": rounds, "runs": runs})
-    return {"machine": machine(), **found, "tables": tables}
+            yield {"machine": machine(), **found, "tables": tables}

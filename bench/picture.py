@@ -43,7 +43,7 @@ class Chart:
 
 def draw(result: Mapping[str, Any]) -> str:
     tables = {table["name"]: table for table in result["tables"]}
-    charts = [_chart(title, tables[name], figure) for title, name, figure in SHOWN]
+    charts = [_chart(title, tables[name], figure) for title, name, figure in SHOWN if name in tables]
     height = sum(chart.height for chart in charts) + GAP
     parts, top = [], 0
     for chart in charts:

@@ -3,6 +3,7 @@ hand and of peers, on the same events. All of them once in each round, one after
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -158,7 +159,7 @@ class _Watch:
 
     def memory(self) -> int:
         """Bytes."""
-        return sum(one.memory_info().rss for worker in self._workers for one in _family(worker))
+        return sum(map(_memory, self._workers))
 
 
 def _family(process: psutil.Process) -> list[psutil.Process]:
@@ -167,9 +168,23 @@ def _family(process: psutil.Process) -> list[psutil.Process]:
 
 def _cpu(process: psutil.Process) -> float:
     """Of the process, its children that run and those that have ended."""
-    times = [one.cpu_times() for one in _family(process)]
-    own = sum(one.user + one.system for one in times)
-    return float(own + (times[0].children_user + times[0].children_system if times else 0.0))
+    total = 0.0
+    for one in _family(process):
+        with contextlib.suppress(psutil.NoSuchProcess):  # PostgreSQL's come and go
+            times = one.cpu_times()
+            total += times.user + times.system
+            if one is process:
+                total += times.children_user + times.children_system
+    return total
+
+
+def _memory(worker: psutil.Process) -> int:
+    """Bytes."""
+    total = 0
+    for one in _family(worker):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            total += one.memory_info().rss
+    return total
 
 
 def _database(both: Services, contestant: Contestant) -> float | None:

@@ -151,6 +151,9 @@ def _globs(sourced: Sourced) -> Iterator[Problem]:
             if glob.count("[") > glob.count("]"):
                 expected, advice = "a ] for its [", "globs know * ? [abc]"
                 yield sourced.problem(place, "this glob fits nothing", glob[:60], expected, advice)
+            elif "{{" in glob or "{%" in glob:
+                expected, advice = "a type", 'say it in when: "{{ event.type == … }}"'
+                yield sourced.problem(place, "no template may stand here", glob[:60], expected, advice)
             elif re.search(r"\\|\.\+|[\^$|(){}\s]", glob):
                 expected = "a type, in which * is anything, ? one character, [abc] one of these"
                 advice = f"on: {_glob_meant(glob)[:60]}"
@@ -238,6 +241,8 @@ def _as_written(name: str | int, node: slots.Node) -> str:
             return "write true" if number else "write false"
         case "alerts", list() if node and all(type(one) is int for one in node):
             return f"write [{', '.join(f'{one}m' for one in node)}]"
+        case (("deliver_at" | "expires_at"), str()) if re.fullmatch(r"\d+[wdhm]", node):
+            return f"write {{{{ … | {'minus' if name == 'deliver_at' else 'plus'}('{node}') }}}}"
         case ("alerts", str()) | (("links" | "participants" | "dates"), dict()):
             return "put [ ] around it"
         case _:

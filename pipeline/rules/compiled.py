@@ -217,7 +217,10 @@ def _unlinked(send: Send, at: Where, report: Report) -> float | None:
     try:
         return seconds_unlinked(send.if_unlinked)
     except ValueError as error:
-        report((*at, "if_unlinked"), Fault(0, "if_unlinked is not right", str(send.if_unlinked), _wanted(error)))
+        said = send.if_unlinked if isinstance(send.if_unlinked, str) else ""
+        advice = f"write wait {said}" if re.fullmatch(r"\d+[wdhm]", said) else ""
+        fault = Fault(0, "if_unlinked is not right", str(send.if_unlinked), _wanted(error), advice)
+        report((*at, "if_unlinked"), fault)
         return None
 
 

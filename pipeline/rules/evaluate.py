@@ -210,7 +210,13 @@ def _unknown_names(sourced: Sourced, destinations: Sequence[str], layers: Sequen
         if name in known or sourced.took(*at):
             return
         expected = "one of " + ", ".join(known) if known else "none is declared"
-        found.append(sourced.problem(at, f"an unknown {what}", name, expected, suggest(name, known)))
+        several = [one.strip() for one in name.split(",")]
+        advice = (
+            f"write [{', '.join(several)}]" if len(several) > 1 and {*several} <= {*known} else suggest(name, known)
+        )
+        if "{{" in name:
+            advice = "no template may stand here: make a rule for each, with its condition in when:"
+        found.append(sourced.problem(at, f"an unknown {what}", name, expected, advice))
 
     for index, send in enumerate(sourced.rule.send):
         for place, name in enumerate(send.to):

@@ -126,6 +126,8 @@ def _wanted(slot: Slot) -> str:
 
 def _known(rule: CompiledRule, each: Template | None, path: Path) -> Kinds:
     """What an event's attribute is, and what the schemas of its data say."""
+    if path.parts == ("event",):
+        return OF_SCHEMA["object"]
     if path.parts == ("event", "time"):
         return Kinds((INSTANT,))
     if path.parts == ("event", "type") and not any(re.search(r"[*?\[]", glob) for glob in rule.types):
@@ -218,7 +220,7 @@ def _advice(template: Template, value: Kinds, slot: Slot) -> str:
             return "write {{ … | bool }}" if value == TEXT else "write a comparison, such as {{ … > 0 }}"
         case slots.zone if value.exact:
             return zone_asked(sample)
-        case slots.moment_text if value.form:
+        case slots.moment_text if "%" in value.form:
             return "write date without a format"
         case slots.text if kinds == "an integer":
             return "write {{ … | string }}"

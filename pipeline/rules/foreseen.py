@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import product
 from math import prod
+from typing import Any
 
 from pipeline.rules.arguments import UNKNOWN, value_of
 from pipeline.rules.filters import OURS
@@ -65,11 +66,13 @@ def kinds_of_text(source: str, known: Known) -> Kinds:
 
 
 def _printed(value: Kinds, expression: str) -> Kinds:
-    prints = tuple(one for one in value.samples if isinstance(one, str | int | float) and not isinstance(one, bool))
+    prints = tuple(one for one in value.samples if _prints(one))
     if value.samples and not prints:
         expected, advice = "a text or an integer", "write a text for each: {{ 'yes' if … else 'no' }}"
         what = kind_of(value)
-        advice = advice if what == "a bool" else "write … | join(', ')" if what == "a list" else ""
+        advice = {"a bool": advice, "a list": "write … | join(', ')", "a decimal number": "write … | number(2)"}.get(
+            what, ""
+        )
         raise Impossible(f"{what} does not print inside a text", expression[:60], expected, advice)
     return Kinds(prints, value.exact, value.form)
 
@@ -82,6 +85,12 @@ def _where(value: Kinds, holds: bool) -> Kinds:
     """What is left of a value where it counts as true, or as false; where nothing is, all of it."""
     samples = tuple(one for one in value.samples if isinstance(one, bool) and one is holds)
     return Kinds(samples) if samples and all(isinstance(one, bool) for one in value.samples) else value
+
+
+def _prints(value: Any) -> bool:
+    """A whole number prints, whatever its type."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, str) or (number and value == int(value))
 
 
 class _Reader(Cursor):

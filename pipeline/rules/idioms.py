@@ -62,6 +62,8 @@ def _unwritten(before: Word, word: Word, after: Word, next_one: Word) -> Idiom |
     match word, after:
         case ("name", area), ("mark", "/") if before == ("mark", "(") and next_one[0] == "name":
             return "a text without quotes", f"{area}/{next_one[1]}", "a text", f"write '{area}/{next_one[1]}'"
+        case ("mark", "%"), ("name", code) if before == ("mark", "("):
+            return "a text without quotes", f"%{code}…", "a text", "write date('%d.%m.%Y')"
         case ("name", "is"), ("text", text):
             return "a comparison with is", f"is {text}", "==", f"write == {text}"
         case ("name", "not"), ("text", text) if before[0] == "name" and before[1] not in _JOINS:

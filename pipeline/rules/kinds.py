@@ -21,7 +21,7 @@ class Kinds:
     samples: tuple[Any, ...] = ()
     exact: bool = False
     form: str = ""
-    """The format of the date that it is."""
+    """The format of the date that it is, or money."""
 
 
 class Impossible(Exception):
@@ -50,7 +50,8 @@ OF_SCHEMA = {
 """By the types of JSON Schema."""
 _TIMES = ("2026-01-15", "2026-01-15T12:00:00", INSTANT)
 GIVEN: dict[str, tuple[Any, ...]] = {
-    "money": (1,), "number": (1,), "round": (1.5,), "times": (1, 1.5), "int": (1,), "float": (1.5,), "length": ("x",),
+    "money": (1,), "number": (1,), "round": (1.25,), "times": (1, 2, 1.5), "int": (1,), "float": (1.5,),
+    "length": ("x",),
     "bool": (True, False), "date": _TIMES, "plus": _TIMES, "minus": _TIMES, "in_zone": (INSTANT,),
 }  # fmt: skip
 """What stands for a value that may be anything, by the filter that takes it."""
@@ -86,7 +87,8 @@ def filtered(value: Kinds, name: str, arguments: list[Kinds]) -> Kinds:
         return TEXT
     choices = [one.samples or ARGUMENTS.get(name, ("x",)) for one in arguments]
     exact = value.exact and all(one.exact for one in arguments)
-    results = _results(name, value.samples or GIVEN[name], choices)
+    any_number = not value.samples or (value == NUMBER and name in ("round", "float"))
+    results = _results(name, GIVEN[name] if any_number else value.samples, choices)
     if not results:
         _refuse(value, name, arguments)
         return ANYTHING
@@ -95,6 +97,7 @@ def filtered(value: Kinds, name: str, arguments: list[Kinds]) -> Kinds:
     if name == "date" and arguments and not arguments[0].samples:
         return TEXT
     form = str(arguments[0].samples[0]) if name == "date" and arguments and arguments[0].exact else ""
+    form = "money" if name == "money" else form
     return Kinds(results, exact, form)
 
 
@@ -114,9 +117,9 @@ def _refuse(value: Kinds, name: str, arguments: list[Kinds]) -> None:
         return  # its arguments: they are judged by themselves
     sample = value.samples[0]
     try:
-        OURS[name](sample, *(one.samples[0] if one.samples else ARGUMENTS[name][0] for one in arguments))
+        OURS[name](sample, *(one.samples[0] if one.samples else ARGUMENTS.get(name, ("x",))[0] for one in arguments))
     except (ValueError, TypeError, ArithmeticError) as error:
-        advice = "let date come last, after plus or minus" if value.form else ""
+        advice = "let date come last, after plus or minus" if "%" in value.form else ""
         raise Impossible(f"{name} can never take this", told(value), _expected(error, name), advice) from None
 
 

@@ -26,11 +26,14 @@ TESTS = (
 SYNONYMS = {
     "strftime": "date('%d %B %Y')", "format_date": "date('%d %B %Y')", "dateformat": "date('%d %B %Y')",
     "d": "default", "count": "length", "tostring": "string", "currency": "money('EUR')", "add_days": "plus('1d')",
+    "first": "[0] after the list", "last": "[-1] after the list", "truncate": "[:10] after the text",
+    "title": "the text as it is, or upper", "capitalize": "the text as it is, or upper",
     "strip": "trim", "tojson": "one {{ … }} for each value", "upcase": "upper", "downcase": "lower",
     "tz": "in_zone('Europe/Berlin')", "timezone": "in_zone('Europe/Berlin')",
 }  # fmt: skip
 UNREAD = {
-    "&": "write and", "!": "write not", "?": "write … if … else …", "{": "write {{ and }} once, around the whole",
+    "&": "write and", "!": "write not", "?": "write … if … else …, or | default('x')",
+    "{": "write {{ and }} once, around the whole",
     "$": "write the name alone", "'": "close the quote", '"': "close the quote",
     **dict.fromkeys("“”„‘’‚`´«»", "write ' for the quote"),
 }  # fmt: skip
@@ -47,7 +50,8 @@ UNKNOWN_TESTS = {
 """Tests of other languages → ours."""
 INSTEAD = {
     "for": "one entry of each item: each: in the send item; a list in a text: join", "elsif": "write elif",
-    "elseif": "write elif", "unless": "write if not", "set": "write the value where it is used",
+    "elseif": "write elif",
+    "end": "write endif", "fi": "write endif", "unless": "write if not", "set": "write the value where it is used",
 }  # fmt: skip
 """Statements of other languages, and what is written here."""
 STATEMENTS = ("if", "elif", "else", "endif")
@@ -83,7 +87,8 @@ class Piece:
 
 def nearest(word: str, known: Iterable[str], alike: float = 0.6) -> str | None:
     """What may have been meant; None: nothing is near. `alike`: how near it must be at least, from 0 to 1."""
-    return next(iter(difflib.get_close_matches(word, sorted(known), n=1, cutoff=alike)), None)
+    names = {name.lower(): name for name in sorted(known, reverse=True)}
+    return next((names[one] for one in difflib.get_close_matches(word.lower(), sorted(names), n=1, cutoff=alike)), None)
 
 
 def did_you_mean(meant: str | None) -> str:
@@ -111,7 +116,8 @@ def pieces(source: str) -> tuple[list[Piece], Fault | None]:
         closing = "}}" if opening == "{{" else "%}"
         end = _closing(source, start + 2, closing)
         if end < 0:
-            return found, Fault(line, "a template does not close", opening, f"{opening} … {closing}")
+            advice = "close the quote too" if _closing(source, start + 2, closing, quotes="") >= 0 else ""
+            return found, Fault(line, "a template does not close", opening, f"{opening} … {closing}", advice)
         kind = "expression" if opening == "{{" else "statement"
         found.append(Piece(kind, _TRIM.sub("", source[start + 2 : end]).strip(), line))
         at = end + 2
@@ -125,14 +131,14 @@ def _next_brace(source: str, at: int) -> int:
     return match.start() if match else -1
 
 
-def _closing(source: str, at: int, closing: str) -> int:
+def _closing(source: str, at: int, closing: str, quotes: str = "\"'") -> int:
     quote = ""
     while at < len(source):
         char = source[at]
         if quote:
             at += char == "\\"
             quote = "" if char == quote else quote
-        elif char in "\"'":
+        elif char in quotes:
             quote = char
         elif source.startswith(closing, at):
             return at
@@ -159,6 +165,8 @@ def faults(source: str) -> list[Fault]:
                         _instead(word),
                     )
                 )
+            elif word == "else" and rest.strip().startswith("if "):
+                found.append(Fault(piece.line, "a statement that rules do not have", "else if", "elif", "write elif"))
             elif rest.strip():
                 found += _expression(rest, piece.line)
         elif piece.kind == "expression":

@@ -24,6 +24,14 @@ from pipeline.rules.views import unwrap, view
 FUEL = 3_000
 
 
+ENDED = {
+    "end of variable block, expected identifier": "write what follows the last word",
+    "unexpected end of variable block": "write what follows the last word",
+    "unexpected end of input": "close each {% if … %} with {% endif %}",
+}
+"""MiniJinja's words for what ends too early → what to do."""
+
+
 class Omit:
     """The value of `omit`: nothing is said of the field."""
 
@@ -191,7 +199,8 @@ def compile_template(source: str) -> Template | str:
     except TemplateError as error:
         line = (error.line or 1) - 1
         found = _words(error) if error.kind == "SyntaxError" else error.kind
-        raise TemplateFault(Fault(line, "a template error", found, "a MiniJinja expression")) from None
+        advice = next((advice for words, advice in ENDED.items() if words in found), "")
+        raise TemplateFault(Fault(line, "a template error", found, "a MiniJinja expression", advice)) from None
     quick = quick_value(parts[0].text, OMIT) if whole else quick_text(source)
     return Template(source.strip() if whole else source, whole, quick)
 

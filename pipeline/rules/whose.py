@@ -21,6 +21,12 @@ def one_calendar(rules: Sequence[Sourced], destinations: Mapping[str, Destinatio
             continue
         for index, send in enumerate(sourced.rule.send):
             views = [destinations[name] for name in send.to if name in destinations]
+            if _moves(send) and any(_is_of_people(send, view) for view in views):
+                message, expected = (
+                    "one entry for all events moves from calendar to calendar",
+                    "a key of the event's own",
+                )
+                yield sourced.problem(("send", index, "key"), message, "a key that is always the same", expected)
             if _is_of_many(send) and any(_is_of_people(send, view) for view in views):
                 yield from _constant(sourced, ("send", index), send, "the entries of all events go into one calendar")
         for index, link in enumerate(sourced.rule.link):
@@ -41,6 +47,12 @@ def _is_of_many(send: Send) -> bool:
     """Whether events make entries of their own: without a key each does. What ends an entry is in no calendar of it."""
     ends = send.cancel or send.delete
     return not ends and (send.key is None or send.each is not None or _varies(send.key))
+
+
+def _moves(send: Send) -> bool:
+    """Whether it is one entry, and each event says whose. A key that looks like a path is told as that."""
+    ends, one = send.cancel or send.delete, re.fullmatch(r"[A-Za-z0-9_:-]+", str(send.key or ""))
+    return one is not None and not ends and (_varies(send.subscriber) or _varies(send.identity))
 
 
 def _is_of_people(send: Send, view: DestinationView) -> bool:

@@ -41,6 +41,12 @@ def test_one_calendar_for_the_entries_of_all_events_is_warned_of(said: str, name
     assert warned(said) == [("the entries of all events go into one calendar", f"a {name} that is always the same")]
 
 
+def test_one_entry_of_many_people_is_warned_of() -> None:
+    said = 'send: {to: people, key: INV, subscriber: "{{ data.s }}", entry: {title: x}}'
+
+    assert [message for message, _ in warned(said)] == ["one entry for all events moves from calendar to calendar"]
+
+
 @pytest.mark.parametrize("said", ["subscriber: S, identity: '{{ data.i }}'", "subscriber: '{{ data.s }}', identity: I"])
 def test_one_link_for_all_is_warned_of(said: str) -> None:
     assert [message for message, _ in warned(f"link: {{destination: people, {said}}}")] == ["all are linked to one"]

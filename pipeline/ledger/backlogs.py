@@ -28,7 +28,7 @@ from pipeline.ledger.values import Backlog, Counted, Urgent
 
 BOUND = 20_000
 """Entries of one destination in one state that are counted one by one when the answer must come at once."""
-PAGES = 5_000
+PAGES = 2_000
 """Of the table, in a sample."""
 THIN = 100
 """Rows of a sample that tell no more than one digit of what there is; more of them tell two."""

@@ -46,6 +46,8 @@ UNANSWERED = 10.0
 """Seconds for which the ledger may be silent before the worker is not ready."""
 STUCK = 60.0
 """Seconds for which housekeeping may not come round before the worker is not live."""
+LAST_WORDS = 0.6
+"""Seconds of the grace period that are kept for good-byes to a ledger that may be slow or silent."""
 GOOD_BYE = 3.5
 """Seconds beyond the grace period after which a process that was told to stop is ended, whatever hangs in it."""
 
@@ -239,14 +241,14 @@ class Worker:
         )
         if failed is None:
             self.telemetry.stopping("signal")
-            await asyncio.wait({intake, reloading, *lanes}, timeout=self.settings.grace_period)
+            await asyncio.wait({intake, reloading, *lanes}, timeout=max(0.0, self.settings.grace_period - LAST_WORDS))
         producing.cancel()
         housekeeping_stop.set()
-        await asyncio.wait({housekeeping}, timeout=0.5)
+        await asyncio.wait({housekeeping}, timeout=LAST_WORDS / 2)
         for task in loops - {serving}:
             task.cancel()
         with contextlib.suppress(TimeoutError):  # one that says good-bye to a ledger that hangs is cancelled again
-            async with asyncio.timeout(1.0):
+            async with asyncio.timeout(LAST_WORDS / 2):
                 await asyncio.gather(*(loops - {serving}), return_exceptions=True)
         if failed is not None:
             raise failed.exception() or RuntimeError(failed.get_name())

@@ -6,6 +6,8 @@ Only the module of the command that was chosen is imported: the help, and a comm
 from __future__ import annotations
 
 import gc
+import signal
+import sys
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -48,6 +50,10 @@ COMMANDS = {
 """In the order of the help, each with its docstring's first paragraph. `a-b` is `a_b` in the module `a_b`: a function,
 or a `typer.Typer` where the command has commands of its own."""
 
+SERVING = ("run", "webhooks")
+"""What ends with 0 when it is told to, from its first moment on: the signal alone does not end a container's first
+process."""
+
 
 class OnDemand(TyperGroup):
     """Knows names and help lines; imports a command's module once the command is chosen."""
@@ -59,6 +65,8 @@ class OnDemand(TyperGroup):
 
 def chosen(name: str) -> Any:
     """The command itself, with its options."""
+    if name in SERVING:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     found = _imported(name.replace("-", "_"))
     if isinstance(found, typer.Typer):
         return get_command(found)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -24,6 +27,8 @@ print(broker.bootstrap, flush=True)
 signal.pause()
 """
 GRACE, SMALL = 2.0, 3.0
+ENDED = 0.3
+"""Seconds for the admin port to close."""
 
 
 @pytest.fixture
@@ -97,6 +102,24 @@ def test_a_stop_with_a_frozen_ledger_ends_as_soon_and_says_what_it_waits_for(
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(60) == 0
     assert time.monotonic() - started < GRACE + SMALL
+    begun, ended = (_at(on_postgres.log(), event) for event in ("stopping", "stopped"))
+    assert (ended - begun).total_seconds() < GRACE + ENDED
+
+
+def _at(log: str, event: str) -> datetime:
+    (line,) = (line for line in log.splitlines() if f'"event": "{event}"' in line)
+    return datetime.fromisoformat(json.loads(line)["timestamp"])
+
+
+@pytest.mark.parametrize("command", ["run", "webhooks"])
+def test_told_to_stop_while_it_reads_its_settings_it_ends_at_once(tmp_path: Path, command: str) -> None:
+    """Before any loop runs: as the first process of a container it would go on and be killed in the end."""
+    settings = tmp_path / "calends.yaml"
+    os.mkfifo(settings)
+    starting = subprocess.Popen([sys.executable, "-m", "pipeline.cli", command, "-c", str(settings)])
+    with settings.open("wb"):  # waits until it is being read
+        starting.send_signal(signal.SIGTERM)
+        assert starting.wait(30) == 0
 
 
 def test_a_start_with_a_frozen_ledger_says_so_and_stops_when_told(

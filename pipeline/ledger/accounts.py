@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, assert_never
 
-from sqlalchemy import Connection, case, func, select, update
+from sqlalchemy import Connection, bindparam, case, func, select, update
 
 from pipeline.ledger import tables as t
 from pipeline.ledger.quota import free_tokens, is_declared, take_tokens
@@ -22,6 +22,10 @@ PROBE_EVERY = 4.0
 PROBE_SHARE = 0.5
 """Of the quota, at most, goes into probes: they must not use up a day's calls in an hour's outage."""
 
+_ONE = select(t.accounts).where(t.accounts.c.name == bindparam("account"))
+_LOCKED = _ONE.with_for_update()
+_GOOD = select(t.accounts.c.name, t.accounts.c.good_since)
+
 
 def judge(connection: Connection, quota: Quota, results: Sequence[Result], first: Collection[int], now: float) -> None:
     """What the answers say of the account: good, failing, throttled, or no longer authorized. A failure counts only
@@ -29,8 +33,7 @@ def judge(connection: Connection, quota: Quota, results: Sequence[Result], first
     answers = sorted((r for r in results if verdict(r.answers)), key=_ended)
     if not answers:
         return
-    row = connection.execute(select(t.accounts).where(t.accounts.c.name == quota.account).with_for_update())
-    held = dict(row.mappings().one())
+    held = dict(connection.execute(_LOCKED, {"account": quota.account}).mappings().one())
     before = dict(held)
     for result in answers:
         _judged(held, quota, result, id(result) in first, now)
@@ -68,7 +71,7 @@ def holds(connection: Connection, now: float) -> list[Hold]:
 
 def wait(connection: Connection, account: str, now: float) -> float | None:
     """Seconds to wait before the account may be called, None where it may be now."""
-    row = connection.execute(select(t.accounts).where(t.accounts.c.name == account)).mappings().one()
+    row = connection.execute(_ONE, {"account": account}).mappings().one()
     if row["held"] is not None:
         return PROBE_EVERY
     paused = row["paused_until"] is not None and row["paused_until"] > now
@@ -77,7 +80,7 @@ def wait(connection: Connection, account: str, now: float) -> float | None:
 
 def good_since(connection: Connection) -> dict[str, float | None]:
     """Account → when the call left that it last accepted."""
-    return dict(connection.execute(select(t.accounts.c.name, t.accounts.c.good_since)).all())
+    return dict(connection.execute(_GOOD).all())
 
 
 def hold(connection: Connection, account: str, reason: str, now: float) -> None:

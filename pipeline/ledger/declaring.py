@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from pipeline.ledger import tables as t
 from pipeline.ledger.database import insert_into
@@ -21,6 +21,9 @@ KNOWN = 10
 """Quotas that are remembered of an account: the one in force, and those that it replaced."""
 LONGEST = 3600.0
 """Seconds for which a new window begins as taken, at most: one of a day would keep everything back for a day."""
+
+
+_KNOWN = select(t.accounts.c.quotas, t.accounts.c.quota_seen).where(t.accounts.c.name == bindparam("account"))
 
 
 def keep(connection: Connection, quota: Quota, now: float) -> bool:
@@ -94,8 +97,7 @@ def _write(connection: Connection, account: str, name: str, free: Sequence[float
 
 def _known(connection: Connection, account: str) -> tuple[list[str], float]:
     """The account's quotas, the one in force first, and when a worker that goes by it was last seen."""
-    c = t.accounts.c
-    row = connection.execute(select(c.quotas, c.quota_seen).where(c.name == account)).first()
+    row = connection.execute(_KNOWN, {"account": account}).first()
     return (json.loads(row[0] or "[]"), row[1] or 0.0) if row is not None else ([], 0.0)
 
 

@@ -7,8 +7,12 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import (
+    Column,
     ColumnElement,
     Connection,
+    Select,
+    TextClause,
+    bindparam,
     delete,
     literal,
     select,
@@ -52,6 +56,20 @@ SETTLE = tuple(
 )
 
 
+def _first(order: Column[Any], *which: ColumnElement[bool] | TextClause) -> Select[Any]:
+    """Of these rows the first `limit` that nobody else is at. Made once: of so many columns that takes longer than to
+    ask for them."""
+    rows = select(*_COLUMNS).where(*which).order_by(order).limit(bindparam("limit"))
+    return rows.with_for_update(skip_locked=True)
+
+
+_C = t.entries.c
+_OF_ANY = _C.destination.in_(bindparam("destinations", expanding=True))
+_READY = _first(_C.rank, _C.destination == bindparam("destination"), t.READY)
+_DUE = _first(_C.wake_at, _OF_ANY, _C.wake_at.is_not(None), _C.wake_at <= bindparam("now"))
+_ENDED = _first(_C.prune_at, _OF_ANY, _C.prune_at.is_not(None), _C.prune_at <= bindparam("now"))
+
+
 def locked(connection: Connection, keys: Sequence[Key], subscribers: Sequence[Key] = ()) -> dict[Key, Facts]:
     """The rows of these keys and of these (destination, subscriber), locked in the order of their keys."""
     subscriber = tuple_(t.entries.c.destination, t.entries.c.subscriber)
@@ -68,14 +86,7 @@ def locked(connection: Connection, keys: Sequence[Key], subscribers: Sequence[Ke
 
 
 def ready(connection: Connection, destination: str, limit: int) -> list[Facts]:
-    query = (
-        select(*_COLUMNS)
-        .where(t.entries.c.destination == destination, text("state = 'ready'"))
-        .order_by(t.entries.c.rank)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    return [_facts(row) for row in connection.execute(query)]
+    return [_facts(row) for row in connection.execute(_READY, {"destination": destination, "limit": limit})]
 
 
 def with_work(connection: Connection, destinations: Sequence[str]) -> set[str]:
@@ -90,28 +101,14 @@ def with_work(connection: Connection, destinations: Sequence[str]) -> set[str]:
 
 def due(connection: Connection, destinations: Sequence[str], now: float, limit: int) -> list[Facts]:
     """Rows whose time has come, that nobody else is at."""
-    query = (
-        select(*_COLUMNS)
-        .where(t.entries.c.destination.in_(destinations), t.entries.c.wake_at.is_not(None), t.entries.c.wake_at <= now)
-        .order_by(t.entries.c.wake_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    return [_facts(row) for row in connection.execute(query)]
+    asked = {"destinations": destinations, "now": now, "limit": limit}
+    return [_facts(row) for row in connection.execute(_DUE, asked)]
 
 
 def ended(connection: Connection, destinations: Sequence[str], now: float, limit: int) -> list[Facts]:
     """Rows that may go, that nobody else is at."""
-    query = (
-        select(*_COLUMNS)
-        .where(
-            t.entries.c.destination.in_(destinations), t.entries.c.prune_at.is_not(None), t.entries.c.prune_at <= now
-        )
-        .order_by(t.entries.c.prune_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    return [_facts(row) for row in connection.execute(query)]
+    asked = {"destinations": destinations, "now": now, "limit": limit}
+    return [_facts(row) for row in connection.execute(_ENDED, asked)]
 
 
 def forget(connection: Connection, keys: Sequence[Key]) -> None:

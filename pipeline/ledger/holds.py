@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, delete, select, tuple_, update
+from sqlalchemy import Connection, bindparam, delete, select, tuple_, update
 
 from pipeline.ledger import entries
 from pipeline.ledger import tables as t
@@ -34,6 +34,8 @@ Written = tuple[str, int]
 """A rule, and the revision that wrote."""
 
 _KEY = tuple_(t.holds.c.destination, t.holds.c.rule, t.holds.c.revision)
+_STOPPED = select(t.holds).where(t.holds.c.destination == bindparam("destination"), t.holds.c.since.is_not(None))
+_COUNTED = select(*_KEY.clauses).where(t.holds.c.rule != WHOLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,7 @@ def known(connection: Connection) -> list[Hold]:
 
 
 def stops(connection: Connection, destination: str) -> Stops:
-    query = select(t.holds).where(t.holds.c.destination == destination, t.holds.c.since.is_not(None))
-    rows = connection.execute(query).mappings().all()
+    rows = connection.execute(_STOPPED, {"destination": destination}).mappings().all()
     rules = {(row["rule"], row["revision"]): row["try_at"] or 0.0 for row in rows if row["rule"] != WHOLE}
     return Stops(any(row["rule"] == WHOLE for row in rows), rules)
 
@@ -136,7 +137,7 @@ def judge(connection: Connection, settled: Sequence[Settled], now: float) -> Non
 
 
 def _lift(connection: Connection, taken: Iterable[tuple[str, str, int]]) -> None:
-    counted = {tuple(row) for row in connection.execute(select(*_KEY.clauses).where(t.holds.c.rule != WHOLE))}
+    counted = {tuple(row) for row in connection.execute(_COUNTED)}
     ended = sorted(counted & set(taken))
     if ended:
         connection.execute(delete(t.holds).where(_KEY.in_(ended)))

@@ -12,6 +12,9 @@ from pipeline.ledger.database import insert_into
 from pipeline.ledger.values import FOR_GOOD, LedgerWentBack, Partition
 from pipeline.model.wire import Coordinates
 
+_C = t.offsets.c
+_BEHIND = select(1).where(_C.unsure_until > _C.next_offset, _C.unsure_until < FOR_GOOD).limit(1)
+
 
 def every(connection: Connection) -> dict[Partition, int]:
     c = t.offsets.c
@@ -63,9 +66,7 @@ def catching_up(connection: Connection) -> dict[Partition, int]:
 
 def behind(connection: Connection) -> bool:
     """Whether anything is still read for the second time: what is wanted by now may be older than what was sent."""
-    c = t.offsets.c
-    query = select(1).where(c.unsure_until > c.next_offset, c.unsure_until < FOR_GOOD).limit(1)
-    return connection.execute(query).first() is not None
+    return connection.execute(_BEHIND).first() is not None
 
 
 def write(connection: Connection, next_offsets: Mapping[Partition, int], onward: bool = True) -> None:

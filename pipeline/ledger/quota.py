@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, func, select, text, update
+from sqlalchemy import Connection, bindparam, func, select, text, update
 
 from pipeline.ledger import bulk, declaring
 from pipeline.ledger import tables as t
@@ -16,6 +16,15 @@ from pipeline.ledger.declaring import seconds_of, window_name
 from pipeline.ledger.values import Grant, Quota, Taken, Tokens
 
 _TOKEN = ("account", "quota_window", "slot")
+_C = t.tokens.c
+_WINDOW = (_C.account == bindparam("account"), _C.quota_window == bindparam("window"))
+_FREE = (
+    select(_C.free_at, _C.slot)
+    .where(*_WINDOW, _C.free_at <= bindparam("by"))
+    .limit(bindparam("wanted"))
+    .with_for_update(skip_locked=True)
+)
+_SOONEST = select(func.min(_C.free_at)).where(*_WINDOW)
 
 
 def is_declared(connection: Connection, quota: Quota, now: float) -> bool:
@@ -56,18 +65,12 @@ def _taken(quota: Quota, free: Sequence[tuple[float, int]], leased: float) -> To
 
 def _free(connection: Connection, account: str, name: str, wanted: int, by: float) -> list[tuple[float, int]]:
     """(when it is free, slot) of tokens that are free `by` then."""
-    query = (
-        select(t.tokens.c.free_at, t.tokens.c.slot)
-        .where(t.tokens.c.account == account, t.tokens.c.quota_window == name, t.tokens.c.free_at <= by)
-        .limit(wanted)
-        .with_for_update(skip_locked=True)
-    )
-    return sorted((at, slot) for at, slot in connection.execute(query))
+    asked = {"account": account, "window": name, "by": by, "wanted": wanted}
+    return sorted((at, slot) for at, slot in connection.execute(_FREE, asked))
 
 
 def _until_token(connection: Connection, account: str, name: str, by: float) -> float:
-    query = select(func.min(t.tokens.c.free_at)).where(t.tokens.c.account == account, t.tokens.c.quota_window == name)
-    free_at = connection.execute(query).scalar()
+    free_at = connection.execute(_SOONEST, {"account": account, "window": name}).scalar()
     return 1.0 if free_at is None else max(0.002, free_at - by)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from pipeline.model.change import BASE
 from pipeline.model.event import TOMBSTONE
 from pipeline.rules import slots
 from pipeline.rules.arguments import UNKNOWN, misused, value_of
@@ -36,6 +37,7 @@ def futile(sourced: Sourced, rule: CompiledRule) -> Iterator[Problem]:
     yield from _of_tombstones(sourced, rule)
     yield from _never(sourced, rule.when)
     for index, send in enumerate(rule.sends):
+        yield from _keyless(sourced, ("send", index), send)
         yield from _key(sourced, ("send", index, "key"), send.key)
         yield from _key(sourced, ("send", index, "group"), send.group)
         yield from _links(sourced, ("send", index, "entry", "links"), send)
@@ -102,6 +104,22 @@ def _key(sourced: Sourced, at: Where, key: slots.Node) -> Iterator[Problem]:
     wrong = next((text for text in texts if not _OF_KEYS.fullmatch(text)), None)
     if wrong is not None:
         yield sourced.problem(at, f"{at[-1]} is not right", repr(wrong)[:60], expected)
+
+
+def _keyless(sourced: Sourced, at: Where, send: CompiledSend) -> Iterator[Problem]:
+    """What goes to an entry that is there, with a key of its own event alone: no entry has it."""
+    omitted = isinstance(send.key, Template) and re.fullmatch(r"\{\{-?\s*omit\s*-?\}\}", send.key.source) is not None
+    if not omitted and (send.key is not None or send.each is not None or not sourced.whole or "key" in sourced.strange):
+        return
+    found = "key: {{ omit }}" if omitted else "no key"
+    expected = "key: as the rule says it that makes the entry"
+    if send.layer != BASE:
+        yield sourced.problem((*at, "key" if omitted else "layer"), "a layer needs a key", found, expected)
+    elif send.if_unsent == "skip" and send.kind == "upsert":
+        message = "if_unsent: skip needs a key: it creates nothing"
+        yield sourced.problem((*at, "key" if omitted else "if_unsent"), message, found, expected)
+    elif send.kind != "upsert" and omitted:
+        yield sourced.problem((*at, "key"), "this ends no entry", found, expected)
 
 
 def _links(sourced: Sourced, at: Where, send: CompiledSend) -> Iterator[Problem]:

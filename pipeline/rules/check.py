@@ -154,7 +154,7 @@ def _globs(sourced: Sourced) -> Iterator[Problem]:
             elif "{{" in glob or "{%" in glob:
                 expected, advice = "a type", 'say it in when: "{{ event.type == … }}"'
                 yield sourced.problem(place, "no template may stand here", glob[:60], expected, advice)
-            elif re.search(r"\\|\.\+|[\^$|(){}\s]", glob):
+            elif re.search(r"\\|\.\+|[\^$|(){}\s]|^/.*/$", glob):
                 expected = "a type, in which * is anything, ? one character, [abc] one of these"
                 advice = f"on: {_glob_meant(glob)[:60]}"
                 yield sourced.problem(place, "a glob is no regular expression", glob[:60], expected, advice)
@@ -162,8 +162,9 @@ def _globs(sourced: Sourced) -> Iterator[Problem]:
 
 def _glob_meant(expression: str) -> str:
     """The glob, or the list of them, that a regular expression may have meant."""
-    several = re.split(r"[\s,|]+", re.sub(r"[\\^$()]", "", expression).strip())
-    globs = ", ".join(re.sub(r"\.[*+]", ".*", one) for one in several)
+    written = re.sub(r"(\\\.)?\.[*+]", ".*", re.sub(r"^/(.*)/$", r"\1", expression.strip()))
+    several = re.split(r"[\s,|]+", re.sub(r"[\\^$()]", "", written))
+    globs = ", ".join(several)
     return f"[{globs}]" if len(several) > 1 else globs
 
 

@@ -18,7 +18,7 @@ from pipeline.ledger import Act, Ledger
 from pipeline.operate.call import actor
 from pipeline.operate.check import Report
 from pipeline.operate.comparing import Version
-from pipeline.operate.reapplying import Reapplied, Reapplying, topics_of
+from pipeline.operate.reapplying import Reapplied, Reapplying
 from pipeline.stream import StreamError
 from pipeline.stream.configured import kafka_config
 from pipeline.stream.ranges import Span, bounds_of
@@ -54,11 +54,11 @@ async def _reapply(
     if active is None or active.digest != rules.digest:
         give_up("the workers run other rules than these: let them read these first (calends status)")
     kafka = kafka_config(settings, None)
-    topics = {*Version(settings, report.rules).topics(), *topics_of(ledger, rule)}
+    work = Reapplying(rule, rules.with_revision(active.revision), ledger)
+    topics = {*Version(settings, report.rules).topics(), *work.topics()}
     bounds = await bounds_of(kafka, sorted(topics), Span(instant(since)))
-    work = Reapplying(rule, rules.with_revision(active.revision), ledger, bounds)
     with progress_bar(not as_json) as progress:
-        told = await work.look(kafka, progress)
+        told = await work.look(kafka, bounds, progress)
     live, share = ledger.rules.live(), settings.brake.share
     if told.counts["cancelled"] > share * live and not (yes or dry_run):
         ended = told.counts["cancelled"]

@@ -96,7 +96,7 @@ class Ledger:
         """What this process has written of what was read."""
         self._mending = threading.Lock()
         self.listener = doubting.Listener()
-        self.rules = RuleBook(self._transaction)
+        self.rules = RuleBook(self._transaction, self._database.look)
         self.forgetting = ForgetBook(self._transaction, self._database.look, policies, tuple(hash_keys))
         self.letters = LetterBook(self._transaction, self.forgetting, policies, self._words)
         self.export = Exporting(self._database.look)

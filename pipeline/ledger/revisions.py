@@ -72,8 +72,9 @@ class RulesState:
 class RuleBook:
     """What the ledger knows of rules. Every method raises LedgerUnavailable where the database is away."""
 
-    def __init__(self, transaction: Transaction) -> None:
-        self._transaction = transaction
+    def __init__(self, transaction: Transaction, look: Transaction) -> None:
+        """`look`: for what writes nothing, beside whoever writes."""
+        self._transaction, self._look = transaction, look
 
     def activate(self, digest: str, rules: str | None = None) -> int:
         """The number of this rule set, active from now on; the same one where it is active already."""
@@ -121,11 +122,11 @@ class RuleBook:
         self._transaction(lambda connection: connection.execute(gone))
 
     def entries_of(self, rule: str) -> Iterator[Facts]:
-        """Every entry of which this rule wrote a layer, in chunks of transactions."""
+        """Every entry of which this rule wrote a layer, a chunk at a time: a look through the whole ledger."""
         last = ("", "")
         while True:
             step = functools.partial(entries.written_by, rule=rule, after=last, limit=CHUNK)
-            rows: list[Facts] = self._transaction(step)
+            rows: list[Facts] = self._look(step)
             yield from rows
             if len(rows) < CHUNK:
                 return

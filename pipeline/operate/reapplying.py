@@ -31,7 +31,9 @@ from pipeline.stream.ranges import read
 
 CHUNK = 200
 _TABLES = """
-create table suspects (topic, partition, number, primary key (topic, partition, number)) without rowid;
+create table suspects (
+    topic, partition, number, destination, key, primary key (topic, partition, number, destination, key)
+) without rowid;
 create table touched (destination, key, primary key (destination, key)) without rowid;
 create table wanted (destination, key, slot, version, change, raw, primary key (destination, key, slot)) without rowid;
 create table raws (topic, partition, number, raw, primary key (topic, partition, number)) without rowid;
@@ -56,12 +58,6 @@ class Reapplied:
     """A destination that the settings no longer have → entries of the rule that stay there."""
 
 
-def topics_of(ledger: Ledger, rule: str) -> set[str]:
-    """The topics of the records by which the rule wrote what the ledger holds: today's rules may read others."""
-    layers = (layer for row in ledger.rules.entries_of(rule) for slot, layer in row.layers.items() if slot != GROUP)
-    return {layer["version"][1] for layer in layers if layer["rule"] == rule}
-
-
 @dataclass(slots=True)
 class Reapplying:
     """`rules` carry the active revision. All that is seen lies in a temporary database."""
@@ -69,23 +65,32 @@ class Reapplying:
     rule: str
     rules: RuleSet
     ledger: Ledger
-    bounds: Mapping[Partition, Bounds]
+    bounds: Mapping[Partition, Bounds] = field(default_factory=dict)
     left: Counter[str] = field(default_factory=Counter)
     seen: sqlite3.Connection = field(default_factory=lambda: sqlite3.connect("", isolation_level=None))
 
     def __post_init__(self) -> None:
         self.seen.executescript(_TABLES)
+        self.seen.create_function("inside", 3, self._inside)
 
-    async def look(self, kafka: KafkaConfig, progress: Callable[[int, int], None]) -> Reapplied:
-        """Reads the range and tells what would become of the entries; writes nothing. Raises StreamError."""
+    def topics(self) -> set[str]:
+        """The topics of the records by which the rule wrote what the ledger holds: today's rules may read others. Goes
+        through the whole ledger, and remembers what the rule wrote."""
+        self.seen.execute("begin")
         for row in self.ledger.rules.entries_of(self.rule):
-            suspects = [layer for slot, layer in row.layers.items() if self._is_suspect(slot, layer)]
-            if suspects and row.destination not in self.ledger.policies:
-                self.left[row.destination] += 1
-            else:
-                for layer in suspects:
-                    self.seen.execute("insert or ignore into suspects values (?, ?, ?)", layer["version"][1:4])
-                    self.seen.execute("insert or ignore into touched values (?, ?)", (row.destination, row.key))
+            written = [layer["version"][1:4] for slot, layer in row.layers.items() if self._is_mine(slot, layer)]
+            named = [(*at, row.destination, row.key) for at in written]
+            self.seen.executemany("insert or ignore into suspects values (?, ?, ?, ?, ?)", named)
+        self.seen.execute("commit")
+        return {topic for (topic,) in self.seen.execute("select distinct topic from suspects")}
+
+    async def look(
+        self, kafka: KafkaConfig, bounds: Mapping[Partition, Bounds], progress: Callable[[int, int], None]
+    ) -> Reapplied:
+        """After `topics`: reads the range and tells what would become of the entries; writes nothing. Raises
+        StreamError."""
+        self.bounds = bounds
+        self._narrow()
         total, done = sum(bound.end - bound.begin for bound in self.bounds.values()), 0
         async for records in read(kafka, self.bounds):
             self.seen.execute("begin")
@@ -103,6 +108,14 @@ class Reapplying:
         for links, rosters, raw in self.seen.execute("select links, rosters, raw from extras"):
             named = [(roster, _unpickled(raw)) for roster in _unpickled(rosters)]
             self.ledger.take([], _unpickled(links), [], {}, named)
+
+    def _narrow(self) -> None:
+        """Only what a record of the range wrote, at a destination that there is, is looked at any further."""
+        self.seen.execute("delete from suspects where not inside(topic, partition, number)")
+        found = self.seen.execute("select destination, count(distinct key) from suspects group by destination")
+        self.left.update({name: n for name, n in found if name not in self.ledger.policies})
+        self.seen.executemany("delete from suspects where destination = ?", [(name,) for name in self.left])
+        self.seen.execute("insert into touched select distinct destination, key from suspects")
 
     def _take(self, record: Record) -> None:
         at = record.at
@@ -187,12 +200,16 @@ class Reapplying:
         found = self.seen.execute(query, (at.topic, at.partition, at.offset)).fetchone()
         return _unpickled(found[0]) if found else None
 
+    def _is_mine(self, slot: str, layer: Mapping[str, Any]) -> bool:
+        return slot != GROUP and layer["rule"] == self.rule
+
     def _is_suspect(self, slot: str, layer: Mapping[str, Any]) -> bool:
         """Whether the rule wrote this layer, by a record of the range."""
-        _, topic, partition, offset, _ = layer["version"]
+        return self._is_mine(slot, layer) and self._inside(*layer["version"][1:4])
+
+    def _inside(self, topic: str, partition: int, offset: int) -> bool:
         bound = self.bounds.get((topic, partition))
-        inside = bound is not None and bound.begin <= offset < bound.end
-        return slot != GROUP and layer["rule"] == self.rule and inside
+        return bound is not None and bound.begin <= offset < bound.end
 
 
 def _what(before: str, after: str) -> str:

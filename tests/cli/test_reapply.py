@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
+from sqlalchemy import event as database_event
 from typer.testing import CliRunner
 
 from pipeline.cli import app
@@ -130,6 +132,23 @@ def test_entries_of_a_destination_that_is_gone_stay_and_are_told(scene: Scene) -
     code, output = scene.reapply(RIGHT.replace("to: calendar", "to: another"), "--rule", "made", "--yes")
 
     assert (code, "nobody sends to calendar any more: 2 entries stay there" in output) == (0, True), output
+
+
+def test_the_whole_ledger_is_gone_through_once(scene: Scene) -> None:
+    scene.worked(RIGHT.replace("{{ data.t }}", "x"))
+    asked: list[str] = []
+
+    def note(*said: object) -> None:
+        asked.append(str(said[2]))
+
+    database_event.listen(Engine, "before_cursor_execute", note)
+    try:
+        output = scene.reapply(RIGHT, "--rule", "made", "--yes")[1]
+    finally:
+        database_event.remove(Engine, "before_cursor_execute", note)
+
+    assert "2 changed" in output
+    assert len([one for one in asked if "layers LIKE" in " ".join(one.split())]) == 1
 
 
 def test_what_would_end_too_much_needs_a_yes(scene: Scene) -> None:

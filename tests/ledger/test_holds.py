@@ -240,3 +240,11 @@ def test_looking_does_not_wait_for_who_writes(opened: Open) -> None:
     seen: list[int] = []
     ledger._transaction(lambda connection: seen.append(other.backlog()["d", "ready"][0]))
     assert seen == [1]
+
+
+def test_looking_for_what_a_rule_wrote_does_not_wait_for_who_writes(opened: Open) -> None:
+    ledger, other = opened(), opened()
+    take(ledger, made("a", "r"), made("b", "another"))
+    seen: list[str] = []
+    ledger._transaction(lambda connection: seen.extend(row.key for row in other.rules.entries_of("r")))
+    assert seen == ["a"]

@@ -87,8 +87,9 @@ class Intake:
             part: Known(ledger.get(part), group.get(part), bounds[part].begin, bounds[part].end) for part in partitions
         }
         begin = start(known, self.missing)
-        await self.in_threads(self.ledger.start_at, begin.chosen)
-        await self._doubt({part: bounds[part].end for part in ahead} | dict(begin.unsure))
+        unsure = {part: bounds[part].end for part in ahead} | dict(begin.unsure)
+        await self.in_threads(self.ledger.start_at, begin.chosen, unsure)
+        await self._doubt()
         self.seen = {part: begin.seek[part] for part in partitions}
         self.checked.set()
         return dict(begin.seek)
@@ -103,10 +104,10 @@ class Intake:
         topics = self.consumer.topics()
         return [part for part in ledger if part[0] in topics and group.get(part, 0) > ledger[part]]
 
-    async def _doubt(self, unsure: Mapping[Partition, int]) -> None:
-        """Also where another worker's partitions tell it: its entries are everybody's."""
-        marked = await self.in_threads(self.ledger.catching_up)
-        unmarked = {part: until for part, until in unsure.items() if marked.get(part, 0) < until}
+    async def _doubt(self) -> None:
+        """Also where another worker's partitions tell it, since its entries are everybody's; and where one has begun to
+        mark them, and failed or was killed."""
+        unmarked = await self.in_threads(self.ledger.unmarked)
         if unmarked:
             await self.in_threads(self.ledger.went_back, unmarked)
 

@@ -27,7 +27,7 @@ class Listener:
     """Who is told, in a thread, that the ledger is an older copy."""
 
     went_back: Callable[[Sequence[Partition], int], None] = lambda partitions, entries: None
-    """Of which partitions more had been read (none: this process has read none); how many entries will be marked."""
+    """Of which partitions more had been read (none: this process has read none), and about how many entries to mark."""
     marked: Callable[[int, float], None] = lambda entries, seconds: None
     """How many entries were marked, and in how many seconds."""
 
@@ -36,20 +36,23 @@ def doubt(
     transaction: Transaction, policies: Mapping[str, Policy], untils: Mapping[Partition, int], listener: Listener
 ) -> None:
     """Up to these offsets entries are unsure. Whatever is not in step is looked for at its vendor before anything is
-    made, and the quota is taken for used. In several transactions; may be run again."""
+    made, and the quota is taken for used. In several transactions; may be run again, and is until all has been done."""
     began = time.monotonic()
     transaction(lambda connection: offsets.unsure(connection, untils))
-    listener.went_back(sorted(untils), transaction(_unsettled))
+    listener.went_back(sorted(untils), transaction(functools.partial(_unsettled, sorted(policies))))
     last, marked = ("", ""), 0
     while some := transaction(functools.partial(_some, policies, last)):
         last, n = some
         marked += n
     transaction(lambda connection: quota.forgotten(connection, clock(connection), LONGEST_WINDOW_KEPT_BACK))
+    transaction(lambda connection: offsets.marked(connection, untils))
     listener.marked(marked, time.monotonic() - began)
 
 
-def _unsettled(connection: Connection) -> int:
-    return sum(n for n, _ in backlogs.backlog(connection, clock(connection)).values())
+def _unsettled(destinations: Sequence[str], connection: Connection) -> int:
+    """About how many: to count them all takes long in a database that has just been restored."""
+    counted = backlogs.counted(connection, clock(connection), (0.0,), destinations, backlogs.BOUND)
+    return sum(n for n, _ in counted.backlog.values())
 
 
 def _some(policies: Mapping[str, Policy], last: Key, connection: Connection) -> tuple[Key, int] | None:

@@ -129,7 +129,6 @@ class Ledger:
 
     def behind(self) -> bool:
         """Whether the tables are not those of this version."""
-
         return self._transaction(versions.behind)
 
     def migrate(self) -> None:
@@ -170,15 +169,19 @@ class Ledger:
         """Partition → the offset up to which entries are unsure, as a ledger that knew more has read that far."""
         return self._database.look(offsets.catching_up)
 
+    def unmarked(self) -> dict[Partition, int]:
+        """Partition → the offset up to which entries are unsure, where not all of them are marked yet."""
+        return self._database.look(offsets.unmarked)
+
     def went_back(self, untils: Mapping[Partition, int]) -> None:
-        """This ledger is older than what was read and sent: whatever is not in step is looked for at the vendor before
-        anything is made, and so is what changes up to these offsets; until then nothing is claimed. May be run again,
-        and by several."""
+        """This ledger is older than what was read and sent: whatever is not in step, or changes up to these offsets, is
+        looked for at the vendor before anything is made; until then nothing is claimed. Again, and by several, if need
+        be."""
         doubting.doubt(self._transaction, self.policies, untils, self.listener)
 
-    def start_at(self, next_offsets: Mapping[Partition, int]) -> None:
-        """Puts these next offsets in the place of whatever there was: somebody decided where to begin."""
-        self._transaction(lambda connection: offsets.write(connection, next_offsets, onward=False))
+    def start_at(self, next_offsets: Mapping[Partition, int], unsure: Mapping[Partition, int] | None = None) -> None:
+        """These next offsets, whatever there was: somebody decided so. Entries up to `unsure` become `unmarked`."""
+        self._transaction(lambda connection: offsets.start_at(connection, next_offsets, unsure or {}))
         self._read.update(next_offsets)
 
     def take(
@@ -365,10 +368,6 @@ class Ledger:
         return self._database.look(outbox.waiting)
 
     # seen ----------------------------------------------------------------------------------------------------------
-
-    def backlog(self) -> Backlog:
-        """What is not in step. Entries that are idle are not looked at, however many they are."""
-        return self._database.look(lambda connection: backlogs.backlog(connection, clock(connection)))
 
     def counted(self, horizons: Sequence[float], bound: int | None = backlogs.BOUND) -> Counted:
         """The backlog, and what of it matters by each of so many seconds from now; more than `bound` is an estimate."""

@@ -49,12 +49,34 @@ def check(connection: Connection, partitions: Iterable[Partition], seen: Mapping
     return Read({part: row.next_offset for part, row in rows.items()}, again)
 
 
+def start_at(connection: Connection, next_offsets: Mapping[Partition, int], untils: Mapping[Partition, int]) -> None:
+    """In one step: who fails after it finds out of the ledger alone what is still to be marked."""
+    write(connection, next_offsets, onward=False)
+    unsure(connection, untils)
+
+
 def unsure(connection: Connection, untils: Mapping[Partition, int]) -> None:
     """Up to these offsets what is read has been read before, by a ledger that knew more."""
     for (topic, partition), until in sorted(untils.items()):
         c = t.offsets.c
         named = (c.topic == topic, c.partition == partition, func.coalesce(c.unsure_until, 0) < until)
         connection.execute(update(t.offsets).where(*named).values(unsure_until=until))
+
+
+def marked(connection: Connection, untils: Mapping[Partition, int]) -> None:
+    """All entries that are unsure up to there are marked as that."""
+    for (topic, partition), until in sorted(untils.items()):
+        c = t.offsets.c
+        named = (c.topic == topic, c.partition == partition, func.coalesce(c.marked_until, 0) < until)
+        connection.execute(update(t.offsets).where(*named).values(marked_until=until))
+
+
+def unmarked(connection: Connection) -> dict[Partition, int]:
+    """Of those whose entries are unsure and not all marked: up to where. Who began to mark them has failed or ended."""
+    c = t.offsets.c
+    unsure = c.unsure_until > func.coalesce(c.marked_until, 0)
+    rows = connection.execute(select(c.topic, c.partition, c.unsure_until).where(unsure))
+    return {(topic, partition): until for topic, partition, until in rows}
 
 
 def catching_up(connection: Connection) -> dict[Partition, int]:

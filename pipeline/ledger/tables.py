@@ -33,6 +33,7 @@ offsets = Table(
     Column("partition", Integer, nullable=False),
     Column("next_offset", BigInteger, nullable=False),
     Column("unsure_until", BigInteger),
+    Column("marked_until", BigInteger),
     PrimaryKeyConstraint("topic", "partition"),
 )
 

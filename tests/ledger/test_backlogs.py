@@ -86,7 +86,7 @@ def test_what_is_in_doubt_is_counted_while_it_is_held(ledger: Ledger, url: str) 
 def test_what_is_in_step_is_the_rest_and_beyond_the_bound_as_the_sample_has_it(ledger: Ledger) -> None:
     for _ in range(4):
         ledger.settle([result(claim(ledger, 1).grants[0], Accepted("id"))])
-    backlog = ledger.backlog()
+    backlog = ledger.counted(HORIZONS).backlog
     assert numbers(ledger.counted(HORIZONS)) == {("d", "ready"): 6, ("d", "held"): 1}
     for bound in (11, 10):
         assert ledger._database.look(lambda c, n=bound: backlogs.idle(c, ["d"], backlog, n)) == {"d": 4}

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from msgspec.structs import replace
 
 from pipeline.ledger import Ledger, Result
+from pipeline.ledger.draining import HORIZONS
 from pipeline.ledger.values import STRAY
 from pipeline.model.facts import Policy
 from pipeline.model.outcome import Accepted, Unknown
@@ -132,4 +133,4 @@ def test_who_finds_no_place_in_a_call_is_not_claimed(opened: Open) -> None:
     ledger = opened(BATCHED, windows=((1, 60.0),))
     take(ledger, *(change(f"k{number}", title="ab"[number % 2]) for number in range(6)))
     assert sizes(claim(ledger)) == [3]
-    assert ledger.backlog()["d", "ready"][0] == 3
+    assert ledger.counted(HORIZONS).backlog["d", "ready"][0] == 3

@@ -68,7 +68,7 @@ def test_what_is_in_doubt_is_reckoned_in_with_two_calls_each_also_while_it_is_he
 
     ledger.went_back({})
 
-    assert ledger.backlog()["d", "held"][0] == 10
+    assert ledger.counted(HORIZONS).backlog["d", "held"][0] == 10
     assert drained_in(ledger, {"d": "a"}, ledger.counted(HORIZONS).urgent) == {"d": 1200}
     assert late(ledger) == 1200
 

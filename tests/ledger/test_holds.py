@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline.ledger import Budget, Grant, Hold, Ledger, Result, holds
+from pipeline.ledger.draining import HORIZONS
 from pipeline.model.change import Change, Version
 from pipeline.model.facts import Policy
 from pipeline.model.outcome import Accepted, Outcome, Rejected, Retry, Throttled, Unauthorized
@@ -93,7 +94,7 @@ def test_a_paused_destination_still_takes_changes(opened: Open) -> None:
     ledger = opened()
     ledger.pause("d", "ann")
     take(ledger, made("k", "r"))
-    assert ledger.backlog()["d", "ready"][0] == 1
+    assert ledger.counted(HORIZONS).backlog["d", "ready"][0] == 1
 
 
 # a rule whose entries are refused ---------------------------------------------------------------------------------
@@ -105,7 +106,7 @@ def test_a_rule_that_is_refused_again_and_again_is_held_and_others_go_on(opened:
     assert held(ledger) == [("refused", "bad", "invalid 422")]
     take(ledger, *(made(f"more-{number}", "bad") for number in range(5)), made("fine", "good"))
     assert keys(claimed(ledger)) == ["fine"]
-    assert ledger.backlog()["d", "held"][0] == 5
+    assert ledger.counted(HORIZONS).backlog["d", "held"][0] == 5
 
 
 def test_one_that_is_taken_between_begins_the_count_anew(opened: Open) -> None:
@@ -209,8 +210,8 @@ def test_what_is_in_step_is_not_in_the_backlog(opened: Open) -> None:
     ledger = opened(windows=ROOMY)
     take(ledger, made("a", "r"), made("b", "r"))
     end(ledger, claimed(ledger, 1), Accepted("v"))
-    assert {place: n for place, (n, _) in ledger.backlog().items()} == {("d", "ready"): 1}
-    assert ledger.idle(ledger.backlog()) == {"d": 1}
+    assert {place: n for place, (n, _) in ledger.counted(HORIZONS).backlog.items()} == {("d", "ready"): 1}
+    assert ledger.idle(ledger.counted(HORIZONS).backlog) == {"d": 1}
 
 
 def test_counting_reads_an_index_and_no_row(opened: Open, url: str) -> None:
@@ -238,7 +239,7 @@ def test_looking_does_not_wait_for_who_writes(opened: Open) -> None:
     ledger, other = opened(), opened()
     take(ledger, made("a", "r"))
     seen: list[int] = []
-    ledger._transaction(lambda connection: seen.append(other.backlog()["d", "ready"][0]))
+    ledger._transaction(lambda connection: seen.append(other.counted(HORIZONS).backlog["d", "ready"][0]))
     assert seen == [1]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tracemalloc
 
 from pipeline.ledger import Ledger, Message, Posted
+from pipeline.ledger.draining import HORIZONS
 from tests.ledger.acts import change, claim, take
 from tests.ledger.conftest import Open
 
@@ -13,7 +14,7 @@ def one_turn_of_everything(ledger: Ledger) -> None:
     claim(ledger, 5)
     ledger.sweep()
     ledger.prune()
-    ledger.backlog()
+    ledger.counted(HORIZONS)
     ledger.holds()
     ledger.outbox(lambda messages: Posted())
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from pipeline.intake import Intake, Partition
-from pipeline.ledger import Ledger
+from pipeline.ledger import Ledger, LedgerUnavailable, Listener
 from pipeline.stream import Bounds
 from pipeline.threads import Threads
 from tests.fuzz.planted import watched
@@ -58,6 +58,23 @@ async def test_all_partitions_that_are_read_again_are_marked_before_any_lane_sta
     ledger.start_at({MINE: 9, THEIRS: 4, DROPPED: 4})
     assert await assigned(ledger, Kafka((MINE, THEIRS, DROPPED))) == {MINE: 9}
     assert ledger.catching_up() == {THEIRS: 12}
+
+
+async def test_a_marking_that_fails_half_way_is_taken_up_by_whoever_is_assigned_next(ledger: Ledger) -> None:
+    def fails(*_told: object) -> None:
+        raise LedgerUnavailable("refused")
+
+    ledger.start_at({MINE: 9, THEIRS: 4, DROPPED: 4})
+    ledger.listener = Listener(went_back=fails)
+    kafka = Kafka((MINE, THEIRS, DROPPED))
+    with pytest.raises(LedgerUnavailable):
+        await assigned(ledger, kafka)
+    assert ledger.unmarked() == {THEIRS: 12}
+    told = list[int]()
+    ledger.listener = Listener(marked=lambda entries, _seconds: told.append(entries))
+    await assigned(ledger, kafka)
+    await assigned(ledger, kafka)
+    assert (told, ledger.unmarked()) == ([0], {})
 
 
 async def test_a_ledger_that_fits_is_not_marked(ledger: Ledger) -> None:

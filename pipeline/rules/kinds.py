@@ -37,14 +37,18 @@ MAX_SAMPLES = 60
 ANYTHING = Kinds()
 INSTANT = "2026-01-15T12:00:00Z"
 TEXT = Kinds(
-    ("x", "1", "true", "2026-01-15", "2026-01-15T12:00:00", INSTANT, "1d", "Europe/Berlin", "confirmed", "FREQ=DAILY")
-)
-"""Any text: one sample for every slot that takes texts."""
+    (
+        "x", "1", "true", "2026-01-15", "2026-01-15T12:00:00", INSTANT, "1d", "Europe/Berlin", "confirmed",
+        "FREQ=DAILY", "EUR",
+    )
+)  # fmt: skip
+"""Any text: one sample for every slot and every filter that takes texts."""
+INTEGER = Kinds((1,))
 NUMBER = Kinds((1, 1.5))
 BOOL = Kinds((True, False))
 LIST = Kinds(([],))
 OF_SCHEMA = {
-    "string": TEXT, "integer": Kinds((1,)), "number": NUMBER, "boolean": BOOL, "null": Kinds((None,)),
+    "string": TEXT, "integer": INTEGER, "number": NUMBER, "boolean": BOOL, "null": Kinds((None,)),
     "array": LIST, "object": Kinds(({},)),
 }  # fmt: skip
 """By the types of JSON Schema."""
@@ -62,6 +66,8 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
 """Likewise for an argument."""
 TEXTS = frozenset(("upper", "lower", "trim", "replace", "join", "string"))
 """Filters whose text may be any."""
+NUMBERS = {"times": NUMBER, "int": INTEGER, "length": INTEGER}
+"""Filters whose number may be any."""
 _BY_SIZE = "YymjdeHMS"
 """Codes of dates, the greatest first: texts in this order compare as their dates do."""
 _DAY_FIRST = re.compile(r"\d{1,2}[./-]\d{1,2}[./-]\d{4}")
@@ -92,12 +98,12 @@ def filtered(value: Kinds, name: str, arguments: list[Kinds]) -> Kinds:
     if not results:
         _refuse(value, name, arguments)
         return ANYTHING
-    if name in TEXTS and not exact:
+    if name in NUMBERS and not exact:
+        return NUMBERS[name]
+    formed = [one.samples[0] for one in arguments if one.exact and len(one.samples) == 1]
+    if not exact and (name in TEXTS or (name == "date" and len(formed) < len(arguments))):
         return TEXT
-    if name == "date" and arguments and not arguments[0].samples:
-        return TEXT
-    form = str(arguments[0].samples[0]) if name == "date" and arguments and arguments[0].exact else ""
-    form = "money" if name == "money" else form
+    form = {"date": str(formed[0]) if formed else "", "money": "money"}.get(name, "")
     return Kinds(results, exact, form)
 
 
@@ -112,12 +118,15 @@ def _results(name: str, values: tuple[Any, ...], choices: list[tuple[Any, ...]])
 
 
 def _refuse(value: Kinds, name: str, arguments: list[Kinds]) -> None:
-    """Raises Impossible with the filter's own words, where they are of the value that it was given."""
-    if not value.samples:
+    """Raises Impossible with the filter's own words, where they are of the value that it was given.
+
+    What an argument is not for certain may be one that the filter takes.
+    """
+    given = [one.samples[0] if one.exact else ARGUMENTS.get(name, ("x",))[0] for one in arguments]
+    if not value.samples or _results(name, value.samples, [(one,) for one in given]):
         return  # its arguments: they are judged by themselves
-    sample = value.samples[0]
     try:
-        OURS[name](sample, *(one.samples[0] if one.samples else ARGUMENTS.get(name, ("x",))[0] for one in arguments))
+        OURS[name](value.samples[0], *given)
     except (ValueError, TypeError, ArithmeticError) as error:
         advice = "let date come last, after plus or minus" if "%" in value.form else ""
         raise Impossible(f"{name} can never take this", told(value), _expected(error, name), advice) from None

@@ -22,11 +22,13 @@ from pipeline.rules.render import OMIT, RenderError, Scope, Template, TemplateFa
 
 RECORD = Record(Coordinates("t", 0, 0), None, b"", (), datetime(2026, 1, 1, tzinfo=UTC))
 VALUES = st.sampled_from(
-    [None, True, 0, 7, -2.5, 3.0, "", "x", "7", "1.5", "true", "2026-12-24", "2026-12-24T09:00", INSTANT, ["a"], [], {}]
-)
+    [None, True, 0, 7, -2.5, 3.0, "", "x", "7", "1.5", "true", "2026-12-24", "2026-12-24T09:00", INSTANT, ["a"], [], {},
+     "EUR", "Europe/Berlin", "%d", "3h"]
+)  # fmt: skip
 DATA = st.fixed_dictionaries({}, optional={"a": VALUES, "b": VALUES})
 LITERALS = ["1", "2.5", "'x'", "'7'", "true", "none", "'2026-12-24'", "['a']", "omit"]
-ARGUMENTS = ["'EUR'", "2", "0", "'30d'", "'3h'", "'%d.%m.%Y'", "'Europe/Berlin'", "'x'", "', '", "data.b", "1.5"]
+ARGUMENTS = ["'EUR'", "2", "0", "'30d'", "'3h'", "'%d.%m.%Y'", "'Europe/Berlin'", "'x'", "', '", "data.b", "1.5",
+             "data.b | upper", "data.b | trim", "data.b | int"]  # fmt: skip
 ATOMS = st.sampled_from(["data.a", "data.b", "event.time", *LITERALS])
 FILTERED = st.builds(
     lambda name, arguments: f" | {name}" + (f"({', '.join(arguments)})" if arguments else ""),
@@ -98,7 +100,8 @@ def test_a_text_of_many_choices_takes_no_time() -> None:
 RULE = """rules:
   - name: r
     from: [t]
-    on: {type: a.b, schema: {properties: {n: {type: number}, f: {type: boolean}, m: {type: [string, integer]}}}}
+    on: {type: a.b, schema: {properties: {n: {type: number}, f: {type: boolean}, s: {type: string},
+      m: {type: [string, integer]}}}}
     when: WHEN
     send:
       to: acme-ecal
@@ -144,6 +147,13 @@ def problems(place: str, said: str, destinations: dict[str, DestinationView]) ->
         ("TITLE", '"{{ data.m }}"'),
         ("TITLE", '"{{ data.n | string }} {{ data.n / 2 }} {{ data.n | times(2) }}"'),
         ("TITLE", '"{% if data.n %}{{ data.m }}{% else %}{{ data.s | length }}{% endif %}"'),
+        ("TITLE", '"{{ data.n | money(data.s) }}"'),
+        ("TITLE", '"{{ data.c | times(0.01) | money(data.c | upper) }}"'),
+        ("TITLE", "\"{{ 3 | money(data.c | default('EUR') | upper) }}\""),
+        ("TITLE", '"{{ data.n | times(0.01) | int | string }}"'),
+        ("TITLE", "\"{{ data.s | int }} {{ data.s | float | number(data.c | int) }} {{ '7' | replace(data.s, '') }}\""),
+        ("START", '"{{ event.time | in_zone(data.s) | minus(data.s | trim) | date(data.s | trim) }}"'),
+        ("KEY", "\"{{ ['a', data.s] | join(data.s | lower) }}\""),
         ("ZONE", '"{{ data.zone | trim }}"'),
         ("KEY", "\"{{ data.n | money('EUR') | replace(' ', '-') }}\""),
         ("KEY", "\"{{ data.d | date('%B') }}-{{ data.s | length }}\""),

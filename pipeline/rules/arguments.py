@@ -14,6 +14,7 @@ from typing import Any
 from pipeline.rules.filters import OURS
 from pipeline.rules.language import pieces
 from pipeline.rules.lexer import Word, tokens
+from pipeline.rules.masking import quoted
 from pipeline.rules.zone_names import zone_meant
 
 UNKNOWN = object()
@@ -54,7 +55,7 @@ def misused(source: str) -> Iterator[Misused]:
                 why = _why(word[1], arguments)
                 if why is not None:
                     found = word[1] + (f"({' '.join(text for _, text in inside)})" if inside else "")
-                    yield Misused(found[:60], why, _form(word[1], arguments))
+                    yield Misused(quoted(found), why, _form(word[1], arguments))
 
 
 def _why(name: str, arguments: list[Any]) -> str | None:

@@ -27,6 +27,7 @@ from pipeline.rules.kinds import (
     told,
 )
 from pipeline.rules.language import TRIMS, pieces
+from pipeline.rules.masking import PEOPLE, shown
 from pipeline.rules.paths import Path, from_data, templates
 from pipeline.rules.problem import Problem, Where
 from pipeline.rules.render import OMIT, RenderError, Template
@@ -72,7 +73,6 @@ _FRAGMENTS: dict[Convert, frozenset[str]] = {
 }
 """What one value may be, for the text around it to become a time or a duration."""
 _MOMENT = "a date such as 2026-12-24, or a time such as 2026-12-24T09:00"
-_PEOPLE = frozenset(("subscriber", "identity", "ended", "participants"))
 
 
 def unfitting(sourced: Sourced, rule: CompiledRule, destinations: Mapping[str, DestinationView]) -> Iterator[Problem]:
@@ -81,7 +81,8 @@ def unfitting(sourced: Sourced, rule: CompiledRule, destinations: Mapping[str, D
         try:
             value = _kinds(template, partial(_known, rule, each))
         except Impossible as error:
-            yield sourced.problem(at, error.message, error.found, error.expected, error.advice)
+            found = "" if PEOPLE.intersection(at) else error.found
+            yield sourced.problem(at, error.message, found, error.expected, error.advice)
             continue
         for slot in _slots(rule, at, destinations):
             # A condition that can be false alone is none.
@@ -90,7 +91,7 @@ def unfitting(sourced: Sourced, rule: CompiledRule, destinations: Mapping[str, D
                 break
             if (around := _around(template)) is not None and not _leaves_room(around, slot):
                 found = f"{around[0]}…{around[1]}"
-                yield sourced.problem(at, f"{_name(at)} can never be right", repr(found)[:60], _wanted(slot))
+                yield sourced.problem(at, f"{_name(at)} can never be right", shown(found), _wanted(slot))
                 break
 
 
@@ -199,7 +200,7 @@ def _why_not(value: Any, slot: Slot) -> str | None:
 
 
 def _problem(sourced: Sourced, at: Where, template: Template, value: Kinds, slot: Slot) -> Problem:
-    found = kind_of(value) if _PEOPLE.intersection(at) else told(value)
+    found = kind_of(value) if PEOPLE.intersection(at) else told(value)
     expected = _MOMENT if slot.convert is slots.moment_text else _expected(value, slot)
     return sourced.problem(at, f"{_name(at)} can never be right", found, expected, _advice(template, value, slot))
 

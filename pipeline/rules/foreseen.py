@@ -28,6 +28,7 @@ from pipeline.rules.kinds import (
 )
 from pipeline.rules.language import TESTS, TRIMS, pieces
 from pipeline.rules.lexer import Cursor, Word, tokens
+from pipeline.rules.masking import quoted
 from pipeline.rules.paths import Path
 from pipeline.rules.quick import COMPARISONS
 from pipeline.rules.render import OMIT
@@ -65,15 +66,17 @@ def kinds_of_text(source: str, known: Known) -> Kinds:
     return Kinds(tuple("".join(map(str, one)) for one in product(*(part.samples for part in parts))), form=form)
 
 
+_TO_PRINT = {
+    "a bool": "write a text for each: {{ 'yes' if … else 'no' }}", "a list": "write … | join(', ')",
+    "a decimal number": "write … | number(2)",
+}  # fmt: skip
+
+
 def _printed(value: Kinds, expression: str) -> Kinds:
     prints = tuple(one for one in value.samples if _prints(one))
     if value.samples and not prints:
-        expected, advice = "a text or an integer", "write a text for each: {{ 'yes' if … else 'no' }}"
-        what = kind_of(value)
-        advice = {"a bool": advice, "a list": "write … | join(', ')", "a decimal number": "write … | number(2)"}.get(
-            what, ""
-        )
-        raise Impossible(f"{what} does not print inside a text", expression[:60], expected, advice)
+        what, found, expected = kind_of(value), quoted(expression), "a text or an integer"
+        raise Impossible(f"{what} does not print inside a text", found, expected, _TO_PRINT.get(what, ""))
     return Kinds(prints, value.exact, value.form)
 
 

@@ -15,6 +15,7 @@ from pipeline.rules.compiled import CompiledRule, CompiledSend
 from pipeline.rules.language import TRIMS, did_you_mean, nearest, pieces
 from pipeline.rules.lexer import Word, tokens
 from pipeline.rules.linking import LINKED, SEEN, UNLINKED
+from pipeline.rules.masking import PEOPLE, shown
 from pipeline.rules.paths import paths, templates
 from pipeline.rules.problem import Problem, Where
 from pipeline.rules.render import RenderError, Scope, Template
@@ -55,7 +56,8 @@ def _template(sourced: Sourced, at: Where, template: Template) -> Iterator[Probl
             yield sourced.problem(at, "an event's data is no attribute of it", str(path)[:60], "data", f"write {meant}")
     for one in misused(template.source):
         message = "a filter that cannot take its arguments"
-        yield sourced.problem(at, message, one.found, one.why, f"write {one.form}")
+        found = one.found.partition("(")[0] if PEOPLE.intersection(at) else one.found
+        yield sourced.problem(at, message, found, one.why, f"write {one.form}")
     if re.search(r"\|\s*default\(\s*(['\"])omit\1\s*\)", template.source):
         yield _no_omit(sourced, at, "write default(omit)")
     yield from _no_default(sourced, at, template)
@@ -86,7 +88,7 @@ def _beside_a_time(sourced: Sourced, at: Where, template: Template) -> Iterator[
     for piece in pieces(template.source)[0]:
         if piece.kind == "text" and not _OF_TIMES.fullmatch(piece.text):
             expected, advice = "a date or a time alone", "write {{ … | plus('1d') }} or {{ … | minus('1d') }}"
-            yield sourced.problem(at, f"{at[-1]} is not right", repr(piece.text)[:60], expected, advice)
+            yield sourced.problem(at, f"{at[-1]} is not right", shown(piece.text), expected, advice)
             return
 
 
@@ -103,7 +105,7 @@ def _key(sourced: Sourced, at: Where, key: slots.Node) -> Iterator[Problem]:
         yield sourced.problem(at, f"{at[-1]} is not right", f"{length} characters", expected)
     wrong = next((text for text in texts if not _OF_KEYS.fullmatch(text)), None)
     if wrong is not None:
-        yield sourced.problem(at, f"{at[-1]} is not right", repr(wrong)[:60], expected)
+        yield sourced.problem(at, f"{at[-1]} is not right", shown(wrong), expected)
 
 
 def _keyless(sourced: Sourced, at: Where, send: CompiledSend) -> Iterator[Problem]:

@@ -11,6 +11,7 @@ from itertools import product
 from typing import Any
 
 from pipeline.rules.filters import OURS, kind
+from pipeline.rules.masking import quoted, shown
 from pipeline.rules.render import OMIT
 
 
@@ -141,8 +142,8 @@ def told(value: Kinds) -> str:
     """Its kinds, with an example where it has one form: a text such as 15.01.2026."""
     sample = value.samples[0]
     if value == TEXT or not isinstance(sample, str):
-        return repr(sample) if value.exact and not isinstance(sample, str) and sample is not OMIT else kind_of(value)
-    return f"{kind_of(value)} such as {sample[:40]}" if not value.exact else f"the text {sample[:40]!r}"
+        return shown(sample) if value.exact and not isinstance(sample, str) and sample is not OMIT else kind_of(value)
+    return f"{kind_of(value)} such as {quoted(sample, 40)}" if not value.exact else f"the text {shown(sample)}"
 
 
 def computed(left: Kinds, mark: str, right: Kinds) -> Kinds:

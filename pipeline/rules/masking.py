@@ -6,6 +6,8 @@ import re
 from typing import Any
 
 MASK = "***"
+PEOPLE = frozenset(("subscriber", "identity", "ended", "participants"))
+"""What names a person: nothing that stands there is quoted."""
 SHAPES = {
     "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY"),
     "a JSON Web Token": re.compile(r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\."),
@@ -28,8 +30,12 @@ def secret_in(text: str) -> str | None:
 
 def shown(value: Any) -> str:
     """A value as an explanation may quote it."""
-    told = repr(value)
-    return MASK if secret_in(told) else told[:60]
+    return quoted(repr(value))
+
+
+def quoted(text: str, most: int = 60) -> str:
+    """What a file says, as an explanation may quote it: its beginning, or nothing of it where there is a secret."""
+    return MASK if secret_in(text) else text[:most]
 
 
 def masked(value: Any) -> Any:

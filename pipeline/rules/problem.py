@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from pipeline.rules.masking import MASK, secret_in
+
 Where = tuple[str | int, ...]
 """A place in a file: keys and indexes from its root."""
 
@@ -35,6 +37,8 @@ class Problem:
     def at(
         cls, file: str, spot: Spot, message: str, found: str = "", expected: str = "", suggestion: str = ""
     ) -> Problem:
+        """`found` and `suggestion` may hold what the file says: where that is a secret, it is masked."""
+        found, suggestion = (MASK if secret_in(text) else text for text in (found, suggestion))
         return cls(file, spot.line, message, found, expected, suggestion, spot.column)
 
     @property

@@ -27,6 +27,7 @@ from pipeline.rules.adapt import DestinationView, desired, problems_of
 from pipeline.rules.evaluate import RuleFailure, RuleSet
 from pipeline.rules.expected import misnamed
 from pipeline.rules.language import suggest
+from pipeline.rules.masking import masked
 from pipeline.rules.problem import Problem
 from pipeline.rules.requests import first_request
 from pipeline.rules.schema import AT_DESTINATION, Expect, ExpectedRequest, SourcedTest
@@ -273,4 +274,4 @@ def _names(rows: Iterable[Name]) -> str:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(masked(value), ensure_ascii=False)

@@ -85,6 +85,46 @@ def test_no_secret_is_quoted(destinations: dict[str, DestinationView]) -> None:
         assert all("0123456789abcdef" not in str(problem) for problem in check(text, destinations))
 
 
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ 'KEY' | int }}",
+        "{{ 'KEY' | in_zone('KEY') }}",
+        "{{ 5 | date('KEY') }}",
+        "{{ ['KEY'] | join | date }}",
+        "{{ data.title if data.amount == 'KEY' else 'KEY' | date }}",
+        "{{ 'KEY' == 'KEYS' }}",
+        "{{ ['KEY'] }}",
+        "a {{ ['KEY'] }}",
+        "a {{ 'KEY' > 1 }}",
+        "{{ KEY }}",
+        "KEY {{ data.start }}",
+        "{{ data.start | replace('KEY') }}",
+    ],
+)
+@pytest.mark.parametrize("place", ['"{{ data.title }}"', '"{{ data.start }}"', '"{{ item.name }}"', "Europe/Berlin"])
+def test_no_secret_in_a_template_is_quoted(template: str, place: str, destinations: dict[str, DestinationView]) -> None:
+    text = GOOD.replace(place, '"' + template.replace("KEY", "sk_live_0123456789abcdef") + '"', 1)
+    assert all("0123456789abcdef" not in str(problem) for problem in check(text, destinations))
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ 'jane@example.com' | date }}",
+        "{{ data.start | plus('jane@example.com') }}",
+        "{{ data.start | plus('1d', 'jane@example.com') }}",
+        "{{ 'jane@example.com' == 'joe@example.com' }}",
+        "{{ ['jane@example.com'] }}",
+        "a {{ ['jane@example.com'] }}",
+    ],
+)
+def test_no_person_is_quoted(template: str, destinations: dict[str, DestinationView]) -> None:
+    problems = check(GOOD.replace('"{{ item.name }}"', f'"{template}"', 1), destinations)
+    assert problems != []
+    assert all("example.com" not in str(problem) for problem in problems)
+
+
 def test_an_unknown_key_hides_nothing(destinations: dict[str, DestinationView]) -> None:
     wrong = """\
 rules:

@@ -12,7 +12,7 @@ from typing import Any
 from pipeline.model.change import BASE
 from pipeline.model.entry import FIELDS
 from pipeline.model.when import BadZone
-from pipeline.rules import slots
+from pipeline.rules import recurrence, slots
 from pipeline.rules.adapt import NOTHING, DestinationView
 from pipeline.rules.compiled import CompiledRule, CompiledSend, has_template
 from pipeline.rules.evaluate import RuleSet, compile_rules
@@ -244,6 +244,8 @@ def _as_written(name: str | int, node: slots.Node) -> str:
             return f"write [{', '.join(f'{one}m' for one in node)}]"
         case (("deliver_at" | "expires_at"), str()) if re.fullmatch(r"\d+[wdhm]", node):
             return f"write {{{{ … | {'minus' if name == 'deliver_at' else 'plus'}('{node}') }}}}"
+        case ("recurrence", str()):
+            return recurrence.meant(node)
         case ("alerts", str()) | (("links" | "participants" | "dates"), dict()):
             return "put [ ] around it"
         case _:

@@ -70,8 +70,17 @@ _OF_MEMBERS: dict[str, Mapping[str, Convert]] = {
 _FRAGMENTS: dict[Convert, frozenset[str]] = {
     slots.moment_text: _within("2024-01-15", "2024-01-15 12:00:00.0Z", "2024-01-15T12:00:00+01:00"),
     slots.minutes: _within("1w1d1h10m", "PT10M", "P1DT1H"),
+    slots.recurrence: _within(
+        "FREQ=DAILY;COUNT=10",
+        "FREQ=WEEKLY;INTERVAL=1;",
+        "FREQ=MONTHLY;BYDAY=+1MO,-1TU",
+        "FREQ=YEARLY;BYMONTH=1,2",
+        "UNTIL=20261224T120000Z",
+        ",SU",
+        "RRULE:FREQ=",
+    ),
 }
-"""What one value may be, for the text around it to become a time or a duration."""
+"""What one value may be, for the text around it to become a time, a duration or a recurrence rule."""
 _MOMENT = "a date such as 2026-12-24, or a time such as 2026-12-24T09:00"
 
 

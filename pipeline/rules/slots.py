@@ -25,6 +25,7 @@ from pipeline.model.when import (
 )
 from pipeline.model.wire import MAX_IDENTITY
 from pipeline.rules.filters import MAX_TEXT, kind
+from pipeline.rules.recurrence import fault
 from pipeline.rules.render import OMIT, RenderError, Scope, Template
 
 MAX_LIST = 1000
@@ -120,10 +121,10 @@ def moment_text(value: Any) -> str:
 
 
 def recurrence(value: Any) -> str:
-    """An RFC 5545 recurrence rule, with or without its name; the vendor judges what it means."""
+    """An RFC 5545 recurrence rule, with or without its name."""
     found = text(value).removeprefix("RRULE:")
-    if not re.fullmatch(r"FREQ=(SECOND|MINUTE|HOUR|DAI|WEEK|MONTH|YEAR)LY(;[A-Z]+=[A-Za-z0-9,+:-]+)*", found, re.ASCII):
-        raise RenderError("format", "expected a recurrence rule such as FREQ=WEEKLY;COUNT=10")
+    if expected := fault(found):
+        raise RenderError("format", f"expected {expected}")
     return found
 
 

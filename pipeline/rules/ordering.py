@@ -1,7 +1,7 @@
 """Rules that order one entry's changes by different things: a number of the event in one, the time in the other.
 
 A number such as 7 is less than any time, so a rule without a `sequence` would win for ever. Warned of, not refused: the
-sequence may be a time.
+sequence may be a time. Of `{{ event.time }}` it is known that it is one.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pipeline.model.change import BASE
 from pipeline.rules.problem import Problem
 from pipeline.rules.schema import Send, Sourced
 
+_BY_TIME = re.compile(r"\s*\{\{-?\s*event\.time\s*-?\}\}\s*")
 Written = tuple[str, str, str, str]
 """Destination, `key` or `group`, its text with {} for each template, layer."""
 
@@ -21,7 +22,7 @@ def mixed(rules: Sequence[Sourced]) -> Iterator[Problem]:
     """Each rule without a sequence that writes what another writes with one, once."""
     numbered: dict[Written, str] = {}
     for sourced in rules:
-        if sourced.rule.sequence is not None:
+        if sourced.rule.sequence is not None and not _BY_TIME.fullmatch(str(sourced.rule.sequence)):
             numbered |= {one: sourced.rule.name for send in sourced.rule.send for one in _written(send)}
     for sourced in rules:
         if sourced.rule.sequence is None:
@@ -34,7 +35,7 @@ def _problems(sourced: Sourced, numbered: dict[Written, str]) -> Iterator[Proble
         if others:
             message = "ordered by time here, and by a sequence in another rule: a time wins over any number"
             found = f"no sequence:, and rule {others[0]} has one"
-            expected = 'a sequence: in both, of one kind; sequence: "{{ event.time }}" says the time'
+            expected = "a sequence: of one kind in both rules, or in neither: the time then orders both"
             yield sourced.problem(("send", index), message, found, expected)
             return
 

@@ -37,6 +37,22 @@ def test_a_time_beside_a_number_is_warned_of(send: str) -> None:
     assert warned(send) == [(9, "no sequence:, and rule rostered has one")]
 
 
+@pytest.mark.parametrize("by_time", ['"{{ event.time }}"', "'{{event.time}}'"])
+def test_a_sequence_that_is_the_event_s_time_is_the_order_of_a_rule_without_one(by_time: str) -> None:
+    text = ROSTERED.replace('"{{ data.revision }}"', by_time)
+    text += '    on: calends.tombstone\n    send: {to: d, key: "SH-{{ event.subject }}", cancel: true}\n'
+    rules = load_text(text, "rules.yaml", vendors())
+
+    assert (list(rules.problems), list(mixed(rules.rules))) == ([], [])
+
+
+def test_the_advice_is_right_for_events_without_a_time_too() -> None:
+    rest = '    send: {to: d, key: "SH-{{ data.shift }}", cancel: true}\n'
+    (problem,) = mixed(load_text(ROSTERED + rest, "rules.yaml", vendors()).rules)
+
+    assert problem.expected == "a sequence: of one kind in both rules, or in neither: the time then orders both"
+
+
 @pytest.mark.parametrize(
     "rest",
     [

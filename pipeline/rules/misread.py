@@ -34,11 +34,16 @@ def cut_off(parsed: Any, spots: Mapping[Where, Spot], text: str, file: str) -> I
     lines = text.split("\n")
     for at, value in leaves(parsed):
         spot = spots.get(at)
-        line = lines[spot.line - 1] if spot is not None and spot.line <= len(lines) else ""
-        before = re.escape(value) if isinstance(value, str) else ":" if value is None else None
-        if spot is not None and before is not None and re.search(before + _COMMENT, line):
+        line = lines[spot.line - 1][max(spot.column - 1, 0) :] if spot is not None and spot.line <= len(lines) else ""
+        if spot is not None and isinstance(value, str | None) and re.match(_written(at[-1], value) + _COMMENT, line):
             expected, advice = "a text in quotes", 'put quotes around it: "… #{{ … }}"'
             yield Problem.at(file, spot, "YAML takes this template for a comment", "#{{ … }}", expected, advice)
+
+
+def _written(name: str | int, value: str | None) -> str:
+    """How a value stands there without quotes, which no comment can cut: an item alone, a field after its key."""
+    key = rf"['\"]?{re.escape(name)}['\"]?\s*:(?:\s+[&!]\S+)*" if isinstance(name, str) else ""
+    return key + (r"\s*" + re.escape(value) if value is not None else "")
 
 
 def foreign(rules: Rules) -> Iterator[Problem]:

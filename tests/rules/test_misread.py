@@ -82,6 +82,9 @@ def test_an_attribute_that_events_do_not_have_is_told_wherever_it_stands() -> No
         "# title: Invoice #{{ data.n }}",
         "title: |\n            Invoice #{{ data.n }}",
         "title: >-\n            a\n            b #{{ data.n }}",
+        'links: [{name: "{{ data.room }}", url: "https://a.example/{{ data.room }} #{{ data.id }}"}]',
+        "links: [{name: here, url: 'https://a.example/here #{{ data.id }}'}]",
+        "links: [{url: 'here #{{ data.id }}', name: here}]",
     ],
 )
 def test_comments_and_whole_texts_are_right(line: str) -> None:
@@ -89,3 +92,21 @@ def test_comments_and_whole_texts_are_right(line: str) -> None:
     text = f"{above}          busy: true\n          {line}\n"
 
     assert load_text(text, "r.yaml", ()).problems == ()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "title: Invoice #{{ data.n }}",
+        "'title' : Invoice #{{ data.n }}",
+        "title: &one Invoice #{{ data.n }}",
+        "title: #{{ data.n }}",
+        "{busy: true, title: Invoice #{{ data.n }}\n          }",
+        "- Invoice #{{ data.n }}",
+    ],
+)
+def test_a_template_that_yaml_takes_for_a_comment_is_told(line: str) -> None:
+    text = f"rules:\n  - name: r\n    from: [t]\n    send:\n      to: d\n      entry:\n          {line}\n"
+
+    messages = [problem.message for problem in load_text(text, "r.yaml", ()).problems]
+    assert messages.count("YAML takes this template for a comment") == 1

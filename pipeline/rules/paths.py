@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 from pipeline.rules.compiled import CompiledRule
-from pipeline.rules.language import ROOTS, did_you_mean, nearest, pieces
+from pipeline.rules.language import ROOTS, Piece, did_you_mean, nearest, pieces
 from pipeline.rules.lexer import Word, tokens
 from pipeline.rules.problem import Problem, Where
 from pipeline.rules.render import Template
@@ -45,6 +46,8 @@ class Path:
     bare: bool
     filter: str = ""
     """The filter that takes it."""
+    asked: bool = False
+    """A condition around it, or its own expression, names it too: it may say what is done where it is null."""
 
     def __str__(self) -> str:
         return ".".join(map(str, self.parts))
@@ -52,10 +55,26 @@ class Path:
 
 def paths(source: str) -> Iterator[Path]:
     """All that a template names."""
+    blocks: list[list[Path]] = []
     for piece in pieces(source)[0]:
-        if piece.kind != "text":
-            words = tokens(piece.text)[0]
-            yield from (_path(words, at) for at, word in enumerate(words) if _begins(words, at, word))
+        if piece.kind == "text":
+            continue
+        words = tokens(piece.text)[0]
+        found = [_path(words, at) for at, word in enumerate(words) if _begins(words, at, word)]
+        named = [path.parts for path in (*chain(*blocks), *found)]
+        yield from (replace(path, asked=named.count(path.parts) > 1) for path in found)
+        _into_blocks(blocks, piece, found)
+
+
+def _into_blocks(blocks: list[list[Path]], piece: Piece, found: list[Path]) -> None:
+    """What the conditions name that are around what follows; an else is also after all those before it."""
+    match piece.text.split(maxsplit=1)[:1] if piece.kind == "statement" else ():
+        case ["if"]:
+            blocks.append(found)
+        case ["elif"] if blocks:
+            blocks[-1] = blocks[-1] + found
+        case ["endif"] if blocks:
+            blocks.pop()
 
 
 def _begins(words: list[Word], at: int, word: Word) -> bool:
@@ -82,12 +101,15 @@ def _path(words: list[Word], at: int) -> Path:
 
 def problems_of_paths(sourced: Sourced, rule: CompiledRule) -> Iterator[Problem]:
     """Each path that a rule's schema does not know; and `item` where there is none."""
+    asked = {path.parts for path in paths(rule.when.source)} if isinstance(rule.when, Template) else set()
     for at, template, each in templates(rule):
         for path in paths(template.source):
             if path.parts[0] == "item" and each is None and not _says_each(sourced, at):
                 expected = "data, or event"
                 yield sourced.problem(at, "item is known only where the send item says each", "item", expected)
-            yield from _unknown(sourced, rule, at, template, from_data(path, each))
+            of_data = from_data(path, each)
+            asked_of = path.asked or (at != ("when",) and of_data.parts in asked)
+            yield from _unknown(sourced, rule, at, template, replace(of_data, asked=asked_of))
 
 
 def _says_each(sourced: Sourced, at: Where) -> bool:
@@ -134,9 +156,16 @@ def _unknown(sourced: Sourced, rule: CompiledRule, at: Where, template: Template
             told = " or ".join(sorted(found.types))
             advice = "use money, number or date, or make the value a whole {{ … }}"
             yield sourced.problem(at, f"{path} does not print inside a text", told, "a text or an integer", advice)
-        elif not template.whole and path.bare and "null" in found.types:
+        elif not path.asked and "null" in found.types and (message := _of_null(template, path)):
             advice = f"write {{% if {path} is not none %}}, or keep null out of the schema"
-            yield sourced.problem(at, f"{path} may be null, which does not print", "null", "a value", advice)
+            yield sourced.problem(at, message, "null", "a value", advice)
+
+
+def _of_null(template: Template, path: Path) -> str:
+    """What fails where a path is null; empty: nothing."""
+    if path.filter in TAKES:
+        return f"{path} may be null, which {path.filter} cannot take"
+    return f"{path} may be null, which does not print" if path.bare and not template.whole else ""
 
 
 def wanted(at: Where) -> frozenset[str]:

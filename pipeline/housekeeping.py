@@ -36,7 +36,7 @@ BEHIND_EVERY = 5.0
 COUNTING_SHARE = 0.02
 """Of the time may go into counting what the ledger holds: the more it holds, the less often it is counted."""
 UNCOUNTED = 60.0
-"""Seconds, and no longer: who looks wants to see it."""
+"""Seconds, and no longer, whatever share counting then takes: who looks wants to see it."""
 QUOTA_EVERY = 2.0
 PRUNE_EVERY = 30.0
 PRUNINGS = 20

@@ -43,27 +43,19 @@ Ranked = dict[str, list[int]]
 """Destination → how many entries matter by each horizon."""
 
 
-def backlog(connection: Connection, now: float) -> Backlog:
-    """What is not in step: out of an index that holds no other."""
-    c = t.entries.c
-    query = select(c.destination, c.state, func.count()).where(t.UNSETTLED).group_by(c.destination, c.state)
-    numbers = {(destination, state): n for destination, state, n in connection.execute(query).all()}
-    return _with_age(connection, numbers, now)
-
-
 def counted(
     connection: Connection,
     now: float,
     horizons: Sequence[float],
     destinations: Collection[str],
-    bound: int | None,
+    bound: int,
     pages: int = PAGES,
 ) -> Counted:
-    """The backlog and what of it is urgent; with a bound, of these destinations. SQLite needs none: it counts its index
-    and looks at no row."""
-    if bound is None or _is_sqlite(connection):
+    """The backlog of these destinations, and what of it is urgent. SQLite needs no bound: it counts its index and looks
+    at no row."""
+    if _is_sqlite(connection):
         exact = [_by_rank(connection, now, horizons, *which) for which in KINDS]
-        return Counted(backlog(connection, now), _urgent(exact, horizons))
+        return Counted(_with_age(connection, _states(connection), now), _urgent(exact, horizons))
     connection.execute(_BY_INDEX)
     states = _states_bounded(connection, destinations, bound)
     ranked = [_by_rank_bounded(connection, now, horizons, destinations, bound, *which) for which in KINDS]
@@ -148,6 +140,13 @@ def _totals_bounded(connection: Connection, destinations: Collection[str], bound
     some = select(literal(1)).where(t.entries.c.destination == names.c.name).limit(bound + 1).lateral("some")
     query = select(names.c.name, func.count()).select_from(names.join(some, true())).group_by(names.c.name)
     return dict(connection.execute(query).all())
+
+
+def _states(connection: Connection) -> dict[tuple[str, str], int]:
+    """How many there are: out of an index that holds no other."""
+    c = t.entries.c
+    query = select(c.destination, c.state, func.count()).where(t.UNSETTLED).group_by(c.destination, c.state)
+    return {(destination, state): n for destination, state, n in connection.execute(query).all()}
 
 
 def _states_bounded(connection: Connection, destinations: Collection[str], bound: int) -> dict[tuple[str, str], int]:

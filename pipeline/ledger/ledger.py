@@ -369,7 +369,7 @@ class Ledger:
 
     # seen ----------------------------------------------------------------------------------------------------------
 
-    def counted(self, horizons: Sequence[float], bound: int | None = backlogs.BOUND) -> Counted:
+    def counted(self, horizons: Sequence[float], bound: int = backlogs.BOUND) -> Counted:
         """The backlog, and what of it matters by each of so many seconds from now; more than `bound` is an estimate."""
         names = sorted(self.policies)
         return self._database.look(lambda c: backlogs.counted(c, clock(c), horizons, names, bound))

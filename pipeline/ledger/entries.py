@@ -56,7 +56,7 @@ SETTLE = tuple(
 )
 
 
-def _first(order: Column[Any], *which: ColumnElement[bool] | TextClause) -> Select[Any]:
+def _next_free(order: Column[Any], *which: ColumnElement[bool] | TextClause) -> Select[Any]:
     """Of these rows the first `limit` that nobody else is at. Made once: of so many columns that takes longer than to
     ask for them."""
     rows = select(*_COLUMNS).where(*which).order_by(order).limit(bindparam("limit"))
@@ -65,9 +65,9 @@ def _first(order: Column[Any], *which: ColumnElement[bool] | TextClause) -> Sele
 
 _C = t.entries.c
 _OF_ANY = _C.destination.in_(bindparam("destinations", expanding=True))
-_READY = _first(_C.rank, _C.destination == bindparam("destination"), t.READY)
-_DUE = _first(_C.wake_at, _OF_ANY, _C.wake_at.is_not(None), _C.wake_at <= bindparam("now"))
-_ENDED = _first(_C.prune_at, _OF_ANY, _C.prune_at.is_not(None), _C.prune_at <= bindparam("now"))
+_READY = _next_free(_C.rank, _C.destination == bindparam("destination"), t.READY)
+_DUE = _next_free(_C.wake_at, _OF_ANY, _C.wake_at.is_not(None), _C.wake_at <= bindparam("now"))
+_ENDED = _next_free(_C.prune_at, _OF_ANY, _C.prune_at.is_not(None), _C.prune_at <= bindparam("now"))
 
 
 def locked(connection: Connection, keys: Sequence[Key], subscribers: Sequence[Key] = ()) -> dict[Key, Facts]:

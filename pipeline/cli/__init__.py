@@ -56,17 +56,17 @@ process."""
 
 
 class OnDemand(TyperGroup):
-    """Knows names and help lines; imports a command's module once the command is chosen."""
+    """Knows names and help lines; imports a command's module once the command is chosen, to be run."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, listed, rest = super().resolve_command(ctx, args)
+        if name in SERVING:
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit())
         return name, chosen(name) if name in COMMANDS else listed, rest
 
 
 def chosen(name: str) -> Any:
     """The command itself, with its options."""
-    if name in SERVING:
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     found = _imported(name.replace("-", "_"))
     if isinstance(found, typer.Typer):
         return get_command(found)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from pipeline.cli import COMMANDS, chosen
+from pipeline.cli import COMMANDS, SERVING, chosen
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SLOW = (
@@ -82,6 +83,16 @@ def test_status_imports_the_database_and_nothing_that_logs_measures_or_draws(tmp
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_list_says_of_a_command_what_its_own_help_says_first(name: str) -> None:
     assert chosen(name).help.split("\n\n")[0].replace("\n", " ") == COMMANDS[name]
+
+
+@pytest.mark.parametrize("name", SERVING)
+def test_who_asks_for_a_command_is_told_to_stop_as_before(name: str) -> None:
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        chosen(name)
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_every_module_that_holds_a_command_is_listed() -> None:

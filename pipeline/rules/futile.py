@@ -43,6 +43,7 @@ def futile(sourced: Sourced, rule: CompiledRule) -> Iterator[Problem]:
         yield from _key(sourced, ("send", index, "group"), send.group)
         yield from _links(sourced, ("send", index, "entry", "links"), send)
         yield from _expired(sourced, ("send", index, "expires_at"), send)
+        yield from _no_day(sourced, ("send", index, "entry", "end"), send)
         for name, node in send.entry.items():
             if node == "omit":
                 yield _no_omit(sourced, ("send", index, "entry", name), f"leave {name} out, or write {{{{ omit }}}}")
@@ -157,6 +158,24 @@ def _expired(sourced: Sourced, at: Where, send: CompiledSend) -> Iterator[Proble
     if first is not None and last is not None and last <= first:
         message = "it expires before it may be delivered: it would never be created"
         yield sourced.problem(at, message, str(send.expires_at), f"after deliver_at, {send.deliver_at}")
+
+
+def _no_day(sourced: Sourced, at: Where, send: CompiledSend) -> Iterator[Problem]:
+    """An all-day end that is the start: that day is not in it."""
+    start, end = send.entry.get("start"), send.entry.get("end")
+    if send.entry.get("all_day") is not True or not (isinstance(start, Template) and isinstance(end, Template)):
+        return
+    said = _said(end)
+    if said == _said(start) and "omit" not in end.source:
+        expected = "the day after the last: an all-day end is exclusive"
+        later = f"write {{{{ {pieces(end.source)[0][0].text} | plus('1d') }}}}, or "
+        whole = later if end.whole and ("name", "if") not in said[0] else ""
+        yield sourced.problem(at, "end can never be right", "the same as start", expected, f"{whole}leave end out")
+
+
+def _said(template: Template) -> list[str | list[Word]]:
+    """A template without regard to the spaces in its braces."""
+    return [piece.text if piece.kind == "text" else tokens(piece.text)[0] for piece in pieces(template.source)[0]]
 
 
 def _instant(node: slots.Node) -> datetime | None:

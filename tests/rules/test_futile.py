@@ -68,6 +68,26 @@ def test_what_an_event_may_make_right_is_not_told(
     assert check_rules(load_text(text, "r.yaml", ()), destinations) == []
 
 
+@pytest.mark.parametrize(
+    ("end", "all_day"),
+    [
+        ("{{ data.s }}", '"{{ data.paid }}"'),
+        ("{{ data.s }}", "false"),
+        ("{{ data.s | default(omit) }}", "true"),
+        ("{{ data.s | plus('1d') }}", "true"),
+    ],
+)
+def test_an_end_that_may_be_after_the_start_is_not_told(
+    end: str, all_day: str, destinations: dict[str, DestinationView]
+) -> None:
+    start = end.partition(" | plus")[0].removesuffix(" }}") + " }}"
+    text = RULE.replace('start: "2026-12-24"', f'start: "{start}", end: "{end}"')
+    for name, value in {**FINE, "ALL_DAY": all_day}.items():
+        text = text.replace(name, value, 1)
+
+    assert check_rules(load_text(text, "r.yaml", ()), destinations) == []
+
+
 def test_a_key_whose_own_text_is_too_long_is_told(destinations: dict[str, DestinationView]) -> None:
     text = RULE
     for place, said in {**FINE, "KEY": "'" + "B" * 201 + "{{ data.s }}'"}.items():

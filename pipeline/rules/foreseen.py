@@ -93,7 +93,7 @@ def _where(value: Kinds, holds: bool) -> Kinds:
 def _prints(value: Any) -> bool:
     """A whole number prints, whatever its type."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return isinstance(value, str) or (number and value == int(value))
+    return isinstance(value, str) or (number and (isinstance(value, int) or value.is_integer()))
 
 
 class _Reader(Cursor):
@@ -231,7 +231,7 @@ class _Reader(Cursor):
         while mark := self._takes(("mark", "."), ("mark", "[")):
             (kind_, word), closed = self._next(), mark[1] == "."
             self._at += 1
-            if kind_ == "number" and word.isdigit():
+            if kind_ == "number" and word.isdecimal() and len(word) < 10:
                 parts.append(int(word))
             elif kind_ == ("name" if closed else "text"):
                 parts.append(word if closed else word[1:-1])

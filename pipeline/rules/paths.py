@@ -87,11 +87,13 @@ def _path(words: list[Word], at: int) -> Path:
     end = at + 1
     while end + 1 < len(words):
         mark, (kind, word) = words[end], words[end + 1]
+        if kind == "number" and not (word.isdecimal() and len(word) < 10):
+            break
         if mark == ("mark", ".") and kind in ("name", "number"):
             parts.append(word if kind == "name" else int(word))
             end += 2
         elif mark == ("mark", "[") and kind in ("text", "number") and words[end + 2 : end + 3] == [("mark", "]")]:
-            parts.append(word[1:-1] if kind == "text" else int(float(word)))
+            parts.append(word[1:-1] if kind == "text" else int(word))
             end += 3
         else:
             break

@@ -256,3 +256,15 @@ def test_what_is_expected_is_told_in_words_of_ours(check: Check, old: str, new: 
 
     assert told in problems
     assert "valid" not in problems
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["1e999", "-1e999", "1e999 if data.x else 2", "data.a[1e999]", "data.a[2.5]", f"data.a[{'9' * 4400}]", "9" * 4400],
+)
+@pytest.mark.parametrize("template", ['"A {{ %s }}"', '"{{ %s }}"', '"{%% if %s %%}a{%% else %%}b{%% endif %%}"'])
+@pytest.mark.parametrize("place", ["Due\n", '"{{ data.due }}"', '"INV-{{ data.number }}"', '"{{ data.amount > 0 }}"'])
+def test_no_number_is_too_large_to_be_judged(check: Check, place: str, template: str, expression: str) -> None:
+    problems = check(GOOD.replace(place, template % expression + "\n" * place.endswith("\n"), 1))
+
+    assert {problem.file for problem in problems} <= {"r.yaml"}

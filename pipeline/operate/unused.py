@@ -11,7 +11,7 @@ from pipeline.operate.check import Report
 from pipeline.operate.reading import Source, Unreadable, read
 from pipeline.rules.language import did_you_mean, nearest, suggest
 from pipeline.rules.masking import MASK, secret_in
-from pipeline.rules.misread import foreign, misspelt
+from pipeline.rules.misread import bare_names, decimals, foreign, misspelt
 from pipeline.rules.ordering import mixed
 from pipeline.rules.patterns import is_topic, topic_of
 from pipeline.rules.problem import Problem
@@ -42,6 +42,8 @@ def warnings_of(report: Report) -> tuple[Problem, ...]:
         *_untested(report.rules),
         *(untaken(report.rules) if report.lacks_only_secrets else ()),
         *foreign(report.rules),
+        *bare_names(report.rules),
+        *decimals(report.rules),
         *misspelt(report.rules),
         *mixed(report.rules.rules),
         *one_calendar(report.rules.rules, report.views),

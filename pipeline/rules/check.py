@@ -22,7 +22,6 @@ from pipeline.rules.futile import futile
 from pipeline.rules.idioms import FLAGS
 from pipeline.rules.language import suggest
 from pipeline.rules.masking import shown
-from pipeline.rules.misread import bare_names
 from pipeline.rules.overlap import twice
 from pipeline.rules.paths import paths, problems_of_paths
 from pipeline.rules.problem import Problem, Where
@@ -64,7 +63,6 @@ def _rule(sourced: Sourced, rule: CompiledRule, destinations: Mapping[str, Desti
         yield sourced.problem(("when",), "this rule never applies", "when: false", "an expression, or no rule")
     yield from problems_of_paths(sourced, rule)
     yield from futile(sourced, rule)
-    yield from bare_names(sourced)
     yield from _literal(sourced, ("sequence",), rule.sequence, slots.order)
     yield from _links(sourced, rule)
     for index, compiled in enumerate(rule.sends):

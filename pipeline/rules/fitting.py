@@ -81,6 +81,7 @@ _FRAGMENTS: dict[Convert, frozenset[str]] = {
     ),
 }
 """What one value may be, for the text around it to become a time, a duration or a recurrence rule."""
+_ADDED = re.compile(r"\+\s*('\w+'|\"\w+\")\s*\}\}")
 _MOMENT = "a date such as 2026-12-24, or a time such as 2026-12-24T09:00"
 
 
@@ -230,8 +231,8 @@ def _advice(template: Template, value: Kinds, slot: Slot) -> str:
             return "write {{ … | bool }}" if value == TEXT else "write a comparison, such as {{ … > 0 }}"
         case slots.zone if value.exact:
             return zone_asked(sample)
-        case slots.moment_text if "%" in value.form:
-            return "write date without a format"
+        case slots.moment_text:
+            return _of_moments(template, value)
         case slots.text if kinds == "an integer":
             return "write {{ … | string }}"
         case slots.text if "number" in kinds:
@@ -242,3 +243,9 @@ def _advice(template: Template, value: Kinds, slot: Slot) -> str:
             return "write {{ 'yes' if … else 'no' }}"
         case _:
             return ""
+
+
+def _of_moments(template: Template, value: Kinds) -> str:
+    if (added := _ADDED.search(template.source)) is not None:
+        return f"write … | plus({added[1]})"
+    return "write date without a format" if "%" in value.form else ""

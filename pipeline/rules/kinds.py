@@ -67,7 +67,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
 """Likewise for an argument."""
 TEXTS = frozenset(("upper", "lower", "trim", "replace", "join", "string"))
 """Filters whose text may be any."""
-NUMBERS = {"times": NUMBER, "int": INTEGER, "length": INTEGER}
+NUMBERS = {"times": NUMBER, "round": NUMBER, "float": NUMBER, "int": INTEGER, "length": INTEGER}
 """Filters whose number may be any."""
 _BY_SIZE = "YymjdeHMS"
 """Codes of dates, the greatest first: texts in this order compare as their dates do."""
@@ -94,13 +94,12 @@ def filtered(value: Kinds, name: str, arguments: list[Kinds]) -> Kinds:
         return TEXT
     choices = [one.samples or ARGUMENTS.get(name, ("x",)) for one in arguments]
     exact = value.exact and all(one.exact for one in arguments)
-    any_number = not value.samples or (value == NUMBER and name in ("round", "float"))
-    results = _results(name, GIVEN[name] if any_number else value.samples, choices)
+    results = _results(name, value.samples or GIVEN[name], choices)
     if not results:
         _refuse(value, name, arguments)
         return ANYTHING
     if name in NUMBERS and not exact:
-        return NUMBERS[name]
+        return INTEGER if name == "round" and not arguments else NUMBERS[name]
     formed = [one.samples[0] for one in arguments if one.exact and len(one.samples) == 1]
     if not exact and (name in TEXTS or (name == "date" and len(formed) < len(arguments))):
         return TEXT
@@ -149,8 +148,12 @@ def told(value: Kinds) -> str:
 def computed(left: Kinds, mark: str, right: Kinds) -> Kinds:
     """What arithmetic makes of two values. Raises Impossible."""
     if mark in "+-" and (duration := next(filter(_is_duration, (left, right)), None)) is not None:
-        how = f"write … | {'minus' if mark == '-' else 'plus'}('{duration.samples[0]}')"
-        raise Impossible(f"{mark} does not move a time", f"{mark} {duration.samples[0]!r}", "two numbers", how)
+        other = right if duration is left else left
+        if mark == "-" or _are_times(other) or (other.exact and not _is_no_time(other)):
+            how = f"write … | {'minus' if mark == '-' else 'plus'}('{duration.samples[0]}')"
+            raise Impossible(f"{mark} does not move a time", f"{mark} {duration.samples[0]!r}", "two numbers", how)
+        if not other.samples or other == TEXT:
+            return Kinds(tuple(text + duration.samples[0] for text in TEXT.samples))
     if not left.samples and not right.samples:
         return ANYTHING if mark == "+" else NUMBER
     sides = [kind_of(side) or "a value" for side in (left, right)]
@@ -214,7 +217,8 @@ def _ordered(left: Kinds, right: Kinds) -> None:
 
 
 def _are_times(value: Kinds) -> bool:
-    return not value.exact and not value.form and all(str(one).startswith("2026-") for one in value.samples)
+    samples = value.samples
+    return samples != () and not value.exact and not value.form and all(str(one).startswith("2026-") for one in samples)
 
 
 def _is_no_time(value: Kinds) -> bool:

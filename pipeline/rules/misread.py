@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipeline.rules.language import did_you_mean, nearest, pieces
-from pipeline.rules.masking import shown
+from pipeline.rules.masking import quoted, shown
 from pipeline.rules.paths import paths
 from pipeline.rules.problem import Problem, Spot, Where, leaves
-from pipeline.rules.schema import Rules, Shape, Sourced
+from pipeline.rules.schema import Rules, Sourced
 
 _COMMENT = r"\s+#[^\s\"']*\{\{"
 ATTRIBUTES = ("id", "source", "type", "subject", "time", "specversion", "datacontenttype", "dataschema")
@@ -25,6 +25,7 @@ _FOREIGN = re.compile(
     r"|<%=?\s*(?P<tag>(?:data|event|item)(?:\.\w+)+)[^%]*%>"
 )
 _BARE = re.compile(r"(?:data|event|item)(?:\.[^\W\d]\w*|\[[^\]]*\])+")
+_DECIMAL = re.compile(r"\|\s*(?:float|round\(\s*([1-4])\s*\))\s*\Z")
 NAMES = ("key", "group", "subscriber", "identity", "ended")
 """What names an entry or a person: a path without braces would be one name for all events."""
 
@@ -55,16 +56,25 @@ def foreign(rules: Rules) -> Iterator[Problem]:
                 yield _told(sourced, at, text, text)
 
 
-def bare_names(sourced: Sourced) -> Iterator[Problem]:
-    """Paths without their braces where each event should have a name of its own."""
-    holders: list[tuple[Where, Shape]] = [(("send", index), send) for index, send in enumerate(sourced.rule.send)]
-    holders += [(("link", index), link) for index, link in enumerate(sourced.rule.link)]
-    for at, holder in holders:
-        for name in NAMES:
-            match = _BARE.fullmatch(str(getattr(holder, name, "")))
-            if match is not None:
-                message, expected = f"{name} would be this text for every event", "a template"
-                yield sourced.problem((*at, name), message, match[0][:60], expected, f'write "{{{{ {match[0]} }}}}"')
+def bare_names(rules: Rules) -> Iterator[Problem]:
+    """Paths without their braces where each event may have a name of its own."""
+    for sourced in rules.rules:
+        for at, text in sourced.texts():
+            if len(at) == 3 and at[0] in ("send", "link") and at[2] in NAMES and _BARE.fullmatch(text):
+                message, expected = f"{at[2]} would be this text for every event", "a template"
+                yield sourced.problem(at, message, quoted(text), expected, f'write "{{{{ {text} }}}}"')
+
+
+def decimals(rules: Rules) -> Iterator[Problem]:
+    """Numbers that print inside a text only where they are whole."""
+    for sourced in rules.rules:
+        for at, text in sourced.texts():
+            parts = pieces(text)[0]
+            for match in (_DECIMAL.search(one.text) for one in parts if one.kind == "expression" and len(parts) > 1):
+                if match is not None:
+                    message, expected = "a decimal number does not print inside a text", "a whole number, or a text"
+                    advice = f"write number({match[1] or 2}) instead"
+                    yield sourced.problem(at, message, quoted(match[0].strip(" |")), expected, advice)
 
 
 def misspelt(rules: Rules) -> Iterator[Problem]:

@@ -171,6 +171,9 @@ def test_a_credential_that_stands_in_a_test_is_told_and_not_shown(settings: Path
         ('"{{ event.key }}"', ["no usual attribute of an event"]),
         ('"{{ event.tenant }} {{ event.subject }}"', []),
         ('"${data.n}"', ["this is no template: it is sent as it stands"]),
+        ('"{{ data.n | round(1) }} h"', ["a decimal number does not print inside a text"]),
+        ('"{{ data.n | round }} h"', []),
+        ('"{{ data.n | round(1) | string }}"', []),
     ],
 )
 def test_a_text_that_may_be_meant_otherwise_is_a_warning(settings: Path, title: str, messages: list[str]) -> None:

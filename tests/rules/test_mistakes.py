@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 
 from pipeline.rules.adapt import DestinationView
 from pipeline.rules.check import check_rules
+from pipeline.rules.misread import bare_names, decimals
 from pipeline.rules.problem import Problem
 from pipeline.rules.reading import load_text, twice_named
 from pipeline.rules.secrets import secret_problems
@@ -49,7 +50,8 @@ tests:
 def check(text: str, destinations: dict[str, DestinationView]) -> list[Problem]:
     rules = load_text(text, "r.yaml", ("ecal", "calreply"))
     problems = check_rules(rules, destinations, ("base", "payment"))
-    return [*problems, *twice_named(rules.rules), *secret_problems(rules, {})]
+    warnings = [*bare_names(rules), *decimals(rules)]
+    return [*problems, *twice_named(rules.rules), *secret_problems(rules, {}), *warnings]
 
 
 def test_what_is_right_has_no_problem(destinations: dict[str, DestinationView]) -> None:

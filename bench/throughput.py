@@ -232,7 +232,7 @@ def _judged(
         cpu_whole_ms=round(1000 * (last.cpu - start.cpu) / deliveries, 3),
         database_ms=None if database is None else round(1000 * database / deliveries, 3),
         vendor_ms=round(1000 * since("cpu") / deliveries, 3),
-        vendor_share=round(since("cpu", first) / max(ended - (first.seen["first_arrival"] or first.at), 0.001), 3),
+        vendor_share=round(since("cpu", first) / max(ended - first.at, 0.001), 3),
         memory_mb=round(memory / 1e6, 1),
         most_in_flight=last.seen["most_in_flight"],
     )

@@ -71,13 +71,16 @@ def _seen(runs: Runs, worker: str, name: str) -> list[float]:
 
 
 def _middle(runs: Runs, worker: str, name: str) -> str:
-    seen, all_runs = _seen(runs, worker, name), sum(run["worker"] == worker for run in runs)
-    if name == "current_seconds" and len(seen) < all_runs:
-        return f"{len(seen)} of {all_runs} runs: {median(seen):,}" if seen else "never"
+    figures = [run[name] for run in runs if run["worker"] == worker]
+    seen, all_runs, middle = _seen(runs, worker, name), len(figures), picture.middle(figures)
     if not seen:
-        return "–"
+        return "never" if name == "current_seconds" else "–"
+    if middle is None:
+        return f"never in {all_runs - len(seen)} of {all_runs} runs"
+    if len(seen) < all_runs:
+        return f"{len(seen)} of {all_runs} runs: {middle:,}"
     spread = f" ({seen[0]:,}–{seen[-1]:,})" if len(seen) > 2 and seen[0] != seen[-1] else ""
-    return f"{median(seen):,}{spread}"
+    return f"{middle:,}{spread}"
 
 
 def figures(result: Mapping[str, Any]) -> str:

@@ -60,10 +60,10 @@ def _chart(title: str, table: Mapping[str, Any], figure: str) -> Chart:
     for run in table["runs"]:
         if run["name"] != "two":
             found.setdefault(run["worker"], []).append(run[figure])
-    return Chart(title, [Bar(name, _middle(seen), name.startswith("Calends")) for name, seen in found.items()])
+    return Chart(title, [Bar(name, middle(seen), name.startswith("Calends")) for name, seen in found.items()])
 
 
-def _middle(seen: Sequence[float | None]) -> float | None:
+def middle(seen: Sequence[float | None]) -> float | None:
     """A run that never came to it is the worst one."""
     ranked = median(math.inf if value is None else value for value in seen)
     return None if math.isinf(ranked) else ranked

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import contest, page, picture
+from bench import contest, page, picture, throughput
 from bench.contestants import CONTESTANTS
 from bench.delivery import Event, entry
 from bench.double import ENTRIES, Quota, Seen
@@ -97,6 +97,37 @@ def test_the_table_has_the_median_and_says_who_never_came_to_it() -> None:
     assert "never" in table
     assert "by hand, aiohttp, round 1: not all was current at the end" in table
     assert "never" in picture.draw(RESULT)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "cell", "bar"),
+    [
+        ([15.0, 40.0, None], "2 of 3 runs: 40.0", 40.0),
+        ([15.0, None, None], "never in 2 of 3 runs", None),
+        ([15.0, 40.0, 20.0], "20.0 (15.0–40.0)", 20.0),
+        ([None, None, None], "never", None),
+    ],
+)
+def test_a_run_that_never_came_to_it_is_the_worst_in_the_table_and_in_the_picture(
+    seconds: list[float | None], cell: str, bar: float | None
+) -> None:
+    runs = [_run("calends", one) for one in seconds]
+    assert f" {cell} |" in page.table(runs, TABLE["conditions"])
+    assert picture.middle(seconds) == bar
+
+
+@pytest.mark.parametrize("enforced", [True, False])
+def test_the_doubles_share_of_a_core_is_that_of_the_contest_and_not_of_the_quiet_time_before_it(enforced: bool) -> None:
+    """A call that showed that the worker had joined came three seconds before all others."""
+    seen = {"deliveries": 1, "calls": 1, "refused": 0, "early": 0, "current": 0, "current_at": 0.0, "most_in_flight": 1}
+
+    def reading(at: float, cpu: float) -> throughput.Reading:
+        first = 97.0 if enforced else 100.0
+        return throughput.Reading(at, seen | {"cpu": cpu, "first_arrival": first, "last_arrival": 102.0}, 0.0)
+
+    start, first, last = reading(99.9, 1.0), reading(100.0, 1.0), reading(103.0, 2.0)
+    conditions = Conditions(entries=1, enforced=enforced)
+    assert throughput._judged("T", conditions, start, first, last, None, 0).vendor_share == 0.5
 
 
 def test_a_page_is_made_again_and_keeps_what_is_written_around_the_figures(

@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from pipeline.rules.filters import OURS
+from pipeline.rules.kinds import GIVEN
 from pipeline.rules.language import pieces
 from pipeline.rules.lexer import Word, tokens
 from pipeline.rules.masking import quoted
@@ -19,11 +20,6 @@ from pipeline.rules.zone_names import zone_meant
 
 UNKNOWN = object()
 """An argument that only an event knows."""
-_TIME = "2026-01-15T12:00:00Z"
-SAMPLES: dict[str, Any] = {
-    "money": 1, "number": 1, "round": 1, "times": 1, "date": _TIME, "plus": _TIME, "minus": _TIME, "in_zone": _TIME,
-    "replace": "x", "join": [],
-}  # fmt: skip
 FORMS = {
     "money": "money('EUR')", "number": "number(2)", "round": "round(2)", "times": "times(60)",
     "date": "date('%d.%m.%Y')", "plus": "plus('1d')", "minus": "minus('1d')", "in_zone": "in_zone('Europe/Berlin')",
@@ -64,12 +60,12 @@ def _why(name: str, arguments: list[Any]) -> str | None:
     at_most = len(inspect.signature(ours).parameters) - 1
     if not at_least <= len(arguments) <= at_most:
         return f"{name} takes {_counted(at_least, at_most)}"
-    if UNKNOWN in arguments or name not in SAMPLES:
+    if UNKNOWN in arguments or name not in GIVEN:
         return None
     if name == "date" and arguments and "%" not in str(arguments[0]):
         return "a format without codes such as %d, %m and %Y is the same text for every date"
     try:
-        ours(SAMPLES[name], *arguments)
+        ours(GIVEN[name][-1], *arguments)
     except (ValueError, TypeError, ArithmeticError) as error:
         return str(error).removeprefix("expected ")
     return None

@@ -16,7 +16,7 @@ from pipeline.rules import recurrence, slots
 from pipeline.rules.adapt import NOTHING, DestinationView
 from pipeline.rules.compiled import CompiledRule, CompiledSend, has_template
 from pipeline.rules.evaluate import RuleSet, compile_rules
-from pipeline.rules.filters import kind as kind_of
+from pipeline.rules.filters import kind
 from pipeline.rules.fitting import unfitting
 from pipeline.rules.futile import futile
 from pipeline.rules.idioms import FLAGS
@@ -223,7 +223,7 @@ def _literal(
         convert(type(node)() if filled else node)
     except (RenderError, ValueError, OverflowError) as error:
         expected = str(error).removeprefix("expected ")
-        found = (kind_of(node) if filled else shown(node)) if told else ""
+        found = (kind(node) if filled else shown(node)) if told else ""
         yield sourced.problem(at, f"{at[-1]} is not right", found, expected, _meant(at[-1], node, error))
 
 

@@ -56,7 +56,7 @@ OF_SCHEMA = {
 _TIMES = ("2026-01-15", "2026-01-15T12:00:00", INSTANT)
 GIVEN: dict[str, tuple[Any, ...]] = {
     "money": (1,), "number": (1,), "round": (1.25,), "times": (1, 2, 1.5), "int": (1,), "float": (1.5,),
-    "length": ("x",),
+    "length": ("x",), "replace": ("x",), "join": ([],),
     "bool": (True, False), "date": _TIMES, "plus": _TIMES, "minus": _TIMES, "in_zone": (INSTANT,),
 }  # fmt: skip
 """What stands for a value that may be anything, by the filter that takes it."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.rules.arguments import FORMS, SAMPLES, misused
-from pipeline.rules.filters import OURS
+from pipeline.rules.arguments import FORMS, misused
+from pipeline.rules.kinds import ARGUMENTS, GIVEN
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_every_form_that_is_suggested_of_a_filter_is_right(name: str) -> None:
 
 
 def test_every_filter_that_may_have_arguments_is_judged() -> None:
-    assert set(SAMPLES) == set(FORMS) <= set(OURS)
+    assert set(ARGUMENTS) == set(FORMS) <= set(GIVEN)
 
 
 def test_each_of_several_filters_that_are_wrong_is_told() -> None:

@@ -16,6 +16,7 @@ from minijinja import Environment, TemplateError
 
 from pipeline.model.event import DomainEvent
 from pipeline.model.when import BadTime
+from pipeline.rules.comparing import CALL, Unordered, in_order, with_calls
 from pipeline.rules.filters import MAX_TEXT, OURS, FilterError, kind
 from pipeline.rules.language import Fault, faults, pieces
 from pipeline.rules.quick import Run, Slow, quick_text, quick_value
@@ -87,6 +88,7 @@ def _environment(finalizer: Any) -> Environment:
         env.remove_global(name)
     for name, ours in OURS.items():
         env.add_filter(name, ours)
+    env.add_global(CALL, in_order)
     return env
 
 
@@ -147,16 +149,23 @@ class Template:
 
     def _slow(self, scope: Scope) -> Any:
         if not self.whole:
-            return self._run(_TEXTS, scope)
+            return self._ordered(_TEXTS, scope)
         _seen.values = []
-        self._run(_VALUES, scope)
+        self._ordered(_VALUES, scope)
         if not _seen.values:
             raise RenderError("missing", "the expression has no value")
         return _sound(unwrap(_seen.values.pop()))
 
-    def _run(self, env: Environment, scope: Scope) -> str:
+    def _ordered(self, env: Environment, scope: Scope) -> str:
         try:
-            text: str = env.render_str(self.source, **scope.views())
+            return self._run(env, with_calls(self.source), scope)
+        except Unordered as error:
+            self._run(env, self.source, scope)  # a call sees null for what is missing: that is told as it is
+            raise RenderError("type", str(error)) from None
+
+    def _run(self, env: Environment, source: str, scope: Scope) -> str:
+        try:
+            text: str = env.render_str(source, **scope.views())
         except TemplateError as error:
             raise _explained(error) from None
         except (FilterError, BadTime) as error:

@@ -65,6 +65,13 @@ def foreseen(expression: str) -> Kinds | str:
         return error.message
 
 
+def rendered(expression: str, data: Any) -> Any:
+    template = compile_template(f"{{{{ {expression} }}}}")
+    assert isinstance(template, Template)
+    event = DomainEvent("i", "s", "t", None, None, {"type": "t", "time": "2026-02-03T04:05:06Z"}, data, RECORD)
+    return template.render(Scope.over(event))
+
+
 def sort(value: Any) -> str:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return "omit" if value is OMIT else "a number" if number else kind(value)
@@ -74,14 +81,8 @@ def sort(value: Any) -> str:
 @given(EXPRESSIONS, DATA)
 def test_what_is_known_of_an_expression_holds_for_every_event(expression: str, data: Any) -> None:
     try:
-        template = compile_template(f"{{{{ {expression} }}}}")
-    except TemplateFault:
-        return
-    assert isinstance(template, Template)
-    event = DomainEvent("i", "s", "t", None, None, {"type": "t", "time": "2026-02-03T04:05:06Z"}, data, RECORD)
-    try:
-        value = template.render(Scope.over(event))
-    except RenderError:
+        value = rendered(expression, data)
+    except (TemplateFault, RenderError):
         return
     found = foreseen(expression)
     if isinstance(found, str):
@@ -90,6 +91,26 @@ def test_what_is_known_of_an_expression_holds_for_every_event(expression: str, d
         return
     assert not found.samples or sort(value) in set(map(sort, found.samples)), (found, value)
     assert not (found.exact and len(found.samples) == 1) or found.samples[0] == value
+
+
+TEXTS = ["x", "7", "true", "2026-12-24", "2026-12-24T09:00", INSTANT, "EUR", "Europe/Berlin", "%d", "3h", ", "]
+
+
+@pytest.mark.parametrize("value", ["7", "2.5", "'x'", "'2026-12-24'", "event.time", "['a']", "data.s | string"])
+@pytest.mark.parametrize("name", FILTERS)
+def test_what_takes_one_text_is_not_refused_for_a_text_that_only_an_event_knows(name: str, value: str) -> None:
+    for arguments in ("", "(data.s | string)", "(data.s | string, data.s | string)"):
+        expression = f"({value}) | {name}{arguments}"
+        taken = [text for text in TEXTS if renders(expression, {"s": text})]
+        assert not taken or not isinstance(foreseen(expression), str), (expression, taken)
+
+
+def renders(expression: str, data: Any) -> bool:
+    try:
+        rendered(expression, data)
+    except (TemplateFault, RenderError):
+        return False
+    return True
 
 
 def test_a_text_of_many_choices_takes_no_time() -> None:

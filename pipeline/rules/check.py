@@ -21,6 +21,7 @@ from pipeline.rules.fitting import unfitting
 from pipeline.rules.futile import futile
 from pipeline.rules.idioms import FLAGS
 from pipeline.rules.language import suggest
+from pipeline.rules.local_times import read_elsewhere
 from pipeline.rules.masking import shown
 from pipeline.rules.overlap import twice
 from pipeline.rules.paths import paths, problems_of_paths
@@ -299,6 +300,7 @@ def _destination(sourced: Sourced, compiled: CompiledSend, at: Where, view: Dest
     if sourced.whole and send.layer == BASE:
         yield from _missing(sourced, compiled, at, view)
     yield from _refused(sourced, compiled, at, view)
+    yield from read_elsewhere(sourced, compiled, at, view)
 
 
 def _missing(sourced: Sourced, compiled: CompiledSend, at: Where, view: DestinationView) -> Iterator[Problem]:

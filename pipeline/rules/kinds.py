@@ -188,7 +188,7 @@ def _is_number(value: Any) -> bool:
 
 
 def compare(left: Kinds, mark: str, right: Kinds) -> None:
-    """Raises Impossible where a comparison says the same for every event, or does not say what it seems to."""
+    """Raises Impossible where a comparison fails or says the same for every event, or does not say what it seems to."""
     if mark not in ("==", "!="):
         _ordered(left, right)
     if not left.samples or not right.samples or None in (*left.samples, *right.samples):
@@ -200,7 +200,8 @@ def compare(left: Kinds, mark: str, right: Kinds) -> None:
     if sides[0].isdisjoint(sides[1]) or apart:
         found = f"{told(left)} {mark} {told(right)}" if apart else f"{kind_of(left)} {mark} {kind_of(right)}"
         advice = "write … | int" if {"a text", "an integer"} == {kind_of(left), kind_of(right)} else ""
-        raise Impossible("a comparison that is the same for every event", found, "two values of one kind", advice)
+        always = "that is the same for every event" if mark in ("==", "!=") else "that fails: these have no order"
+        raise Impossible(f"a comparison {always}", found, "two values of one kind", advice)
     if (_are_times(left) and _is_no_time(right)) or (_are_times(right) and _is_no_time(left)):
         found = f"{told(left)} {mark} {told(right)}"
         raise Impossible("a time is compared with a text that is none", found, "a text such as '2026-12-24'")

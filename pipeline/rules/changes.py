@@ -17,7 +17,8 @@ from pipeline.rules import slots
 from pipeline.rules.adapt import DestinationView
 from pipeline.rules.compiled import CompiledLink, CompiledSend
 from pipeline.rules.filters import kind as kind_of
-from pipeline.rules.render import OMIT, RenderError, Scope, Template
+from pipeline.rules.missing import lacking
+from pipeline.rules.render import OMIT, Missing, RenderError, Scope, Template
 
 Ts = TypeVarTuple("Ts")
 T = TypeVar("T")
@@ -233,6 +234,8 @@ def at_slot(slot: tuple[str, ...], value: Callable[[*Ts], T], *args: *Ts) -> T:
 
 def failed_at(slot: tuple[str, ...], error: Exception) -> Failed:
     where = ".".join(slot)
+    if isinstance(error, Missing):
+        return Failed(where, error.code, lacking(error.source, error.roots))
     if isinstance(error, RenderError):
         return Failed(where, error.code, error.explanation)
     return Failed(where, "format", str(error) if isinstance(error, BadTime) else "a time is out of range")

@@ -38,6 +38,7 @@ UNREAD = {
     **dict.fromkeys("“”„‘’‚`´«»", "write ' for the quote"),
 }  # fmt: skip
 """The marks of other languages, and what to write."""
+NO_MAP = "there are no maps here: write data.a.b if data.a is defined else 'x'"
 CALLS = {
     "len": "length", "size": "length", "count": "length", "str": "string", "int": "int", "float": "float",
     "bool": "bool", "round": "round", "upper": "upper", "lower": "lower", "date": "date", "money": "money",
@@ -181,7 +182,7 @@ def _instead(word: str) -> str:
 def _expression(text: str, line: int) -> list[Fault]:
     words, rest = tokens(text)
     if rest:
-        advice = UNREAD.get(rest[0], "")
+        advice = NO_MAP if rest[0] == "{" and rest[1:2] not in ("{", "%") else UNREAD.get(rest[0], "")
         return [Fault(line, "an expression cannot be read", rest[:1], "a MiniJinja expression", advice)]
     if len(words) > MAX_TOKENS:
         return [Fault(line, "an expression is too long", f"{len(words)} words", f"at most {MAX_TOKENS}")]

@@ -54,6 +54,14 @@ class RenderError(Exception):
         self.explanation = explanation
 
 
+class Missing(RenderError):
+    """The event lacks what this template names."""
+
+    def __init__(self, source: str, roots: Mapping[str, Any]) -> None:
+        super().__init__("missing", "a field that the template names is missing from the event")
+        self.source, self.roots = source, roots
+
+
 class TemplateFault(Exception):
     """A template that no event could render."""
 
@@ -167,6 +175,8 @@ class Template:
         try:
             text: str = env.render_str(source, **scope.views())
         except TemplateError as error:
+            if error.kind == "UndefinedError":
+                raise Missing(self.source, scope.roots) from None
             raise _explained(error) from None
         except (FilterError, BadTime) as error:
             raise RenderError("type" if isinstance(error, FilterError) else "format", str(error)) from None
@@ -217,8 +227,6 @@ def compile_template(source: str) -> Template | str:
 def _explained(error: TemplateError) -> RenderError:
     """MiniJinja's words by kind alone: its details may quote values."""
     match error.kind:
-        case "UndefinedError":
-            return RenderError("missing", "a field that the template names is missing from the event")
         case "OutOfFuel":
             return RenderError("limit", "the template does too much")
         case "InvalidOperation":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -102,9 +102,11 @@ def _is_read(settings: Settings, name: str) -> bool:
 
 
 def _untested(rules: Rules) -> Iterator[Problem]:
-    """A type that no test of its file has, where one has a type that is nearly it."""
+    """A type that no test of its file has, where one has a type that is nearly it and that another rule takes."""
+    globs = {glob for sourced in rules.rules for _, glob in _types(sourced)}
     for sourced in rules.rules:
-        given = {str(one.get("type")) for test in rules.tests if test.file == sourced.file for one in test.test.given}
+        kinds = {str(one.get("type")) for test in rules.tests if test.file == sourced.file for one in test.test.given}
+        given = {kind for kind in kinds if _is_any(kind, globs)}  # of the others it is told where they are given
         if given and not rules.of_tests:  # the test that has it may be the one that is wrong
             yield from (one for index, glob in _types(sourced) if (one := _near(sourced, index, glob, given)))
 
@@ -123,16 +125,33 @@ def _near(sourced: Sourced, index: int, glob: str, given: set[str]) -> Problem |
 
 
 def untaken(rules: Rules) -> Iterator[Problem]:
-    """Given events that no rule takes, and keys of them that nobody reads."""
-    globs = {glob for sourced in rules.rules for on in sourced.rule.events() for glob in on.type}
+    """Given events that no rule takes, or not from their topic, and keys of them that nobody reads."""
+    globs = {glob for sourced in rules.rules for _, glob in _types(sourced)}
     for test in rules.tests:
         for index, given in enumerate(test.test.given):
             kind = given.get("type")
-            if globs and isinstance(kind, str) and not any(fnmatchcase(kind, glob) for glob in globs):
+            if globs and isinstance(kind, str) and not _is_any(kind, globs):
                 advice = suggest(kind, globs)
                 place = ("given", index, "type")
                 yield test.problem(place, "no rule takes a given event of this type", kind, "", advice)
+            elif globs and isinstance(kind, str) and isinstance(topic := given.get("topic"), str):
+                yield from _from_elsewhere(rules, test, index, kind, topic)
             yield from (_unread_key(name, index, test) for name in given if _is_unread_key(name, given))
+
+
+def _from_elsewhere(rules: Rules, test: SourcedTest, index: int, kind: str, topic: str) -> Iterator[Problem]:
+    """A given event in a topic from which no rule takes its type: nothing comes of it, as a test may expect."""
+    takes = [one.rule for one in rules.rules if _is_any(kind, {glob for _, glob in _types(one)})]
+    names = sorted({name for rule in takes for name in rule.from_})
+    topics = [topic_of(name) for name in names]
+    if not any(one is None or is_topic(one, topic) for one in topics):
+        message = "no rule reads a given event of this type from this topic"
+        place = ("given", index, "topic")
+        yield test.problem(place, message, topic, ", ".join(names), suggest(topic, names))
+
+
+def _is_any(kind: str, globs: Iterable[str]) -> bool:
+    return any(fnmatchcase(kind, glob) for glob in globs)
 
 
 def _unread_key(name: str, index: int, test: SourcedTest) -> Problem:

@@ -100,10 +100,17 @@ def test_what_is_said_in_vain_is_a_warning(settings: Path) -> None:
         ("calends.yaml", 5, "no destination uses b"),
         ("calends.yaml", 8, "no rule sends to two"),
         ("rules.yaml", 3, "nobody reads the topic of this rule"),
-        ("rules.yaml", 4, "no test of this file has an event of this type"),
         ("rules.yaml", 11, "no rule takes a given event of this type"),
     ]
-    assert [one["suggestion"] for one in told["warnings"][3:5]] == ["did you mean orders?", "did you mean order.gone?"]
+    assert [one["suggestion"] for one in told["warnings"][3:5]] == ["did you mean orders?", "did you mean order.gonne?"]
+
+
+def test_a_type_without_a_test_is_told_where_the_type_of_another_rule_is_near(settings: Path) -> None:
+    rules = settings.parent / "rules.yaml"
+    rules.write_text(rules.read_text().replace("on: order.made", "on: order.gone"))
+
+    found = [(one["line"], one["message"]) for one in checked(settings)["warnings"] if one["line"] in (4, 11)]
+    assert found == [(4, "no test of this file has an event of this type")]
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,11 @@ def test_no_test_at_all_is_not_green(folder: Path, options: tuple[str, ...], tes
     ("given", "words"),
     [
         ("{type: mdae, data: {n: 1}}", "no rule takes a given event of this type; found mdae; did you mean made?"),
+        (
+            "{type: made, topic: typo, data: {n: 1}}",
+            "no rule reads a given event of this type from this topic; found typo; expected t",
+        ),
+        ("{type: made, topic: t, data: {n: 0}}", ""),
         ("{type: made, tme: x, data: {n: 0}}", "an unknown key in a given event; found tme; expected"),
         ("{type: made, tme: x, n: 0}", "an unknown key in a given event; found tme; expected"),
         ("{type: made, n: 0, titles: 0}", ""),

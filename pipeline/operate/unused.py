@@ -16,6 +16,7 @@ from pipeline.rules.ordering import mixed
 from pipeline.rules.patterns import is_topic, topic_of
 from pipeline.rules.problem import Problem
 from pipeline.rules.schema import Rules, Sourced, SourcedTest
+from pipeline.rules.schema_words import misspelt_keywords
 from pipeline.rules.whose import one_calendar
 from pipeline.settings import Settings
 
@@ -45,6 +46,7 @@ def warnings_of(report: Report) -> tuple[Problem, ...]:
         *bare_names(report.rules),
         *decimals(report.rules),
         *misspelt(report.rules),
+        *misspelt_keywords(report.rules),
         *mixed(report.rules.rules),
         *one_calendar(report.rules.rules, report.views),
     ]

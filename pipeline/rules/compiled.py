@@ -20,6 +20,7 @@ from pipeline.rules.patterns import UNREADABLE, is_topic, topic_meant, topic_nam
 from pipeline.rules.problem import Where
 from pipeline.rules.render import RenderError, Scope, Template, TemplateFault, compile_template
 from pipeline.rules.schema import On, Rule, Send, Sourced
+from pipeline.rules.schema_words import TYPES, type_meant
 from pipeline.rules.slots import FIELD_SLOTS, Node, rendered, seconds_unlinked, text
 
 Report = Callable[[Where, Fault], None]
@@ -158,7 +159,10 @@ def _schemas(rule: Rule, report: Report) -> Iterator[tuple[On, DataSchema | None
         try:
             yield on, DataSchema(on.schema_) if isinstance(on.schema_, dict) else None
         except SchemaInvalid as error:
-            report(("on", index, "schema"), Fault(0, "no JSON Schema", str(error)[:200], "a JSON Schema"))
+            found, expected, advice = str(error)[:200], "a JSON Schema", ""
+            if error.no_type is not None:
+                (found, advice), expected = type_meant(error.no_type), "one of " + ", ".join(TYPES)
+            report(("on", index, "schema", *error.at), Fault(0, "no JSON Schema", found, expected, advice))
             yield on, None
 
 

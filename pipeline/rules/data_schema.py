@@ -11,7 +11,11 @@ from pipeline.rules.render import RenderError
 
 
 class SchemaInvalid(ValueError):
-    """No JSON Schema; the words may quote the schema."""
+    """No JSON Schema; the words may quote the schema. `at`: where in it; `no_type`: what stands for a type there."""
+
+    def __init__(self, words: str, at: tuple[str | int, ...] = (), no_type: Any = None) -> None:
+        super().__init__(words)
+        self.at, self.no_type = at, no_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,11 @@ class DataSchema:
     def __post_init__(self) -> None:
         try:
             validator = jsonschema_rs.validator_for(self.schema, retriever=_fetch_nothing)
-        except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError, TypeError) as error:
+        except jsonschema_rs.ValidationError as error:
+            of_type = error.schema_path[-3:] == ["properties", "type", "anyOf"]
+            no_type = error.instance if of_type else None
+            raise SchemaInvalid(error.message.splitlines()[0], tuple(error.instance_path), no_type) from None
+        except (jsonschema_rs.ReferencingError, ValueError, TypeError) as error:
             raise SchemaInvalid(str(error).splitlines()[0]) from None
         object.__setattr__(self, "_validator", validator)
 

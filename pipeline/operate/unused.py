@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.operate.check import Report
 from pipeline.operate.reading import Source, Unreadable, read
+from pipeline.rules.branches import failing
 from pipeline.rules.language import did_you_mean, nearest, suggest
 from pipeline.rules.masking import MASK, secret_in
 from pipeline.rules.misread import bare_names, decimals, foreign, misspelt
@@ -50,6 +51,8 @@ def warnings_of(report: Report) -> tuple[Problem, ...]:
         *mixed(report.rules.rules),
         *one_calendar(report.rules.rules, report.views),
     ]
+    told = {(one.file, one.line, one.column) for one in report.problems}
+    found += (one for one in failing(report.rules) if (one.file, one.line, one.column) not in told)
     return tuple(sorted(found))
 
 

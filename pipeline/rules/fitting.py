@@ -162,25 +162,40 @@ def _of_schema(schema: Any, parts: tuple[str | int, ...]) -> Kinds:
     return Kinds(tuple(sample for name in sorted(found.types) for sample in OF_SCHEMA[name].samples))
 
 
+def misfit(value: Any, at: Where) -> str | None:
+    """What is expected at a place instead of this value; None: it fits, or the place is not known without a vendor."""
+    slot = _slot(at)
+    return None if slot is None else _why_not(value, slot)
+
+
 def _slots(rule: CompiledRule, at: Where, destinations: Mapping[str, DestinationView]) -> Iterator[Slot]:
     """The slot of a place; of a vendor's own field, one for each destination; none where nothing is known."""
     match at:
-        case (name,):
-            yield _OF_RULE[str(name)]
-        case ("link", _, name):
-            yield _OF_LINK[str(name)]
-        case ("send", _, name):
-            yield _OF_SEND[str(name)]
-        case ("send", _, "entry", name):
-            yield Slot(slots.FIELD_SLOTS[str(name)])
-        case ("send", _, "entry", "alerts", int()):
-            yield Slot(slots.minutes, null=False)
-        case ("send", _, "entry", name, int(), member) if member in _OF_MEMBERS.get(str(name), {}):
-            yield Slot(_OF_MEMBERS[str(name)][str(member)], null=name == "dates")
-        case ("send", int() as index, vendor, name):
+        case ("send", int() as index, vendor, name) if vendor != "entry":
             yield from _own(rule, index, str(vendor), str(name), destinations)
         case _:
-            pass
+            slot = _slot(at)
+            if slot is not None:
+                yield slot
+
+
+def _slot(at: Where) -> Slot | None:
+    """The slot of a place that is no vendor's own."""
+    match at:
+        case (name,) if name in _OF_RULE:
+            return _OF_RULE[str(name)]
+        case ("link", _, name) if name in _OF_LINK:
+            return _OF_LINK[str(name)]
+        case ("send", _, name) if name in _OF_SEND:
+            return _OF_SEND[str(name)]
+        case ("send", _, "entry", name):
+            return Slot(slots.FIELD_SLOTS[str(name)])
+        case ("send", _, "entry", "alerts", int()):
+            return Slot(slots.minutes, null=False)
+        case ("send", _, "entry", name, int(), member) if member in _OF_MEMBERS.get(str(name), {}):
+            return Slot(_OF_MEMBERS[str(name)][str(member)], null=name == "dates")
+        case _:
+            return None
 
 
 def _own(

@@ -181,6 +181,8 @@ def test_a_credential_that_stands_in_a_test_is_told_and_not_shown(settings: Path
         ('"{{ data.n | round(1) }} h"', ["a decimal number does not print inside a text"]),
         ('"{{ data.n | round }} h"', []),
         ('"{{ data.n | round(1) | string }}"', []),
+        ('"{{ data.t if data.t is defined else 7 }}"', ["title is not right for some events"]),
+        ('"{{ 7 if data.t is defined else 8 }}"', []),
     ],
 )
 def test_a_text_that_may_be_meant_otherwise_is_a_warning(settings: Path, title: str, messages: list[str]) -> None:

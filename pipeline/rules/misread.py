@@ -34,7 +34,7 @@ def cut_off(parsed: Any, spots: Mapping[Where, Spot], text: str, file: str) -> I
     """Values of which YAML takes the rest for a comment, with a template in it: `Invoice #{{ data.n }}`."""
     lines = text.split("\n")
     for at, value in leaves(parsed):
-        spot = spots.get(at)
+        spot = spots.get(at) if at else None  # a file that is one value has no rules
         line = lines[spot.line - 1][max(spot.column - 1, 0) :] if spot is not None and spot.line <= len(lines) else ""
         if spot is not None and isinstance(value, str | None) and re.match(_written(at[-1], value) + _COMMENT, line):
             expected, advice = "a text in quotes", 'put quotes around it: "… #{{ … }}"'

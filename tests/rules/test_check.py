@@ -161,6 +161,12 @@ def test_a_destination_that_cannot_delete(destinations: dict[str, DestinationVie
     assert "acme-ecal cannot delete" in str(check_rules(load_text(text, "r.yaml", VENDORS), views))
 
 
+@pytest.mark.parametrize("text", ["", "#", "a word", "7", "- a"])
+def test_a_file_that_holds_no_map_is_told_and_nothing_breaks(text: str) -> None:
+    (problem,) = load_text(text, "r.yaml", VENDORS).problems
+    assert problem.message == "not a rule file"
+
+
 def test_two_rules_of_one_name(tmp_path: Path, destinations: dict[str, DestinationView]) -> None:
     for name in ("a.yaml", "b.yaml"):
         (tmp_path / name).write_text(GOOD.partition("tests:")[0])

@@ -74,11 +74,16 @@ def test_updates_and_cancels_find_the_vendors_own_entry(assembly: Assembly) -> N
 
 
 def test_created_and_cancelled_before_sending_is_no_call(assembly: Assembly) -> None:
+    """Paused meanwhile: where one comes to the worker long enough before the other it is sent, and rightly so."""
     begin(assembly)
     now = time.time()
+    assembly.worker()
+    assembly.ready()
+    assert assembly.calends("pause", "ecal").returncode == 0
     events = [("k", appointment("k", "t", at=now)), ("k", appointment("k", "", at=now + 1, kind="cancelled"))]
     assembly.publish([*events, ("other", appointment("other", "t"))])
-    assembly.worker()
+    until(lambda: "calends_intake_batch_records_sum 3.0" in assembly.metrics(), 30, "all three are read")
+    assert assembly.calends("resume", "ecal").returncode == 0
     arrive(assembly, {"other": "t"})
     assert assembly.sandbox.counters("ecal")["calls"] == 1
 

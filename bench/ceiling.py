@@ -11,8 +11,8 @@ from typing import Any
 
 import uvloop
 
-from bench.double import Behaviour, Double
-from bench.surroundings import ACCOUNT, IN_FLIGHT
+from bench.double import Behaviour
+from bench.surroundings import ACCOUNT, IN_FLIGHT, Double
 
 CALLS = 60_000
 BODY = b'{"name": "v1", "reference": "k%05d", "location": "Online", "notes": "' + b"." * 300 + b'"}'

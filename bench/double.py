@@ -10,13 +10,11 @@ import asyncio
 import json
 import math
 import re
-import subprocess
 import sys
 import time
-import urllib.request
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -43,25 +41,6 @@ class Behaviour:
     final: str = "v1"
     """The title of an entry that is current."""
     vendor: str = "ecal"
-
-
-class Double:
-    """The process, in the place of a test's sandbox: `url`, `counters`, `close`."""
-
-    def __init__(self, behaviour: Behaviour) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "bench.double", json.dumps(asdict(behaviour))], stdout=subprocess.PIPE, text=True
-        )
-        assert self.process.stdout is not None
-        self.url = self.process.stdout.readline().strip()
-
-    def counters(self, _account: str) -> dict[str, Any]:
-        with urllib.request.urlopen(self.url + "/_counters", timeout=30) as answer:
-            return dict(json.load(answer))
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
 
 
 @dataclass(slots=True)

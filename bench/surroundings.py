@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from bench.double import Behaviour, Double
+from bench.double import Behaviour
 from pipeline.embedded import EmbeddedBroker
-from tests.flow.assembly import Assembly, account, appointment
+from tests.flow.assembly import Assembly, Sandbox, account, appointment
 from tests.services import KafkaService, PostgresService, fresh_database, kafka, postgres
 
 ACCOUNT = "ecal"
@@ -27,6 +30,19 @@ BYTES = 500
 """Of an event's value."""
 EARLIER = 60.0
 """Seconds by which the first event's time lies in the past, so that none of its updates lies in the future."""
+
+
+class Double(Sandbox):
+    """A process of `bench.double` in the place of a test's sandbox, with one account."""
+
+    def __init__(self, behaviour: Behaviour) -> None:
+        argv = [sys.executable, "-m", "bench.double", json.dumps(asdict(behaviour))]
+        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        self.url = self.process.stdout.readline().strip()
+
+    def counters(self, account: str) -> dict[str, Any]:
+        return dict(self.get("/_counters"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +137,7 @@ def embedded() -> Iterator[Assembly]:
 def _begun(assembly: Assembly, conditions: Conditions) -> Iterator[None]:
     vendor = conditions.vendor
     try:
-        assembly.sandbox = Double(conditions.behaviour())  # type: ignore[assignment]  # of a sandbox it has what is used here
+        assembly.sandbox = Double(conditions.behaviour())
         assembly.configure({vendor: account(assembly.sandbox, vendor, conditions.quota, concurrency=None)})
         assembly.make_topics([assembly.topic(TOPIC), assembly.topic("dead-letters")], PARTITIONS)
         yield

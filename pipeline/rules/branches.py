@@ -11,7 +11,7 @@ from typing import Any
 from pipeline.rules.arguments import UNKNOWN, value_of
 from pipeline.rules.fitting import misfit
 from pipeline.rules.language import pieces
-from pipeline.rules.lexer import Word, tokens
+from pipeline.rules.lexer import END, Word, tokens
 from pipeline.rules.masking import PEOPLE, shown
 from pipeline.rules.problem import Problem, Where
 from pipeline.rules.schema import Rules
@@ -22,7 +22,6 @@ _CHOICES = (("name", "if"), ("name", "else"))
 _ASKS = frozenset(("==", "!=", "<", "<=", ">", ">=", "+", "-", "/", "//", "%", "in", "is", "not"))
 """What makes another value of the one before it."""
 _DEFAULT = [("mark", "|"), ("name", "default"), ("mark", "(")]
-END = ("", "")
 
 
 def failing(rules: Rules) -> Iterator[Problem]:

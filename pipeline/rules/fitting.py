@@ -82,7 +82,6 @@ _FRAGMENTS: dict[Convert, frozenset[str]] = {
 }
 """What one value may be, for the text around it to become a time, a duration or a recurrence rule."""
 _ADDED = re.compile(r"\+\s*('\w+'|\"\w+\")\s*\}\}")
-_MOMENT = "a date such as 2026-12-24, or a time such as 2026-12-24T09:00"
 
 
 def unfitting(sourced: Sourced, rule: CompiledRule, destinations: Mapping[str, DestinationView]) -> Iterator[Problem]:
@@ -132,7 +131,7 @@ def _name(at: Where) -> str:
 
 
 def _wanted(slot: Slot) -> str:
-    return _MOMENT if slot.convert is slots.moment_text else _why_not("", slot) or ""
+    return slots.MOMENT if slot.convert is slots.moment_text else _why_not("", slot) or ""
 
 
 def _known(rule: CompiledRule, each: Template | None, path: Path) -> Kinds:
@@ -226,7 +225,7 @@ def _why_not(value: Any, slot: Slot) -> str | None:
 
 def _problem(sourced: Sourced, at: Where, template: Template, value: Kinds, slot: Slot) -> Problem:
     found = kind_of(value) if PEOPLE.intersection(at) else told(value)
-    expected = _MOMENT if slot.convert is slots.moment_text else _expected(value, slot)
+    expected = slots.MOMENT if slot.convert is slots.moment_text else _expected(value, slot)
     return sourced.problem(at, f"{_name(at)} can never be right", found, expected, _advice(template, value, slot))
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pipeline.rules.lexer import Word
+from pipeline.rules.lexer import END, Word
 
 Idiom = tuple[str, str, str, str]
 """What is wrong, what was found, what was expected, what to write."""
-END = ("", "")
 COMPARISONS = frozenset(("==", "!=", "<", "<=", ">", ">="))
 NEEDY = ("startingwith", "endingwith")
 """Tests that compare with a text."""

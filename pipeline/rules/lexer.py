@@ -27,6 +27,10 @@ def tokens(text: str) -> tuple[list[Word], str]:
     return words, ""
 
 
+END: Word = ("", "")
+"""In the place of a word before the first and after the last."""
+
+
 class Cursor:
     """Where a parser stands in the words of an expression."""
 
@@ -35,7 +39,7 @@ class Cursor:
         self._at = 0
 
     def _next(self) -> Word:
-        return self._words[self._at] if self._at < len(self._words) else ("", "")
+        return self._words[self._at] if self._at < len(self._words) else END
 
     def _takes(self, *words: Word) -> Word | None:
         word = self._next()

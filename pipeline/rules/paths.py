@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any
 
 from pipeline.rules.compiled import CompiledRule
+from pipeline.rules.kinds import OF_SCHEMA
 from pipeline.rules.language import ROOTS, Piece, did_you_mean, nearest, pieces
 from pipeline.rules.lexer import Word, tokens
 from pipeline.rules.problem import Problem, Where
@@ -15,7 +16,7 @@ from pipeline.rules.render import Template
 from pipeline.rules.schema import Sourced
 
 PRINTS = {"string", "integer"}
-_ANY = frozenset(("array", "boolean", "integer", "null", "number", "object", "string"))
+_ANY = frozenset(OF_SCHEMA)
 _TEXT, _FLAG, _LIST = frozenset(("string",)), frozenset(("boolean",)), frozenset(("array",))
 _NAME = frozenset(("string", "integer", "number"))
 """A number may turn out to be whole."""

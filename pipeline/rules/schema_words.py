@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pipeline.rules.kinds import OF_SCHEMA
 from pipeline.rules.language import did_you_mean, nearest, suggest
 from pipeline.rules.problem import Problem, Where
 from pipeline.rules.schema import Rules
 
-TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
+TYPES = tuple(sorted(OF_SCHEMA))
 _OTHERS = {
     "int": "integer", "long": "integer", "bool": "boolean", "str": "string", "text": "string", "date": "string",
     "datetime": "string", "float": "number", "double": "number", "decimal": "number", "list": "array",

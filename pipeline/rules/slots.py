@@ -28,6 +28,7 @@ from pipeline.rules.filters import MAX_TEXT, kind
 from pipeline.rules.recurrence import fault
 from pipeline.rules.render import OMIT, RenderError, Scope, Template
 
+MOMENT = "a date such as 2026-12-24, or a time such as 2026-12-24T09:00"
 MAX_LIST = 1000
 """Items in a list of an entry: links, participants, alerts, dates."""
 
@@ -115,7 +116,7 @@ def participants(value: Any) -> list[dict[str, str]]:
 def moment_text(value: Any) -> str:
     """A date, a local date-time or an instant, as text that is known to parse."""
     if not isinstance(value, str):
-        raise _wrong("a date such as 2026-12-24, or a time such as 2026-12-24T09:00", value)
+        raise _wrong(MOMENT, value)
     parse_date(value) if len(value) == 10 else parse_moment(value)
     return value
 

@@ -138,8 +138,8 @@ class Telemetry:
             self._metrics.lag.labels(topic).set(n)
 
     def ledger_went_back(self, partitions: Sequence[tuple[str, int]], entries: int) -> None:
-        """Kafka's group, or this worker, knows of more than the ledger does, or the database tells of it. `entries` are
-        not in step and will be marked."""
+        """Kafka's group, or this worker, knows of more than the ledger does, or the database tells of it. About so many
+        `entries` are not in step and will be marked."""
         self._metrics.waits.labels("ledger_went_back").inc()
         # A process that has read nothing knows of no partition.
         read = {"partitions": [f"{topic}/{number}" for topic, number in partitions]} if partitions else {}

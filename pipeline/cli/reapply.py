@@ -55,7 +55,7 @@ async def _reapply(
         give_up("the workers run other rules than these: let them read these first (calends status)")
     kafka = kafka_config(settings, None)
     work = Reapplying(rule, rules.with_revision(active.revision), ledger)
-    topics = {*Version(settings, report.rules).topics(), *work.topics()}
+    topics = {*Version(settings, report.rules).topics(), *work.gather()}
     bounds = await bounds_of(kafka, sorted(topics), Span(instant(since)))
     with progress_bar(not as_json) as progress:
         told = await work.look(kafka, bounds, progress)

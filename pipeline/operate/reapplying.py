@@ -73,9 +73,9 @@ class Reapplying:
         self.seen.executescript(_TABLES)
         self.seen.create_function("inside", 3, self._inside)
 
-    def topics(self) -> set[str]:
-        """The topics of the records by which the rule wrote what the ledger holds: today's rules may read others. Goes
-        through the whole ledger, and remembers what the rule wrote."""
+    def gather(self) -> set[str]:
+        """Goes through the whole ledger for what the rule wrote, and keeps it for `look`. Returns the topics of the
+        records by which it did: today's rules may read others."""
         self.seen.execute("begin")
         for row in self.ledger.rules.entries_of(self.rule):
             written = [layer["version"][1:4] for slot, layer in row.layers.items() if self._is_mine(slot, layer)]
@@ -87,7 +87,7 @@ class Reapplying:
     async def look(
         self, kafka: KafkaConfig, bounds: Mapping[Partition, Bounds], progress: Callable[[int, int], None]
     ) -> Reapplied:
-        """After `topics`: reads the range and tells what would become of the entries; writes nothing. Raises
+        """After `gather`: reads the range and tells what would become of the entries; writes nothing. Raises
         StreamError."""
         self.bounds = bounds
         self._narrow()
